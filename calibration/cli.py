@@ -1,0 +1,267 @@
+"""`hwsim converge`: measure steps to convergence by training, and fit the law.
+
+torch and scipy load when a command runs, not before, so that help and messages need neither.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hwsim.cli.options import parse_settings
+from hwsim.errors import InputError, SurroundingsError
+from hwsim.graph import workload as workloads
+from hwsim.study.vary import whole_numbers
+from workloads.charlm import CharLM
+
+if TYPE_CHECKING:
+    from calibration.converge.campaign import Run
+    from hwsim.convergence.law import Law
+
+HIDDEN, DATASET = "workload.hidden", "workload.dataset"
+GRID = {HIDDEN: "32,64,128,256,512", DATASET: "8000,25000,75000"}
+
+app = typer.Typer(
+    no_args_is_help=True, help="Measure steps to convergence by training, and fit their law."
+)
+
+
+@app.command(
+    help="""Train a grid of model sizes, data sizes and seeds; go on where a stopped one ended.
+
+    Example: hwsim converge run --model charlm-small --out curves.jsonl
+    """
+)
+def run(
+    model: Annotated[str, typer.Option(help="charlm or charlm-small, or a JSON file.")],
+    out: Annotated[Path, typer.Option(help="The file of curves, one JSON line per evaluation.")],
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH=LO:HI:N", help=f"A list or range of {HIDDEN} or of {DATASET}."
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Seeds of each cell.")] = 2,
+    corpus: Annotated[
+        Path | None, typer.Option(help="A UTF-8 text; by default the topics of Python's help.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="Processes, one thread each; all cores.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set a field.")
+    ] = None,
+    patience: Annotated[
+        float, typer.Option(min=1.05, help="A run ends at this multiple of its best step.")
+    ] = 1.6,
+    min_steps: Annotated[int, typer.Option(min=1, help="No run ends before.")] = 400,
+    max_steps: Annotated[int, typer.Option(min=1, help="Every run ends here (censored).")] = 40_000,
+) -> None:
+    _need("torch")
+    from calibration.converge.campaign import campaign, check, grid
+    from calibration.converge.corpus import load
+    from calibration.converge.train import Stop
+
+    workload = _workload(model, set_ or [])
+    sizes = _grid(vary or [], workload)
+    text = load(corpus)
+    runs = grid(sizes[HIDDEN], sizes[DATASET], range(seeds))
+    check(runs, workload, text)
+    stop = Stop(patience, min_steps, max_steps)
+    processes = jobs or os.cpu_count() or 1
+    with _Progress(runs) as progress:
+        campaign(workload, text, runs, out, stop=stop, jobs=processes, on_event=progress.event)
+    print(f"{len(runs)} runs are in {out}: fit them with `hwsim converge fit {out}`")
+
+
+@app.command(
+    help="""Fit steps = a (D/D0)^k1 / (M/M0)^k2 + b to a file of curves, with intervals.
+
+    Example: hwsim converge fit curves.jsonl --out law.json
+    """
+)
+def fit(
+    file: Annotated[Path, typer.Argument(help="A file of curves.")],
+    out: Annotated[Path | None, typer.Option(help="Write the law here.")] = None,
+    name: Annotated[str | None, typer.Option(help="The law's name; the workload's.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    _need("scipy")
+    from calibration.converge import curves
+    from calibration.converge.fit import fit_law, points, slopes
+
+    law = fit_law(file, name)
+    if json_:
+        print(json.dumps({"laws": [_record(law)], "prediction": None}, indent=2))
+    else:
+        _show(law, slopes(points(curves.read(file))))
+    if out is not None:
+        text = law.model_dump_json(by_alias=True, indent=1)
+        try:
+            out.write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            raise SurroundingsError(str(out), f"can't be written ({error.strerror})") from None
+        print(f"wrote {out}", file=sys.stderr)
+
+
+@app.command(
+    help="""What a file of curves holds: its finished runs and their steps to the target.
+
+    Example: hwsim converge status curves.jsonl
+    """
+)
+def status(
+    file: Annotated[Path, typer.Argument(help="A file of curves.")],
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    from calibration.converge import curves
+    from hwsim.convergence.target import crossing
+
+    found = curves.read(file)
+    patience = float(found.header["stop"]["patience"])
+    rows = [
+        {
+            "run": curve.run,
+            "parameters": curve.end["parameters"],
+            "dataset": curve.end["dataset"],
+            "steps": round(met.steps),
+            "minimum": round(met.minimum, 4),
+            "minimum_steps": met.minimum_steps,
+            "censored": met.censored,
+        }
+        for curve in sorted(found.finished.values(), key=_size)
+        for met in [crossing(curve.steps, curve.losses, patience=patience)]
+    ]
+    if json_:
+        print(json.dumps({"runs": rows}, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("run", "parameters", "dataset", "steps", "minimum", "minimum_steps", "censored"):
+        table.add_column(column, justify="left" if column == "run" else "right")
+    for row in rows:
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()))
+    Console().print(table)
+
+
+def _size(curve: object) -> tuple[int, int, int]:
+    end = curve.end  # type: ignore[attr-defined]
+    return end["dataset"], end["hidden"], end["seed"]
+
+
+class _Progress:
+    """A rich display on stderr while the grid is trained; plain silence where stderr is a file."""
+
+    def __init__(self, runs: list[Run]) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        console = Console(stderr=True)
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=False),
+            console=console,
+            disable=not console.is_terminal,
+            speed_estimate_period=3600,
+        )
+        whole = sum(run.weight for run in runs)
+        self.share = {run.name: len(runs) * run.weight / whole for run in runs}
+        self.task = self.progress.add_task("runs", total=len(runs))
+
+    def __enter__(self) -> _Progress:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.progress.stop()
+
+    def event(self, run: Run, evaluation: object) -> None:
+        """Long runs move the bar further than short ones, so that the time left is honest."""
+        if evaluation is None:
+            self.progress.advance(self.task, self.share[run.name])
+        else:
+            loss, step = getattr(evaluation, "loss", 0.0), getattr(evaluation, "step", 0)
+            self.progress.update(
+                self.task, description=f"{run.name}: step {step:,}, loss {loss:.3f}"
+            )
+
+
+def _workload(model: str, settings: list[str]) -> CharLM:
+    workload = workloads.load(model)
+    if not isinstance(workload, CharLM):
+        raise InputError(
+            "--model", f"found '{model}'", "write charlm or charlm-small: only these are trained yet"
+        )
+    fields = {}
+    for path, value in parse_settings(settings).items():
+        root, _, field = path.partition(".")
+        if root != "workload":
+            raise InputError(f"--set {path}", "found no such field", "write workload.FIELD=VALUE")
+        fields[field] = value
+    return workloads.override(workload, fields)
+
+
+def _grid(texts: list[str], workload: CharLM) -> dict[str, tuple[int, ...]]:
+    """The sizes of both axes, as given or by default."""
+    chosen = dict(GRID)
+    for text in texts:
+        path, _, values = text.partition("=")
+        if path not in GRID:
+            raise InputError(f"--vary {path}", "found no such axis", f"write {' or '.join(GRID)}")
+        chosen[path] = values
+    return {path: whole_numbers(path, values) for path, values in chosen.items()}
+
+
+def _need(module: str) -> None:
+    from importlib.util import find_spec
+
+    if find_spec(module) is None:
+        raise SurroundingsError(
+            "hwsim converge", f"{module} is not installed", 'pip install "hwsim[measure]"'
+        )
+
+
+def _record(law: Law) -> dict[str, object]:
+    return {
+        "workload": law.workload,
+        "target": law.target,
+        "form": law.form,
+        "parameters": {name: p.model_dump() for name, p in law.parameters.items()},
+        "plateau": law.plateau,
+        "runs": law.runs,
+    }
+
+
+def _show(law: Law, slopes: list[tuple[float, float, float, int]]) -> None:
+    center = law.center
+    print(f"{law.workload}: steps to a {law.target}")
+    print(f"  S = a (D / {center['data']:.4g})^k1 / (M / {center['model']:.4g})^k2 + b")
+    for name, p in law.parameters.items():
+        print(f"  {name:2} = {p.value:.4g}   95 % [{p.low:.4g}, {p.high:.4g}]")
+    if law.plateau == "not seen":
+        print("  no plateau seen: b is not identified by these runs, only bounded")
+    print(
+        f"  {law.runs} runs, {law.censored} censored; single runs scatter by {law.scatter:.1%}; "
+        f"M {law.range['model'][0]:,.0f} to {law.range['model'][1]:,.0f}, "
+        f"D {law.range['data'][0]:,.0f} to {law.range['data'][1]:,.0f}"
+    )
+    for data, slope, half, count in slopes:
+        print(f"  slope of ln S against ln M at D = {data:,.0f}: {slope:.3f} +- {half:.3f} (95 %, {count} runs)")

@@ -1,0 +1,1 @@
+"""Measured steps to convergence: corpora, the training loop, campaigns and the fit of the law."""

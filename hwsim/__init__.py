@@ -1,0 +1,1 @@
+"""hwsim: how long a model takes to train on a machine."""

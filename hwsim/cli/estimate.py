@@ -1,0 +1,134 @@
+"""`hwsim estimate`: how long a model takes to train on a machine."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hwsim.cli.options import parse_settings
+from hwsim.errors import DoesNotFit, InputError
+from hwsim.estimate import Estimate, estimate
+from hwsim.graph import workload as workloads
+from hwsim.hardware import catalog
+from hwsim.parallel.memory import does_not_fit, what_fits
+from hwsim.report import table
+from hwsim.study import vary
+from hwsim.study.subject import Subject
+
+app = typer.Typer()
+
+
+@app.command(
+    help="""How long a model takes to train on a machine: steps x seconds per step.
+
+    Example: hwsim estimate --hw volta --model charlm --dp 8
+
+    Example: hwsim estimate --hw volta --model charlm --vary workload.hidden=32:4096:8
+    """
+)
+def command(
+    hw: Annotated[
+        str, typer.Option(help="A shipped machine or device, a JSON file, or - for stdin.")
+    ],
+    model: Annotated[str, typer.Option(help="A workload's name, or a JSON file.")],
+    dp: Annotated[int | None, typer.Option(help="Devices that share the batch.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Set a field, such as workload.hidden."),
+    ] = None,
+    vary_: Annotated[
+        str | None,
+        typer.Option("--vary", metavar="PATH=LO:HI:N", help="Sweep a field; or PATH=a,b,c."),
+    ] = None,
+    steps: Annotated[float | None, typer.Option(help="Your own count of steps.")] = None,
+    tokens: Annotated[float | None, typer.Option(help="Items to train on, instead.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the data, instead.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    cite: Annotated[bool, typer.Option("--cite", help="Print where every figure is from.")] = False,
+    plot: Annotated[
+        Path | None, typer.Option(help="With --vary: a picture, .svg or .png.")
+    ] = None,
+) -> None:
+    settings = parse_settings(set_ or [])
+    if dp is not None:
+        settings["plan.dp"] = str(dp)
+    subject = _subject(hw, model, settings)
+    count = _Count(steps, tokens, epochs)
+    if vary_ is None:
+        if plot is not None:
+            raise InputError("--plot", "found without --vary", "add --vary PATH=LO:HI:N")
+        _one(subject, count, as_json=json_, cite=cite)
+    else:
+        _many(subject, vary_, count, as_json=json_, plot=plot)
+
+
+class _Count:
+    """The user's own count of steps, if any: --steps, --tokens or --epochs."""
+
+    def __init__(self, steps: float | None, tokens: float | None, epochs: float | None) -> None:
+        given = {"--steps": steps, "--tokens": tokens, "--epochs": epochs}
+        named = {name: value for name, value in given.items() if value is not None}
+        if len(named) > 1:
+            raise InputError(" and ".join(named), "found together", "write one of them")
+        for name, value in named.items():
+            if not 0 < value < float("inf"):
+                raise InputError(name, f"found {value:g}", "write a number above 0")
+        self.steps, self.tokens, self.epochs = steps, tokens, epochs
+
+    def of(self, workload: workloads.Workload) -> float | None:
+        """Steps for this workload; None leaves them to the law."""
+        per_step = workload.batch * workload.items_per_sample
+        if self.tokens is not None:
+            return self.tokens / per_step
+        if self.epochs is not None:
+            return self.epochs * workload.dataset / per_step
+        return self.steps
+
+    def answer(self, subject: Subject) -> Estimate:
+        return estimate(
+            subject.system, subject.workload, subject.plan, steps=self.of(subject.workload)
+        )
+
+
+def _subject(hw: str, model: str, settings: Mapping[str, str]) -> Subject:
+    if hw == model == "-":
+        raise InputError("--hw and --model", "found '-' twice", "give one of them as a file")
+    return Subject(catalog.load(hw, stdin=sys.stdin), workloads.load(model)).with_settings(settings)
+
+
+def _one(subject: Subject, count: _Count, *, as_json: bool, cite: bool) -> None:
+    answer = count.answer(subject)
+    if as_json:
+        print(json.dumps(answer.record(), indent=2))
+    elif answer.memory.fits:
+        table.show(answer, cite=cite)
+    if not answer.memory.fits:
+        device = subject.system.device
+        advice = what_fits(subject.workload, subject.plan, device)
+        raise does_not_fit(answer.memory.parts, device, advice)
+
+
+def _many(
+    subject: Subject, text: str, count: _Count, *, as_json: bool, plot: Path | None
+) -> None:
+    variation = vary.parse(text, subject)
+    answers = vary.run(subject, variation, count.answer)
+    if as_json:
+        print(json.dumps({"points": [answer.record() for answer in answers]}, indent=2))
+    if not any(answer.memory.fits for answer in answers):
+        raise DoesNotFit(
+            "--vary", "no point fits in memory", "vary towards less, or use more devices with --dp"
+        )
+    best, flat = vary.optimum(answers)
+    if not as_json:
+        table.show_points(variation, answers, best, flat)
+    if plot is not None:
+        from hwsim.report import plot as pictures
+
+        pictures.save(plot, variation, answers, best, flat)
+        print(f"wrote {plot}", file=sys.stderr)

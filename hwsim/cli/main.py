@@ -1,0 +1,93 @@
+"""The command group: a command's module loads when it is called, errors become exit codes.
+
+0 ok, 1 a bug, 2 bad input, 3 does not fit, 4 the surroundings failed, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from hwsim.errors import HwsimError, InputError, SurroundingsError
+
+COMMANDS = ("estimate", "hardware", "workload")
+GROUP = "hwsim.commands"
+
+
+class LazyGroup(TyperGroup):
+    """Built-in commands by module name, others by entry point."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return [*COMMANDS, *sorted(point.name for point in entry_points(group=GROUP))]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+        if name in COMMANDS:
+            app = import_module(f"hwsim.cli.{name}").app
+        else:
+            found = [point for point in entry_points(group=GROUP) if point.name == name]
+            if not found:
+                return None
+            app = found[0].load()
+        command = typer.main.get_command(app)
+        command.name = name
+        return command
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="How long a model takes to train on a machine, and what must change so that a larger "
+    "one trains faster.",
+)
+
+
+@app.callback()
+def _options(version: bool = typer.Option(False, "--version", help="Print it and stop.")) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        print(installed("hwsim"))
+        raise typer.Exit
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command line and exit with its code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """The exit code of a command line; messages on stderr, no traceback for what is foreseen."""
+    try:
+        code: Any = app(arguments, prog_name="hwsim", standalone_mode=False)
+        sys.stdout.flush()
+    except HwsimError as error:
+        return _report(error)
+    except click.ClickException as error:
+        error.show()
+        return InputError.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader went away (`| head`): nothing to say, and nothing to flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        return _report(SurroundingsError(str(error.filename or "output"), str(error.strerror)))
+    return code if isinstance(code, int) else 0
+
+
+def _report(error: HwsimError) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return error.exit_code

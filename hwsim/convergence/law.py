@@ -1,0 +1,198 @@
+"""Steps to a target as a function of model size and data size, with what it was measured in.
+
+The paper's law (Ardalani, Hestness, Diamos 2018, section 3.1), centered so that `a` is a number of
+steps inside the measured range:
+
+    S(M, D) = a (D / D0)^k1 / (M / M0)^k2 + b
+
+A law is a measurement: it knows its setting (depth, sequence, batch, optimizer, corpus), the range
+of M and D, and carries joint bootstrap draws of its parameters. Asked outside of these it answers
+all the same, says so, and widens its interval.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hwsim.errors import InputError
+
+Floats = npt.NDArray[np.float64]
+
+# 80 % intervals: a tenth of the draws on either side.
+LOW, HIGH = 10.0, 90.0
+DRAWS = 2000
+SEED = 2018
+
+# Assumed, one standard deviation in log-steps: a setting of another kind (corpus, optimizer) moves
+# steps by a factor of about 1.65; a numeric one (batch, depth, sequence) by half its own factor,
+# which lies between "no effect" and "in proportion".
+OTHER_KIND = 0.5
+PER_LOG_UNIT = 0.5
+
+
+class Parameter(BaseModel):
+    """A fitted value with its 95 % interval."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    value: float
+    low: float
+    high: float
+
+
+class Law(BaseModel):
+    """A fitted law as it is stored. Draws are rows of (ln a, k1, k2, b)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    schema_: Literal["hwsim.law/1"] = Field("hwsim.law/1", alias="schema")
+    name: str
+    workload: str
+    target: str
+    form: Literal["power-plateau"] = "power-plateau"
+    parameters: dict[Literal["a", "k1", "k2", "b"], Parameter]
+    plateau: Literal["seen", "not seen"]
+    center: dict[Literal["model", "data"], float]
+    range: dict[Literal["model", "data"], tuple[float, float]]
+    scatter: float  # standard deviation of ln(measured / fitted) of single runs
+    beyond: dict[Literal["model", "data"], float]  # the same per e-fold outside the range
+    setting: dict[str, Any]
+    runs: int
+    censored: int
+    draws: tuple[tuple[float, float, float, float], ...]
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A predicted count: the value, its 80 % interval, the draws behind it, what it stretches."""
+
+    value: float
+    low: float
+    high: float
+    draws: Floats
+    law: str
+    target: str
+    extrapolated: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+def power_plateau(
+    model: Floats | float, data: Floats | float, a: float, k1: float, k2: float, b: float
+) -> Floats | float:
+    """a D^k1 / M^k2 + b, with M and D already divided by their centers.
+
+    >>> power_plateau(4.0, 1.0, a=1000.0, k1=0.7, k2=0.5, b=100.0)
+    600.0
+    """
+    return a * data**k1 / model**k2 + b
+
+
+def predict(law: Law, model: float, data: float, setting: dict[str, Any]) -> Steps:
+    """Steps of a model of `model` parameters on `data` items, in `setting`.
+
+    The interval joins the parameters' draws, the scatter of single runs and one widening for every
+    stretch; each stretch is a warning.
+    """
+    warnings, variance = [], law.scatter**2
+    for what, value in (("model", model), ("data", data)):
+        axis: Literal["model", "data"] = "model" if what == "model" else "data"
+        distance = _outside(value, law.range[axis])
+        if distance:
+            low, high = law.range[axis]
+            unit = "parameters" if axis == "model" else law.setting.get("unit", "items")
+            warnings.append(
+                f"steps: {axis} size {value:.4g} lies outside the measured range "
+                f"{low:.4g} to {high:.4g} {unit}"
+            )
+            variance += (law.beyond[axis] * distance) ** 2
+    for name, measured in law.setting.items():
+        asked = setting.get(name, measured)
+        if asked != measured:
+            warnings.append(f"steps: measured with {name} {measured}, asked for {asked}")
+            variance += _mismatch(measured, asked) ** 2
+    p = law.parameters
+    m, d = model / law.center["model"], data / law.center["data"]
+    value = float(
+        power_plateau(m, d, p["a"].value, p["k1"].value, p["k2"].value, p["b"].value)
+    )
+    draws = _draws(law, m, d, math.sqrt(variance))
+    low, high = np.percentile(draws, (LOW, HIGH))
+    return Steps(
+        value=value,
+        low=min(float(low), value),
+        high=max(float(high), value),
+        draws=draws,
+        law=law.name,
+        target=law.target,
+        extrapolated=bool(warnings),
+        warnings=tuple(warnings),
+    )
+
+
+def given(steps: float) -> Steps:
+    """The user's own count: taken as exact."""
+    return Steps(steps, steps, steps, np.full(DRAWS, steps), "given", "as many steps as given")
+
+
+def load(workload: str) -> Law | None:
+    """The shipped law of a workload; None if none was measured.
+
+    Raises InputError if the file is not a law.
+    """
+    for entry in (resources.files("hwsim") / "data" / "laws").iterdir():
+        if entry.name == f"{workload}.json":
+            return parse(entry.read_text(encoding="utf-8"), entry.name)
+    return None
+
+
+def parse(text: str, where: str) -> Law:
+    """A law from JSON text; raises InputError with the first fault."""
+    try:
+        return Law.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise InputError(
+            f"{where}: {field}" if field else where,
+            first["msg"],
+            "give a law written by `hwsim converge fit`",
+        ) from None
+
+
+def _outside(value: float, bounds: tuple[float, float]) -> float:
+    """How many e-folds `value` lies outside of `bounds`; 0 inside.
+
+    >>> _outside(50.0, (10.0, 100.0)), round(_outside(271.8, (10.0, 100.0)), 2)
+    (0.0, 1.0)
+    """
+    low, high = bounds
+    return max(math.log(low / value), math.log(value / high), 0.0)
+
+
+def _mismatch(measured: object, asked: object) -> float:
+    if (
+        isinstance(measured, (int, float))
+        and isinstance(asked, (int, float))
+        and measured > 0
+        and asked > 0
+    ):
+        return PER_LOG_UNIT * abs(math.log(asked / measured))
+    return OTHER_KIND
+
+
+def _draws(law: Law, m: float, d: float, sigma: float) -> Floats:
+    # One seed for all: the same draw index means the same parameters and the same luck, so that
+    # differences between two estimates are paired.
+    random = np.random.default_rng(SEED)
+    table = np.asarray(law.draws)
+    rows = table[random.integers(len(table), size=DRAWS)]
+    luck = random.standard_normal(DRAWS)
+    log_a, k1, k2, b = rows.T
+    steps = np.exp(log_a) * d**k1 / m**k2 + b
+    return np.asarray(steps * np.exp(sigma * luck))

@@ -1,0 +1,1 @@
+"""What work costs: shapes and reachable rates in, seconds out. Plain numbers or numpy arrays."""

@@ -1,0 +1,274 @@
+"""The composition: (system, workload, plan, calibration, steps) -> Estimate.
+
+    total seconds = steps x seconds per step
+
+All intervals are 80 %. The step's interval is the calibration's spread, the steps' interval comes
+with their law; the total's is read off the product of their draws, not off a covariance.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+from hwsim.convergence import law as laws
+from hwsim.convergence.law import DRAWS, HIGH, LOW, Steps
+from hwsim.cost.calibration import Calibration
+from hwsim.cost.calibration import load as load_calibration
+from hwsim.graph.step import StepGraph
+from hwsim.graph.workload import Workload
+from hwsim.hardware.figures import figures
+from hwsim.hardware.spec import System
+from hwsim.parallel import memory
+from hwsim.parallel.lower import lower
+from hwsim.parallel.plan import Plan, check
+from hwsim.simulate.engine import run
+from hwsim.simulate.timeline import Timeline
+
+Floats = npt.NDArray[np.float64]
+
+SEED = 1
+ASSUMED = "assumed: "
+
+
+class Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Hardware(Record):
+    """The machine: its name, its device, how many of them the plan uses and how they are joined."""
+
+    name: str
+    device: str
+    devices_per_node: int
+    nodes: int
+    topology: str
+    network: list[str]
+    calibration: str
+
+
+class Work(Record):
+    """What one step does over the global batch; FLOPs of matrix products, forward and backward."""
+
+    name: str
+    sizes: dict[str, Any]
+    parameters: int
+    flops_per_step: float
+    items_per_step: int
+    unit: str
+
+
+class Interval(Record):
+    """Seconds with an 80 % interval."""
+
+    seconds: float
+    low: float
+    high: float
+
+
+class Step(Interval):
+    """Seconds per step; `parts` sum to it, `bound` is the largest."""
+
+    parts: dict[str, float]
+    bound: str
+
+
+class Convergence(Record):
+    """Steps to the target with an 80 % interval, and the law that says so."""
+
+    target: str
+    steps: float
+    low: float
+    high: float
+    law: str
+    extrapolated: bool
+
+
+class Memory(Record):
+    """Bytes on each device."""
+
+    bytes: float
+    capacity: float
+    fits: bool
+    parts: dict[str, float]
+
+
+class Estimate(Record):
+    """The answer. `convergence` and `total` are None where no law and no count is at hand."""
+
+    schema_: Literal["hwsim.estimate/1"] = Field("hwsim.estimate/1", alias="schema")
+    hardware: Hardware
+    workload: Work
+    plan: dict[str, Any]
+    step: Step
+    convergence: Convergence | None
+    total: Interval | None
+    memory: Memory
+    energy: None = None
+    cost: None = None
+    assumptions: list[str]
+    warnings: list[str]
+    sources: list[str]
+
+    def record(self) -> dict[str, Any]:
+        """Plain JSON values under the stable keys."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+def estimate(
+    system: System,
+    workload: Workload,
+    plan: Plan | None = None,
+    calibration: Calibration | None = None,
+    steps: float | None = None,
+) -> Estimate:
+    """How long `workload` takes to train on `system`.
+
+    Without `plan` one device is used, without `calibration` the shipped default; `steps` replaces
+    the law. A step that needs more memory than there is comes back with `memory.fits` False.
+    Raises InputError if the plan doesn't divide the batch or asks for devices there are not, or if
+    the device has no rate for the data type.
+    """
+    plan = plan or Plan()
+    calibration = calibration or load_calibration()
+    check(plan, workload, system)
+    graph = workload.graph(workload.batch // plan.dp)
+    timeline = simulate(system, graph, plan, calibration)
+    step = _step(timeline, calibration)
+    count = _steps(workload, graph, steps)
+    used = memory.footprint(graph, plan)
+    room = memory.capacity(system.device)
+    needed = sum(used.values())
+    warnings = list(count.warnings) if count else []
+    if count is None:
+        warnings.append(
+            f"no law of steps was measured for {workload.name}: give --steps, --tokens or --epochs"
+        )
+    return Estimate(
+        hardware=_hardware(system, plan, calibration),
+        workload=_work(workload, graph, plan),
+        plan={"devices": plan.devices, "tp": 1, "pp": 1} | plan.model_dump(),
+        step=step,
+        convergence=_convergence(count),
+        total=_total(step, count, calibration),
+        memory=Memory(bytes=needed, capacity=room, fits=needed <= room, parts=used),
+        assumptions=_assumptions(system, graph, calibration),
+        warnings=warnings,
+        sources=_sources(system, calibration, count),
+    )
+
+
+def simulate(system: System, graph: StepGraph, plan: Plan, calibration: Calibration) -> Timeline:
+    """The timeline of one step of one device's share `graph`."""
+    return run(lower(graph, system, plan, calibration))
+
+
+@lru_cache
+def _law(name: str) -> laws.Law | None:
+    return laws.load(name)
+
+
+def _steps(workload: Workload, graph: StepGraph, given: float | None) -> Steps | None:
+    if given is not None:
+        return laws.given(given)
+    law = _law(workload.law) if workload.law else None
+    if law is None:
+        return None
+    return laws.predict(law, graph.parameters, workload.dataset, workload.setting())
+
+
+def _step(timeline: Timeline, calibration: Calibration) -> Step:
+    seconds, parts = timeline.seconds, timeline.parts()
+    low, high = np.percentile(_luck(calibration), (LOW, HIGH))
+    return Step(
+        seconds=seconds,
+        low=seconds * float(low),
+        high=seconds * float(high),
+        parts=parts,
+        bound=max(parts, key=lambda part: parts[part]),
+    )
+
+
+def _luck(calibration: Calibration) -> Floats:
+    """Draws of measured / predicted seconds per step."""
+    random = np.random.default_rng(SEED)
+    return np.asarray(np.exp(calibration.spread * random.standard_normal(DRAWS)))
+
+
+def _total(step: Step, count: Steps | None, calibration: Calibration) -> Interval | None:
+    if count is None:
+        return None
+    low, high = np.percentile(count.draws * step.seconds * _luck(calibration), (LOW, HIGH))
+    seconds = count.value * step.seconds
+    return Interval(seconds=seconds, low=min(float(low), seconds), high=max(float(high), seconds))
+
+
+def _convergence(count: Steps | None) -> Convergence | None:
+    if count is None:
+        return None
+    return Convergence(
+        target=count.target,
+        steps=count.value,
+        low=count.low,
+        high=count.high,
+        law=count.law,
+        extrapolated=count.extrapolated,
+    )
+
+
+def _hardware(system: System, plan: Plan, calibration: Calibration) -> Hardware:
+    return Hardware(
+        name=system.name,
+        device=system.device.name,
+        devices_per_node=system.node.devices,
+        nodes=-(-plan.devices // system.node.devices),
+        topology=system.node.topology,
+        network=[tier.kind for tier in system.network],
+        calibration=calibration.name,
+    )
+
+
+def _work(workload: Workload, graph: StepGraph, plan: Plan) -> Work:
+    return Work(
+        name=workload.name,
+        sizes=workload.model_dump(mode="json"),
+        parameters=graph.parameters,
+        flops_per_step=float(graph.matrix_flops * plan.dp),
+        items_per_step=graph.tokens * plan.dp,
+        unit=workload.unit,
+    )
+
+
+def _assumptions(system: System, graph: StepGraph, calibration: Calibration) -> list[str]:
+    found = [
+        f"kernels reach {calibration.matrix:.0%} of the dense peak and {calibration.memory:.0%} of "
+        f"the memory bandwidth (calibration '{calibration.name}': {calibration.description})",
+        "data loading never holds up a step; evaluation, checkpoints, start-up and restarts take "
+        "no time",
+        "memory holds no framework, driver or fragmentation overhead",
+        "intervals are 80 %",
+    ]
+    if any(kernel.sequential for kernel in graph.forward()):
+        found.insert(1, "a recurrent step is one product and one fused pointwise kernel")
+    found += [
+        f"{figure.path} = {figure.text} ({figure.source.removeprefix(ASSUMED)})"
+        for figure in figures(system)
+        if figure.source.startswith(ASSUMED)
+    ]
+    return found
+
+
+def _sources(system: System, calibration: Calibration, count: Steps | None) -> list[str]:
+    found = [f"{f.path} = {f.text}: {f.source}" for f in figures(system)]
+    found += [f"calibration.{name}: {text}" for name, text in calibration.sources.items()]
+    law = _law(count.law) if count is not None else None
+    if law is not None:
+        made = law.provenance
+        found.append(
+            f"steps: law '{law.name}', {law.runs} runs, `{made.get('command')}`, {made.get('date')}"
+        )
+    return found

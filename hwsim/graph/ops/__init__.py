@@ -1,0 +1,25 @@
+"""Operators: shapes in, kernels out; one small class per kind (recurrences in graph.recurrent)."""
+
+from hwsim.graph.ops.attention import Attention
+from hwsim.graph.ops.convolution import Convolution2d
+from hwsim.graph.ops.kernel import Engine, Kernel, Op, gemm, matrix_flops, vector_flops
+from hwsim.graph.ops.linear import Embedding, Linear
+from hwsim.graph.ops.loss import CTC, CrossEntropy
+from hwsim.graph.ops.pointwise import Normalization, Pointwise
+
+__all__ = [
+    "CTC",
+    "Attention",
+    "Convolution2d",
+    "CrossEntropy",
+    "Embedding",
+    "Engine",
+    "Kernel",
+    "Linear",
+    "Normalization",
+    "Op",
+    "Pointwise",
+    "gemm",
+    "matrix_flops",
+    "vector_flops",
+]

@@ -1,0 +1,123 @@
+"""The unit that costs are computed for: one kernel launch, or a number of equal ones.
+
+A multiply-add is 2 FLOPs. A nonlinearity (exp, tanh, sqrt, ...) counts as one. Elements are
+compulsory traffic: every operand read once, every result written once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Engine = Literal["matrix", "vector"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One launch of device work, or `repeat` equal ones.
+
+    ``engine`` is "matrix" for a product that tensor cores can do (it falls back to the vector
+    units), else "vector". ``flops`` and ``elements`` are those of one launch; elements include
+    weights. ``sequential`` repeats each need the result of the one before. ``weights`` are those
+    of the elements that come back in every repeat (a recurrent matrix); where several matrices
+    take turns, ``matrices`` of them do, so that weights x matrices elements are live throughout.
+    ``shape`` is (batch, m, n, k) of a matrix product, with flops = 2 batch m n k.
+    ``element_bytes`` is set where an element has not the workload's dtype.
+    """
+
+    name: str
+    engine: Engine
+    flops: float
+    elements: float
+    repeat: int = 1
+    sequential: bool = False
+    weights: float = 0.0
+    matrices: int = 1
+    shape: tuple[int, int, int, int] | None = None
+    element_bytes: float | None = None
+
+    @property
+    def total_flops(self) -> float:
+        """FLOPs of all repeats."""
+        return self.flops * self.repeat
+
+    @property
+    def total_elements(self) -> float:
+        """Elements of all repeats, weights read anew in each."""
+        return self.elements * self.repeat
+
+
+class Op(ABC):
+    """An operator of the forward pass with what its backward pass does.
+
+    By convention an operator's saved elements hold its inputs and what it computes on the way,
+    not its output: that is the next operator's input, and is counted once, there.
+    """
+
+    __slots__ = ()
+    name: str
+
+    @property
+    @abstractmethod
+    def parameters(self) -> int:
+        """Trained parameters that this operator owns."""
+
+    @property
+    @abstractmethod
+    def saved(self) -> float:
+        """Elements kept from the forward pass for the backward pass."""
+
+    @abstractmethod
+    def forward(self) -> tuple[Kernel, ...]:
+        """Kernels of the forward pass, in order."""
+
+    @abstractmethod
+    def backward(self) -> tuple[Kernel, ...]:
+        """Kernels of the backward pass, in order."""
+
+
+def gemm(
+    name: str,
+    m: int,
+    n: int,
+    k: int,
+    *,
+    batch: int = 1,
+    repeat: int = 1,
+    sequential: bool = False,
+    weights: float = 0.0,
+    matrices: int = 1,
+) -> Kernel:
+    """`batch` products (m, k) x (k, n): 2 batch m n k FLOPs, batch (mk + kn + mn) elements.
+
+    >>> gemm("square", 4, 4, 4).flops, gemm("square", 4, 4, 4).elements
+    (128, 48)
+    """
+    return Kernel(
+        name,
+        "matrix",
+        flops=2 * batch * m * n * k,
+        elements=batch * (m * k + k * n + m * n),
+        repeat=repeat,
+        sequential=sequential,
+        weights=weights,
+        matrices=matrices,
+        shape=(batch, m, n, k),
+    )
+
+
+def bias_gradient(name: str, rows: int, width: int) -> Kernel:
+    """The column sums of a (rows, width) gradient."""
+    return Kernel(f"{name}.bgrad", "vector", rows * width, rows * width + width)
+
+
+def matrix_flops(kernels: Iterable[Kernel]) -> float:
+    """FLOPs of the matrix products alone: what torch's FlopCounterMode counts."""
+    return sum(k.total_flops for k in kernels if k.engine == "matrix")
+
+
+def vector_flops(kernels: Iterable[Kernel]) -> float:
+    """FLOPs of everything else."""
+    return sum(k.total_flops for k in kernels if k.engine == "vector")

@@ -1,0 +1,84 @@
+"""Matrix products with a weight, and the table look-up that stands in for one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hwsim.graph.ops.kernel import Kernel, Op, bias_gradient, gemm
+
+
+@dataclass(frozen=True, slots=True)
+class Linear(Op):
+    """y = x W' + b with x (rows, inputs), y (rows, outputs).
+
+    Forward 2 rows inputs outputs FLOPs; backward as much for the weight's gradient, and again
+    for the input's unless ``input_gradient`` is off (nothing trained comes before). The matrix
+    of a ``tied`` one belongs to another operator; a bias is its own all the same.
+
+    >>> one = Linear("fc", rows=2, inputs=3, outputs=5)
+    >>> one.parameters, one.forward()[0].flops, one.saved
+    (20, 60, 6)
+    """
+
+    name: str
+    rows: int
+    inputs: int
+    outputs: int
+    bias: bool = True
+    input_gradient: bool = True
+    tied: bool = False
+
+    @property
+    def parameters(self) -> int:
+        matrix = 0 if self.tied else self.inputs * self.outputs
+        return matrix + (self.outputs if self.bias else 0)
+
+    @property
+    def saved(self) -> float:
+        return self.rows * self.inputs
+
+    def forward(self) -> tuple[Kernel, ...]:
+        return (gemm(f"{self.name}.forward", self.rows, self.outputs, self.inputs),)
+
+    def backward(self) -> tuple[Kernel, ...]:
+        kernels = [gemm(f"{self.name}.wgrad", self.outputs, self.inputs, self.rows)]
+        if self.input_gradient:
+            kernels.insert(0, gemm(f"{self.name}.dgrad", self.rows, self.inputs, self.outputs))
+        if self.bias:
+            kernels.append(bias_gradient(self.name, self.rows, self.outputs))
+        return tuple(kernels)
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding(Op):
+    """`tokens` rows gathered from a (vocabulary, width) table.
+
+    The backward pass clears a dense gradient of the table's size and adds `tokens` rows to it.
+
+    >>> Embedding("table", tokens=10, vocabulary=7, width=4).parameters
+    28
+    """
+
+    name: str
+    tokens: int
+    vocabulary: int
+    width: int
+
+    @property
+    def parameters(self) -> int:
+        return self.vocabulary * self.width
+
+    @property
+    def saved(self) -> float:
+        return self.tokens
+
+    def forward(self) -> tuple[Kernel, ...]:
+        rows = self.tokens * self.width
+        return (Kernel(f"{self.name}.gather", "vector", 0, 2 * rows + self.tokens),)
+
+    def backward(self) -> tuple[Kernel, ...]:
+        rows = self.tokens * self.width
+        return (
+            Kernel(f"{self.name}.clear", "vector", 0, self.parameters),
+            Kernel(f"{self.name}.scatter", "vector", rows, 3 * rows + self.tokens),
+        )

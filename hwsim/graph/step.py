@@ -1,0 +1,133 @@
+"""One training step: layers of operators, forward, backward and update."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from hwsim.graph.dtypes import BYTES, Dtype
+from hwsim.graph.ops.kernel import Kernel, Op, matrix_flops
+
+Optimizer = Literal["adam", "sgd", "momentum"]
+
+# Words read and written per parameter: parameter in and out, gradient in, each moment in and out.
+UPDATE_WORDS: dict[Optimizer, int] = {"adam": 7, "momentum": 5, "sgd": 3}
+# Adam: first moment (3), second moment (4), root, correction, epsilon, quotient, step (2).
+UPDATE_FLOPS: dict[Optimizer, int] = {"adam": 13, "momentum": 4, "sgd": 2}
+MASTER_BYTES = 4.0
+
+
+@dataclass(frozen=True)
+class Layer:
+    """`repeat` equal layers of these operators, one after the other.
+
+    ``output`` is the number of elements that the next layer reads from this one: what a
+    pipeline cut behind it sends forward, and what comes back as gradient.
+    """
+
+    name: str
+    ops: tuple[Op, ...]
+    repeat: int = 1
+    output: float = 0.0
+
+    @property
+    def parameters(self) -> int:
+        """Of all repeats."""
+        return self.repeat * sum(op.parameters for op in self.ops)
+
+    @property
+    def forward_flops(self) -> float:
+        """Matrix FLOPs of all repeats, forward."""
+        return self.repeat * sum(matrix_flops(op.forward()) for op in self.ops)
+
+    @property
+    def backward_flops(self) -> float:
+        """Matrix FLOPs of all repeats, backward."""
+        return self.repeat * sum(matrix_flops(op.backward()) for op in self.ops)
+
+    @property
+    def saved(self) -> float:
+        """Elements kept for the backward pass by all repeats."""
+        return self.repeat * sum(op.saved for op in self.ops)
+
+
+@dataclass(frozen=True)
+class StepGraph:
+    """What one device's share of a step computes: `batch` samples that are `tokens` items."""
+
+    layers: tuple[Layer, ...]
+    dtype: Dtype
+    optimizer: Optimizer
+    batch: int
+    tokens: int
+
+    @property
+    def parameters(self) -> int:
+        return sum(layer.parameters for layer in self.layers)
+
+    @property
+    def forward_flops(self) -> float:
+        """Matrix FLOPs of the forward pass."""
+        return sum(layer.forward_flops for layer in self.layers)
+
+    @property
+    def backward_flops(self) -> float:
+        """Matrix FLOPs of the backward pass."""
+        return sum(layer.backward_flops for layer in self.layers)
+
+    @property
+    def matrix_flops(self) -> float:
+        """Matrix FLOPs of forward and backward."""
+        return self.forward_flops + self.backward_flops
+
+    @property
+    def saved_elements(self) -> float:
+        """Elements alive between the forward and the backward pass."""
+        return sum(layer.saved for layer in self.layers)
+
+    @property
+    def saved_bytes(self) -> float:
+        return self.saved_elements * BYTES[self.dtype]
+
+    def forward(self) -> Iterator[Kernel]:
+        """Every kernel of the forward pass in order, equal layers unrolled."""
+        for layer in self.layers:
+            for _ in range(layer.repeat):
+                for op in layer.ops:
+                    yield from op.forward()
+
+    def backward(self) -> Iterator[Kernel]:
+        """Every kernel of the backward pass in order: the last operator's first."""
+        for layer in reversed(self.layers):
+            for _ in range(layer.repeat):
+                for op in reversed(layer.ops):
+                    yield from op.backward()
+
+    def update(self) -> tuple[Kernel, ...]:
+        """The optimizer as one fused launch over all parameters."""
+        return (
+            Kernel(
+                f"{self.optimizer}.update",
+                "vector",
+                flops=UPDATE_FLOPS[self.optimizer] * self.parameters,
+                elements=self.parameters,
+                element_bytes=update_bytes(self.optimizer, self.dtype),
+            ),
+        )
+
+
+def update_bytes(optimizer: Optimizer, dtype: Dtype) -> float:
+    """Bytes moved per parameter by the update.
+
+    Parameter, gradient and moments are fp32 words (fp64 where that is trained in); below 32 bits
+    the parameter is a master copy, and the copy in the low format is written besides.
+
+    >>> update_bytes("adam", "fp32"), update_bytes("momentum", "fp32"), update_bytes("sgd", "fp32")
+    (28.0, 20.0, 12.0)
+    >>> update_bytes("adam", "bf16")
+    30.0
+    """
+    size = BYTES[dtype]
+    copy = size if size < MASTER_BYTES else 0.0
+    return UPDATE_WORDS[optimizer] * max(size, MASTER_BYTES) + copy

@@ -1,0 +1,232 @@
+"""What is trained: sizes that make a step graph, found by name or read from a file.
+
+A class registers under the entry-point group ``hwsim.workloads``; this module knows none by
+itself.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self, TextIO
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+
+from hwsim.errors import InputError, SurroundingsError
+from hwsim.graph import jsonfile
+from hwsim.graph.dtypes import Dtype
+from hwsim.graph.step import Layer, Optimizer, StepGraph
+
+GROUP = "hwsim.workloads"
+# Above this a float no longer tells neighboring whole numbers apart.
+MOST = 2**53
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Count = Annotated[int, BeforeValidator(_whole), Field(gt=0, le=MOST, strict=True)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
+Label = Annotated[str, Field(min_length=1, max_length=200, strict=True)]
+
+
+class Workload(BaseModel, ABC):
+    """Sizes of a model and how it is trained; every field has a default.
+
+    ``batch`` is the global batch in samples; ``dataset`` the training set's size in `unit`;
+    ``corpus`` names what it is trained on. Bad sizes raise InputError.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: ClassVar[str]
+    unit: ClassVar[str]
+    law: ClassVar[str | None] = None
+    setting_fields: ClassVar[tuple[str, ...]] = ("batch", "optimizer", "learning_rate", "corpus")
+
+    batch: Count = 128
+    dtype: Dtype = "fp32"
+    optimizer: Optimizer = "adam"
+    learning_rate: Rate = 1e-3
+    dataset: Count
+    corpus: Label
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _clear_faults(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(data)
+        except ValidationError as error:
+            raise one(explain("workload", error, cls.model_fields)) from None
+
+    @property
+    @abstractmethod
+    def items_per_sample(self) -> int:
+        """Items of `unit` that one sample of the batch consumes (its sequence length)."""
+
+    @abstractmethod
+    def build(self, batch: int) -> tuple[Layer, ...]:
+        """The layers, sized for `batch` samples on one device."""
+
+    def graph(self, batch: int | None = None) -> StepGraph:
+        """One step of `batch` samples: one device's share, or the whole batch by default.
+
+        Raises InputError for a batch that is not a positive whole number.
+        """
+        share = self.batch if batch is None else batch
+        if isinstance(share, bool) or not isinstance(share, int) or share < 1:
+            where, instead = "workload.batch", "write a whole number above 0"
+            raise InputError(where, f"found {share!r} samples on one device", instead)
+        tokens = share * self.items_per_sample
+        return StepGraph(self.build(share), self.dtype, self.optimizer, share, tokens)
+
+    def setting(self) -> dict[str, Any]:
+        """The fields that a law of steps must share with this workload to speak about it."""
+        return {name: getattr(self, name) for name in self.setting_fields}
+
+    def file_form(self) -> dict[str, Any]:
+        """What `load` reads back to an equal workload."""
+        return {"workload": self.name, **self.model_dump(mode="json")}
+
+
+def registered() -> dict[str, EntryPoint]:
+    """Every registered workload by name, none imported yet."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def find(name: str, where: str = "workload") -> type[Workload]:
+    """The class registered under `name`.
+
+    Raises InputError with the nearest names for an unknown one, SurroundingsError for one that
+    can't be imported.
+    """
+    known = registered()
+    if name not in known:
+        raise InputError(where, f"found the unknown workload {name!r}", _nearest(name, known))
+    try:
+        found = known[name].load()
+    except (ImportError, AttributeError) as error:
+        raise SurroundingsError(where, f"workload {name!r} can't be imported ({error})") from None
+    if not (isinstance(found, type) and issubclass(found, Workload)):
+        raise SurroundingsError(where, f"what is registered as {name!r} is not a Workload")
+    return found
+
+
+def load(ref: str, stdin: TextIO | None = None) -> Workload:
+    """A workload from a JSON file, from `-` (standard input), or by registered name.
+
+    An existing file wins over a name. A file holds {"workload": NAME, FIELD: VALUE, ...}; a field
+    left out keeps its default. Raises InputError for every fault, each with the file and field.
+    """
+    if ref == "-":
+        return parse(jsonfile.read_stream(stdin or sys.stdin), jsonfile.STDIN)
+    path = Path(ref)
+    if os.path.exists(ref) or path.suffix == ".json" or len(path.parts) > 1:
+        return parse(jsonfile.read(path), ref)
+    return find(ref).model_validate({})
+
+
+def parse(text: str, where: str) -> Workload:
+    """The workload that the JSON `text` describes; `where` names it in faults."""
+    fields = jsonfile.parse(text, where)
+    name = fields.pop("workload", None)
+    if not isinstance(name, str):
+        what = "is missing" if name is None else f"found {_shown(name)} where a name is wanted"
+        raise InputError(f"{where}: workload", what, f"write one of {_listed(registered())}")
+    kind = find(name, f"{where}: workload")
+    try:
+        return kind.model_validate(fields)
+    except InputError as error:
+        faults = error.problems or (error,)
+        raise one([InputError(f"{where}: {e.where}", e.what, e.instead) for e in faults]) from None
+
+
+def override(workload: Workload, settings: Mapping[str, str]) -> Workload:
+    """The workload with some fields set from text; numbers and booleans are read as JSON.
+
+    Raises InputError for an unknown field and for a value that does not fit.
+    """
+    values = {
+        name: text if isinstance(getattr(workload, name, None), str) else read_value(text)
+        for name, text in settings.items()
+    }
+    return type(workload).model_validate(workload.model_dump() | values)
+
+
+def explain(where: str, error: ValidationError, fields: Iterable[str] = ()) -> list[InputError]:
+    """One InputError for each fault that Pydantic found; `fields` are those there are."""
+    problems = []
+    for fault in error.errors(include_url=False):
+        place = ".".join((where, *map(str, fault["loc"])))
+        kind, context, found = fault["type"], fault.get("ctx", {}), _shown(fault["input"])
+        if kind == "extra_forbidden":
+            what, instead = "is an unknown field", _nearest(str(fault["loc"][-1]), fields)
+        elif kind == "missing":
+            what, instead = "is missing", "write it"
+        elif kind == "literal_error":
+            what, instead = f"found {found}", f"write {context['expected']}"
+        elif kind == "less_than_equal":
+            what, instead = f"found {found}", f"write at most {context['le']}"
+        else:
+            what, instead = f"found {found}", _WANTED.get(kind, fault["msg"])
+        problems.append(InputError(place, what, instead))
+    return problems
+
+
+def one(problems: list[InputError]) -> InputError:
+    """All problems as one error, which speaks of the first and counts the others."""
+    first, more = problems[0], len(problems) - 1
+    instead = f"{first.instead} (and {more} more)" if more else first.instead
+    return InputError(first.where, first.what, instead, problems)
+
+
+_WHOLE = "write a whole number above 0"
+_WANTED = {
+    "int_type": _WHOLE,
+    "int_from_float": _WHOLE,
+    "greater_than": "write a number above 0",
+    "float_type": "write a number",
+    "finite_number": "write a finite number",
+    "bool_type": "write true or false",
+    "string_type": "write a text",
+    "string_too_short": "write a text that is not empty",
+    "string_too_long": "write a shorter text",
+}
+
+
+def read_value(text: str) -> Any:
+    """Text of `--set` as JSON reads it; text that is not JSON stays text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _shown(value: object) -> str:
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {near[0]!r}?" if near else f"write one of {_listed(known)}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "those that are installed (there is none)"

@@ -1,0 +1,1 @@
+"""Hardware as data: devices, the systems they make, and where every figure is from."""

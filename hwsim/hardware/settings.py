@@ -1,0 +1,151 @@
+"""`--set PATH=VALUE` on the file form of a system."""
+
+from __future__ import annotations
+
+import copy
+import json
+import typing
+from typing import Any
+
+from hwsim.errors import InputError
+from hwsim.hardware import reading
+from hwsim.hardware.spec import ENGINES, FROM_PARTS, System
+
+BY_USER = "set by the user"
+
+
+def applied(form: dict[str, Any], values: dict[str, str]) -> dict[str, Any]:
+    """A copy of a system's file form with `values` (dotted path -> text) set.
+
+    Raises InputError for a path that does not exist, and for a clock or multiprocessors that
+    some stated peak can't follow; whether a value fits its field is for validation.
+    """
+    form = copy.deepcopy(form)
+    for path, text in values.items():
+        if path != "device":
+            _set(form, path, text)
+            _say_whose(form, path)
+    device = form["device"]
+    for path in values:
+        if path.startswith(("device.vector.", "device.matrix.")):
+            engine, dtype = path.split(".")[1:3]
+            device.get("operations_per_clock", {}).get(engine, {}).pop(dtype, None)
+    for path in values:
+        _follow(device, path)
+    if "node.devices" in values:
+        _drop_pairs(form["node"])
+    return form
+
+
+def _set(form: dict[str, Any], path: str, text: str) -> None:
+    """Put a value at a dotted path, making the objects on the way."""
+    parts = path.split(".")
+    annotation: Any = System
+    holder: Any = form
+    for depth, part in enumerate(parts):
+        last = depth == len(parts) - 1
+        if isinstance(holder, list):
+            if not part.isdecimal() or int(part) >= len(holder):
+                have = f"0 to {len(holder) - 1}" if holder else "none"
+                raise InputError(
+                    f"--set {path}", f"found no number '{part}' in the list", f"it has {have}"
+                )
+            holder = holder[int(part)]
+            continue
+        if not isinstance(holder, dict):
+            raise InputError(f"--set {path}", f"found '{part}' below a plain value", "cut it off")
+        annotation = _field(annotation, part, path)
+        if last:
+            _put(holder, part, _value(annotation, text))
+        else:
+            empty: Any = [] if typing.get_origin(annotation) is tuple else {}
+            holder = holder.setdefault(part, empty)
+
+
+def _field(annotation: Any, part: str, path: str) -> Any:
+    """The annotation of a field one step down. Raises InputError with the fields there are."""
+    if typing.get_origin(annotation) is dict:
+        return str
+    record = reading.record_of(annotation)
+    if record is None:
+        raise InputError(f"--set {path}", f"found '{part}' below a plain value", "cut it off")
+    found = reading.field_at(record, [part])
+    if found is None:
+        names = list(record.model_fields)
+        hint = reading.near(part, names)
+        fields = "" if hint.startswith("write") else f" (fields here: {', '.join(names)})"
+        raise InputError(f"--set {path}", f"found no field '{part}'", hint + fields)
+    return found
+
+
+def _put(holder: dict[str, Any], field: str, value: Any) -> None:
+    if value is None:
+        holder.pop(field, None)
+    else:
+        holder[field] = value
+
+
+def _value(annotation: Any, text: str) -> Any:
+    """`text` as the field takes it: a quantity and a word as they stand, others as JSON."""
+    if text.strip() == "null":
+        return None
+    if reading.is_text(annotation):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _say_whose(form: dict[str, Any], path: str) -> None:
+    """Make the user the source of a figure and of all below it."""
+    owner, _, field = path.partition(".")
+    holder = form["device"] if owner == "device" else form
+    field = field if owner == "device" else path
+    sources = holder.get("sources", {})
+    if not field or field.split(".")[0] in ("sources", "name", "description", "notes"):
+        return
+    kept = {key: text for key, text in sources.items() if not key.startswith(f"{field}.")}
+    holder["sources"] = {**kept, field: BY_USER}
+
+
+def _follow(device: dict[str, Any], path: str) -> None:
+    """Drop each stated peak that is made of what `path` set, so that it's made again."""
+    stuck = []
+    for engine, dtype in _made_of(device, path):
+        field = f"{engine}.{dtype}"
+        if dtype in device.get("operations_per_clock", {}).get(engine, {}):
+            device[engine].pop(dtype, None)
+            device["sources"] = {**device.get("sources", {}), field: FROM_PARTS}
+        elif device.get("sources", {}).get(field) != BY_USER:
+            stuck.append(field)
+    if stuck:
+        raise InputError(
+            f"--set {path}",
+            f"found peaks of {device['name']} that can't follow it: {', '.join(stuck)}",
+            f"set them too, for instance --set device.{stuck[0]}='100 TFLOPS'",
+        )
+
+
+def _made_of(device: dict[str, Any], path: str) -> list[tuple[str, str]]:
+    """(engine, dtype) of the stated peaks that depend on a path."""
+    stated = [(engine, dtype) for engine in ENGINES for dtype in device.get(engine, {})]
+    parts = device.get("operations_per_clock", {})
+    if path == "device.multiprocessors":
+        return stated
+    if path == "device.clock.boost":
+        return [(e, d) for e, d in stated if "clock" not in parts.get(e, {})]
+    if path.startswith("device.operations_per_clock."):
+        engine, _, field = path.removeprefix("device.operations_per_clock.").partition(".")
+        known = parts.get(engine, {})
+        return [
+            (e, d) for e, d in stated if e == engine and (field == "clock" or field == d in known)
+        ]
+    return []
+
+
+def _drop_pairs(node: dict[str, Any]) -> None:
+    """A node that is made smaller keeps the links among the devices that are left."""
+    devices = node["devices"]
+    if isinstance(devices, int) and "pairs" in node:
+        node["pairs"] = [pair for pair in node["pairs"] if max(pair[:2]) < devices]

@@ -1,0 +1,1 @@
+"""How a step is spread over devices: the plan, its memory, and its tasks with dependencies."""

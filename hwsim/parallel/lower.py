@@ -1,0 +1,105 @@
+"""A step graph and a plan become tasks with dependencies: what the event simulation runs.
+
+The devices of a data-parallel plan run equal programs, so one of them stands for all: its compute
+stream, and the link through which the group sums its gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from hwsim.cost.calibration import Calibration
+from hwsim.cost.collectives import all_reduce
+from hwsim.cost.rates import Rates, rates
+from hwsim.cost.roofline import BOUNDS, kernel_cost
+from hwsim.graph.dtypes import BYTES
+from hwsim.graph.ops import Kernel
+from hwsim.graph.step import MASTER_BYTES, StepGraph
+from hwsim.hardware.spec import System
+from hwsim.parallel.plan import Plan
+
+Stream = Literal["compute", "link"]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """`seconds` of a stream, once the tasks numbered in `after` are done.
+
+    `part` is where its time is booked: compute, memory, launch, communication or update.
+    """
+
+    name: str
+    stream: Stream
+    seconds: float
+    part: str
+    after: tuple[int, ...]
+    phase: str = ""
+
+
+@dataclass
+class _Builder:
+    """Tasks in program order; each compute task waits for the one before it."""
+
+    rates: Rates
+    graph: StepGraph
+    tasks: list[Task] = field(default_factory=list)
+    last: tuple[int, ...] = ()
+
+    def compute(self, kernels: tuple[Kernel, ...], phase: str) -> None:
+        for kernel in kernels:
+            cost = kernel_cost(kernel, self.rates, self.graph.dtype)
+            part = phase if phase == "update" else BOUNDS[cost.bound]
+            self._add(Task(kernel.name, "compute", cost.seconds, part, self.last, phase))
+
+    def _add(self, task: Task) -> None:
+        self.tasks.append(task)
+        self.last = (len(self.tasks) - 1,)
+
+    def reduce(self, seconds: float, size: float) -> int:
+        """Sum a bucket once the backward pass has come this far; the task's number."""
+        name = f"all-reduce {size / 2**20:.3g} MiB"
+        self.tasks.append(Task(name, "link", seconds, "communication", self.last, "backward"))
+        return len(self.tasks) - 1
+
+
+def lower(graph: StepGraph, system: System, plan: Plan, calibration: Calibration) -> list[Task]:
+    """Tasks of one step of one device: forward, backward with gradient sums, update.
+
+    `graph` is the share of one device. Raises InputError if the device has no rate for the
+    graph's data type or the system no link between the plan's devices.
+    """
+    build = _Builder(rates(system.device, calibration, graph.dtype), graph)
+    for layer in graph.layers:
+        for _ in range(layer.repeat):
+            for op in layer.ops:
+                build.compute(op.forward(), "forward")
+    sums: list[int] = []
+    filled, bucket = 0.0, plan.first_bucket
+    gradient = max(BYTES[graph.dtype], MASTER_BYTES)
+
+    def flush() -> None:
+        nonlocal filled, bucket
+        seconds = all_reduce(filled, plan.dp, system, calibration)
+        sums.append(build.reduce(seconds, filled))
+        filled, bucket = 0.0, plan.bucket
+
+    for parameters, kernels in _backward(graph):
+        build.compute(kernels, "backward")
+        filled += parameters * gradient
+        if plan.dp > 1 and plan.overlap and filled >= bucket:
+            flush()
+    if plan.dp > 1 and filled:
+        flush()
+    build.last = (*build.last, *sums)
+    build.compute(graph.update(), "update")
+    return build.tasks
+
+
+def _backward(graph: StepGraph) -> Iterator[tuple[int, tuple[Kernel, ...]]]:
+    """Operators from the last to the first: whose gradients are ready when their kernels are."""
+    for layer in reversed(graph.layers):
+        for _ in range(layer.repeat):
+            for op in reversed(layer.ops):
+                yield op.parameters, op.backward()

@@ -1,0 +1,62 @@
+"""Bytes that a step needs on each device, by what they are for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hwsim.errors import DoesNotFit
+from hwsim.graph.dtypes import BYTES
+from hwsim.graph.step import MASTER_BYTES, Optimizer, StepGraph
+from hwsim.hardware.spec import Device
+from hwsim.parallel.plan import Plan
+from hwsim.units import MEMORY, si_text
+
+MOMENTS: dict[Optimizer, int] = {"adam": 2, "momentum": 1, "sgd": 0}
+
+
+def footprint(graph: StepGraph, plan: Plan) -> dict[str, float]:
+    """Bytes by part on one device.
+
+    Parameters and gradients in the workload's format (below 32 bits parameters have an fp32 master
+    copy, and gradients are kept in fp32), the optimizer's moments in fp32, the activations that the
+    backward pass needs, and the bucket in which gradients travel. Nothing is added for the
+    framework, the driver or fragmentation.
+    """
+    size = BYTES[graph.dtype]
+    parameters = graph.parameters
+    master = MASTER_BYTES if size < MASTER_BYTES else 0.0
+    gradients = parameters * max(size, MASTER_BYTES)
+    return {
+        "parameters": parameters * (size + master),
+        "gradients": gradients,
+        "optimizer": parameters * MOMENTS[graph.optimizer] * max(size, MASTER_BYTES),
+        "activations": graph.saved_bytes,
+        "communication": min(plan.bucket, gradients) if plan.dp > 1 else 0.0,
+    }
+
+
+def capacity(device: Device) -> float:
+    """Bytes that the device has: what its driver reports where that is known."""
+    return float(device.memory.reported or device.memory.capacity)
+
+
+def does_not_fit(parts: dict[str, float], device: Device, advice: str) -> DoesNotFit:
+    """The error that tells bytes by part, and what would fit."""
+    table = ", ".join(f"{name} {si_text(size, 'B')}" for name, size in parts.items() if size)
+    return DoesNotFit(
+        f"memory of {device.name}",
+        f"the step needs {si_text(sum(parts.values()), 'B')} on each device "
+        f"({table}), which has {MEMORY.format(capacity(device))}",
+        advice,
+    )
+
+
+def what_fits(workload: Any, plan: Plan, device: Device) -> str:
+    """The nearest plan by data parallelism that fits, or that none does."""
+    room = capacity(device)
+    batch = workload.batch
+    for dp in (d for d in range(plan.dp + 1, batch + 1) if batch % d == 0):
+        wider = plan.model_copy(update={"dp": dp})
+        if sum(footprint(workload.graph(batch // dp), wider).values()) <= room:
+            return f"--dp {dp} would fit ({batch // dp} samples on each device)"
+    return "no data-parallel plan fits: write a smaller workload, or a device with more memory"

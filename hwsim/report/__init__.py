@@ -1,0 +1,1 @@
+"""Answers for readers: tables and pictures."""

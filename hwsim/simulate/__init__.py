@@ -1,0 +1,1 @@
+"""The judge of every schedule: an event simulation of tasks on streams, and its timeline."""

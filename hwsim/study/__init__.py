@@ -1,0 +1,1 @@
+"""Many estimates at once: what is varied, and what is read off the answers."""

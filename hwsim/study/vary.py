@@ -1,0 +1,114 @@
+"""One field over a range: the estimates, their optimum and the flat region around it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from hwsim.errors import InputError
+from hwsim.estimate import Estimate
+from hwsim.study.subject import Subject
+
+FLAT = 0.10
+MOST_POINTS = 10_000
+_NUMBER = re.compile(r"^\s*([0-9.eE+-]+)\s*(.*?)\s*$")
+
+
+@dataclass(frozen=True)
+class Variation:
+    """A path and the texts that it takes."""
+
+    path: str
+    values: tuple[str, ...]
+
+
+def parse(text: str, subject: Subject) -> Variation:
+    """`PATH=a,b,c`, or `PATH=lo:hi:n` for n values from lo to hi, evenly spaced in their logarithm.
+
+    Integer fields are rounded and repeated values dropped. Raises InputError for another form.
+    """
+    path, equals, values = text.partition("=")
+    if not equals or not path or not values:
+        raise InputError(
+            "--vary", f"found '{text}'", "write PATH=a,b,c or PATH=lo:hi:n (n values, geometric)"
+        )
+    if ":" not in values:
+        return Variation(path, tuple(v.strip() for v in values.split(",")))
+    return Variation(path, _geometric(path, values, whole=_is_whole(subject.value(path))))
+
+
+def whole_numbers(path: str, values: str) -> tuple[int, ...]:
+    """The positive integers of `a,b,c` or `lo:hi:n`. Raises InputError for anything else.
+
+    >>> whole_numbers("workload.hidden", "32:512:5")
+    (32, 64, 128, 256, 512)
+    """
+    texts = _geometric(path, values, whole=True) if ":" in values else values.split(",")
+    try:
+        numbers = tuple(dict.fromkeys(int(text) for text in texts))
+    except ValueError:
+        numbers = ()
+    if not numbers or min(numbers) < 1:
+        raise InputError(
+            f"--vary {path}", f"found '{values}'", "write whole numbers above 0: a,b,c or lo:hi:n"
+        )
+    return numbers
+
+
+def run(
+    subject: Subject, variation: Variation, answer: Callable[[Subject], Estimate]
+) -> list[Estimate]:
+    """The estimate at every value; a point that doesn't fit keeps its times."""
+    return [
+        answer(subject.with_settings({variation.path: value})) for value in variation.values
+    ]
+
+
+def optimum(estimates: Sequence[Estimate]) -> tuple[int, list[int]]:
+    """The fitting point of the least total (or step) time, and those within 10 % of it.
+
+    Raises InputError if nothing fits.
+    """
+    times = [time_of(e) if e.memory.fits else math.inf for e in estimates]
+    best = min(range(len(times)), key=times.__getitem__)
+    if math.isinf(times[best]):
+        raise InputError("--vary", "found no point that fits in memory", "vary towards less")
+    return best, [i for i, t in enumerate(times) if t <= (1.0 + FLAT) * times[best]]
+
+
+def time_of(estimate: Estimate) -> float:
+    """Seconds of the whole training, or of a step where no count of steps is known."""
+    return estimate.total.seconds if estimate.total else estimate.step.seconds
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _geometric(path: str, values: str, whole: bool) -> tuple[str, ...]:
+    shape = InputError(
+        f"--vary {path}", f"found '{values}'", "write lo:hi:n with 0 < lo < hi and n of 2 or more"
+    )
+    parts = values.split(":")
+    if len(parts) != 3:
+        raise shape
+    low, high = _NUMBER.match(parts[0]), _NUMBER.match(parts[1])
+    if low is None or high is None or not parts[2].strip().isdigit():
+        raise shape
+    unit = high.group(2) or low.group(2)
+    if low.group(2) not in ("", unit):
+        raise InputError(
+            f"--vary {path}", f"found two units in '{values}'", "write both ends in the same unit"
+        )
+    try:
+        first, last, count = float(low.group(1)), float(high.group(1)), int(parts[2])
+    except ValueError:
+        raise shape from None
+    if not 0 < first < last < math.inf or not 2 <= count <= MOST_POINTS:
+        raise shape
+    ratio = (last / first) ** (1.0 / (count - 1))
+    numbers = [first * ratio**i for i in range(count - 1)] + [last]
+    texts = [str(round(x)) if whole else f"{x:.6g}" for x in numbers]
+    return tuple(text + (f" {unit}" if unit else "") for text in dict.fromkeys(texts))

@@ -1,0 +1,144 @@
+"""Counts of the single operators against arithmetic done by hand, and their invariants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hwsim.errors import InputError
+from hwsim.graph.ops import (
+    CTC,
+    Attention,
+    Convolution2d,
+    CrossEntropy,
+    Embedding,
+    Linear,
+    Normalization,
+    Op,
+    Pointwise,
+    matrix_flops,
+    vector_flops,
+)
+from hwsim.graph.recurrent import LSTM, RHN
+
+SIZE = st.integers(1, 50)
+
+OF_BATCH: dict[str, Callable[[int], Op]] = {
+    "linear": lambda b: Linear("x", b, 3, 5),
+    "embedding": lambda b: Embedding("x", b, 3, 5),
+    "convolution": lambda b: Convolution2d("x", b, 3, 9, 9, 5, (3, 3), (2, 2), (1, 1)),
+    "fused attention": lambda b: Attention("x", b, 4, 2, 6, 3),
+    "eager attention": lambda b: Attention("x", b, 4, 2, 6, 3, fused=False),
+    "normalization": lambda b: Normalization("x", b, 8),
+    "pointwise": lambda b: Pointwise("x", b, 2, 1, 3),
+    "cross-entropy": lambda b: CrossEntropy("x", b, 7),
+    "ctc": lambda b: CTC("x", b, 9, 3, 7),
+    "lstm": lambda b: LSTM("x", b, 4, 5, 6),
+    "bidirectional lstm": lambda b: LSTM("x", b, 4, 5, 6, bidirectional=True),
+    "rhn": lambda b: RHN("x", b, 4, 5, 6, 3),
+}
+every_op = pytest.mark.parametrize("make", OF_BATCH.values(), ids=OF_BATCH.keys())
+
+
+@every_op
+@given(batch=SIZE, factor=st.integers(2, 5))
+@settings(deadline=None, max_examples=10)
+def test_work_is_linear_in_the_batch(make, batch, factor):
+    one, many = make(batch), make(factor * batch)
+    for kernels in ("forward", "backward"):
+        assert matrix_flops(getattr(many, kernels)()) == factor * matrix_flops(
+            getattr(one, kernels)()
+        )
+        assert vector_flops(getattr(many, kernels)()) == pytest.approx(
+            factor * vector_flops(getattr(one, kernels)())
+        )
+    assert many.saved == factor * one.saved
+    assert many.parameters == one.parameters
+
+
+@every_op
+@given(batch=SIZE)
+@settings(deadline=None, max_examples=10)
+def test_kernels_are_well_formed(make, batch):
+    op = make(batch)
+    kernels = (*op.forward(), *op.backward())
+    assert len({k.name for k in kernels}) == len(kernels)
+    assert op.saved >= 0
+    for kernel in kernels:
+        assert kernel.name.startswith("x.")
+        assert kernel.elements > 0
+        assert kernel.repeat >= 1
+        assert kernel.weights < kernel.elements
+        assert (kernel.engine == "matrix") == (kernel.shape is not None)
+        if kernel.shape is not None:
+            count, m, n, k = kernel.shape
+            assert kernel.flops == 2 * count * m * n * k
+
+
+@given(rows=SIZE, inputs=SIZE, outputs=SIZE)
+@settings(deadline=None, max_examples=20)
+def test_backward_of_a_product_is_twice_its_forward(rows, inputs, outputs):
+    op = Linear("x", rows, inputs, outputs)
+    assert matrix_flops(op.backward()) == 2 * matrix_flops(op.forward())
+    first = Linear("x", rows, inputs, outputs, input_gradient=False)
+    assert matrix_flops(first.backward()) == matrix_flops(first.forward())
+
+
+def test_a_tied_product_owns_its_bias_alone():
+    assert Linear("x", 2, 3, 5, tied=True).parameters == 5
+    assert Linear("x", 2, 3, 5, tied=True, bias=False).parameters == 0
+
+
+def test_embedding_clears_a_gradient_of_the_whole_table():
+    clear, scatter = Embedding("x", tokens=4, vocabulary=100, width=8).backward()
+    assert clear.elements == 800
+    assert scatter.elements == 3 * 4 * 8 + 4
+
+
+def test_convolution_is_an_implicit_product():
+    op = Convolution2d("x", 2, 3, 8, 10, 5, (3, 3), (2, 1), (1, 1))
+    (forward,) = op.forward()
+    assert op.output == (4, 10)
+    assert forward.shape == (1, 2 * 4 * 10, 5, 27)
+    assert forward.elements == 2 * 3 * 8 * 10 + 5 * 27 + 2 * 5 * 4 * 10
+    assert matrix_flops(op.backward()) == 2 * forward.flops
+
+
+def test_convolution_refuses_a_kernel_larger_than_its_input():
+    with pytest.raises(InputError, match=r"conv: found width 2 under a kernel of 5 .* write 3 or"):
+        Convolution2d("conv", 1, 1, 8, 2, 4, (3, 5), padding=(0, 1))
+
+
+def test_fused_attention_recomputes_the_scores_instead_of_keeping_them():
+    sizes = {"batch": 2, "heads": 4, "kv_heads": 2, "sequence": 64, "head_dim": 16}
+    fused, eager = Attention("x", **sizes), Attention("x", **sizes, fused=False)
+    product = 2 * 2 * 4 * 64 * 64 * 16
+    assert matrix_flops(fused.forward()) == matrix_flops(eager.forward()) == 2 * product
+    assert matrix_flops(fused.backward()) == 5 * product
+    assert matrix_flops(eager.backward()) == 4 * product
+    queries, keys = 2 * 4 * 64 * 16, 2 * 2 * 64 * 16
+    assert fused.saved == queries + 2 * keys + 2 * 4 * 64
+    assert eager.saved == queries + 2 * keys + 2 * 4 * 64 * 64
+    assert sum(k.elements for k in fused.forward()) < sum(k.elements for k in eager.forward())
+
+
+def test_an_eager_causal_mask_is_one_more_pass_each_way():
+    causal = Attention("x", 1, 1, 1, 8, 4, causal=True, fused=False)
+    open_ = Attention("x", 1, 1, 1, 8, 4, causal=False, fused=False)
+    assert len(causal.forward()) == len(open_.forward()) + 1
+    assert len(causal.backward()) == len(open_.backward()) + 1
+
+
+def test_a_sum_keeps_nothing():
+    assert Pointwise("x", 10, inputs=2, kept=0).saved == 0
+    assert Pointwise("x", 10, inputs=2).saved == 20
+
+
+def test_ctc_is_sequential_over_frames_both_ways():
+    op = CTC("x", batch=2, frames=30, labels=5, classes=29)
+    chains = [k for k in (*op.forward(), *op.backward()) if k.sequential]
+    assert [k.repeat for k in chains] == [30, 30]
+    assert all(k.elements == 3 * 2 * 11 for k in chains)

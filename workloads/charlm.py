@@ -1,0 +1,89 @@
+"""Character language model: one Recurrent Highway Network layer."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from hwsim.graph.ops import CrossEntropy, Embedding, Linear
+from hwsim.graph.recurrent import RHN
+from hwsim.graph.step import Layer
+from hwsim.graph.workload import Count, Label, Workload
+
+
+class CharLM(Workload):
+    """A character language model: one deep Recurrent Highway Network layer.
+
+    Embedding, RHN of `depth` micro-layers, softmax over characters. From Ardalani and Hestness
+    ("Have a Larger Cake and Eat it Faster Too"): depth 10, sequence 150, batch 128, Adam at 1e-3,
+    and 348,000 characters, their smallest training set: 0.01 % of the 3.48e9 of the One Billion
+    Word benchmark. Hidden and embedding width 2048 are assumed (the graph that Hestness et al.,
+    PPoPP 2019, published for this model has 2004), and so are the vocabulary of 98 and the
+    details of the RHN: coupled gates, no dropout (Zilly et al. 2017, arXiv 1607.03474).
+
+    >>> CharLM().graph().parameters
+    92717154
+    """
+
+    name: ClassVar[str] = "charlm"
+    unit: ClassVar[str] = "characters"
+    law: ClassVar[str | None] = "charlm-small"
+    setting_fields: ClassVar[tuple[str, ...]] = (
+        "depth",
+        "sequence",
+        *Workload.setting_fields,
+    )
+
+    hidden: Count = 2048
+    depth: Count = 10
+    sequence: Count = 150
+    vocabulary: Count = 98
+    dataset: Count = 348_000
+    corpus: Label = "billion-word"
+
+    @property
+    def items_per_sample(self) -> int:
+        return self.sequence
+
+    def build(self, batch: int) -> tuple[Layer, ...]:
+        tokens, hidden = batch * self.sequence, self.hidden
+        width = tokens * hidden
+        return (
+            Layer(
+                "embedding",
+                (Embedding("embedding", tokens, self.vocabulary, hidden),),
+                output=width,
+            ),
+            Layer(
+                "recurrence",
+                (RHN("rhn", batch, self.sequence, hidden, hidden, self.depth),),
+                output=width,
+            ),
+            Layer(
+                "output",
+                (
+                    Linear("softmax", tokens, hidden, self.vocabulary),
+                    CrossEntropy("loss", tokens, self.vocabulary),
+                ),
+            ),
+        )
+
+
+class CharLMSmall(CharLM):
+    """charlm at sizes that a CPU trains: the setting of the measured runs.
+
+    Trained on the help topics of the Python documentation (`pydoc_data.topics` of CPython 3.11,
+    repeated paragraphs removed), whose 103 characters are the vocabulary.
+
+    >>> CharLMSmall().graph().parameters
+    38119
+    """
+
+    name: ClassVar[str] = "charlm-small"
+
+    batch: Count = 32
+    hidden: Count = 64
+    depth: Count = 2
+    sequence: Count = 30
+    vocabulary: Count = 103
+    dataset: Count = 25_000
+    corpus: Label = "pydoc-topics"

@@ -1,0 +1,71 @@
+"""Word language model: stacked LSTM layers over the most frequent words."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from hwsim.graph.ops import CrossEntropy, Embedding, Linear
+from hwsim.graph.recurrent import LSTM
+from hwsim.graph.step import Layer
+from hwsim.graph.workload import Count, Flag, Label, Workload
+
+
+class WordLM(Workload):
+    """A word language model: stacked LSTM layers of equal width.
+
+    From Ardalani and Hestness: 2 layers, sequence 80, the 10,000 most frequent words of the One
+    Billion Word benchmark, and 0.1 % of its 768 million words as the smallest training set. The
+    model is that of Jozefowicz et al. 2016 (arXiv 1602.02410). Hidden width 2048, embedding width
+    = hidden, no projection and no dropout are assumed. So is ``tied`` (one matrix for input and
+    output embedding): with it the published 481 FLOPs per parameter, sample and step (Hestness
+    et al., PPoPP 2019) are met at finite width, without it only in the limit.
+
+    >>> WordLM().graph().parameters
+    87631632
+    """
+
+    name: ClassVar[str] = "wordlm"
+    unit: ClassVar[str] = "words"
+    setting_fields: ClassVar[tuple[str, ...]] = (
+        "layers",
+        "sequence",
+        "vocabulary",
+        "tied",
+        *Workload.setting_fields,
+    )
+
+    hidden: Count = 2048
+    layers: Count = 2
+    sequence: Count = 80
+    vocabulary: Count = 10_000
+    tied: Flag = True
+    dataset: Count = 768_000
+    corpus: Label = "billion-word"
+
+    @property
+    def items_per_sample(self) -> int:
+        return self.sequence
+
+    def build(self, batch: int) -> tuple[Layer, ...]:
+        tokens, hidden = batch * self.sequence, self.hidden
+        width = tokens * hidden
+        return (
+            Layer(
+                "embedding",
+                (Embedding("embedding", tokens, self.vocabulary, hidden),),
+                output=width,
+            ),
+            Layer(
+                "lstm",
+                (LSTM("lstm", batch, self.sequence, hidden, hidden),),
+                repeat=self.layers,
+                output=width,
+            ),
+            Layer(
+                "output",
+                (
+                    Linear("softmax", tokens, hidden, self.vocabulary, tied=self.tied),
+                    CrossEntropy("loss", tokens, self.vocabulary),
+                ),
+            ),
+        )
