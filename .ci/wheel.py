@@ -5,7 +5,11 @@ import zipfile
 
 names = zipfile.ZipFile(sys.argv[1]).namelist()
 tops = {name.split("/")[0] for name in names}
-stray = [top for top in tops if top not in ("hwsim", "workloads", "calibration") and not top.endswith(".dist-info")]
+stray = [
+    top
+    for top in tops
+    if top not in ("hwsim", "workloads", "calibration") and not top.endswith(".dist-info")
+]
 tests = [name for name in names if "test" in name.lower()]
 missing = [
     name

@@ -1,1 +1,1 @@
-"""Measuring: torch twins of the workloads, convergence runs and fits. The room of torch and scipy."""
+"""Measuring: torch twins of the workloads, convergence runs and fits; here torch and scipy live."""

@@ -27,7 +27,9 @@ HIDDEN, DATASET = "workload.hidden", "workload.dataset"
 GRID = {HIDDEN: "32,64,128,256,512", DATASET: "8000,25000,75000"}
 
 app = typer.Typer(
-    no_args_is_help=True, help="Measure steps to convergence by training, and fit their law."
+    add_completion=False,
+    no_args_is_help=True,
+    help="Measure steps to convergence by training, and fit their law.",
 )
 
 
@@ -42,9 +44,7 @@ def run(
     out: Annotated[Path, typer.Option(help="The file of curves, one JSON line per evaluation.")],
     vary: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="PATH=LO:HI:N", help=f"A list or range of {HIDDEN} or of {DATASET}."
-        ),
+        typer.Option(metavar="PATH=LO:HI:N", help=f"A list or range of {HIDDEN} or of {DATASET}."),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Seeds of each cell.")] = 2,
     corpus: Annotated[
@@ -68,7 +68,7 @@ def run(
     from calibration.converge.train import Stop
 
     workload = _workload(model, set_ or [])
-    sizes = _grid(vary or [], workload)
+    sizes = _grid(vary or [])
     text = load(corpus)
     runs = grid(sizes[HIDDEN], sizes[DATASET], range(seeds))
     check(runs, workload, text)
@@ -147,7 +147,9 @@ def status(
     for column in ("run", "parameters", "dataset", "steps", "minimum", "minimum_steps", "censored"):
         table.add_column(column, justify="left" if column == "run" else "right")
     for row in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()))
+        table.add_row(
+            *(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values())
+        )
     Console().print(table)
 
 
@@ -208,7 +210,9 @@ def _workload(model: str, settings: list[str]) -> CharLM:
     workload = workloads.load(model)
     if not isinstance(workload, CharLM):
         raise InputError(
-            "--model", f"found '{model}'", "write charlm or charlm-small: only these are trained yet"
+            "--model",
+            f"found '{model}'",
+            "write charlm or charlm-small: only these are trained yet",
         )
     fields = {}
     for path, value in parse_settings(settings).items():
@@ -219,7 +223,7 @@ def _workload(model: str, settings: list[str]) -> CharLM:
     return workloads.override(workload, fields)
 
 
-def _grid(texts: list[str], workload: CharLM) -> dict[str, tuple[int, ...]]:
+def _grid(texts: list[str]) -> dict[str, tuple[int, ...]]:
     """The sizes of both axes, as given or by default."""
     chosen = dict(GRID)
     for text in texts:
@@ -264,4 +268,7 @@ def _show(law: Law, slopes: list[tuple[float, float, float, int]]) -> None:
         f"D {law.range['data'][0]:,.0f} to {law.range['data'][1]:,.0f}"
     )
     for data, slope, half, count in slopes:
-        print(f"  slope of ln S against ln M at D = {data:,.0f}: {slope:.3f} +- {half:.3f} (95 %, {count} runs)")
+        print(
+            f"  slope of ln S against ln M at D = {data:,.0f}: "
+            f"{slope:.3f} +- {half:.3f} (95 %, {count} runs)"
+        )

@@ -53,7 +53,7 @@ class UnitError(InputError):
     """A quantity without a unit, with an unknown one, or with one of another dimension."""
 
 
-class DoesNotFit(HwsimError):
+class DoesNotFit(HwsimError):  # noqa: N818
     """The plan can't run on this machine."""
 
     exit_code = 3

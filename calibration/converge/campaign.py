@@ -40,7 +40,7 @@ class Run:
 
     @property
     def weight(self) -> float:
-        """How long it may take, in no unit: steps fall with size, rise with data (progress only)."""
+        """How long it may take, in no unit; only the display of progress uses it."""
         return float(self.hidden * self.dataset**0.7)
 
 

@@ -71,9 +71,14 @@ class _Recurrence(torch.autograd.Function):
             factor[:, hidden:] *= state
             state = torch.addmm(state * carry[at], factor, matrices[at % depth])
         # (depth, steps x batch, 2 hidden): one weight-gradient product per micro-layer, all steps.
-        by_layer = factors.unflatten(0, (steps, depth)).transpose(0, 1).flatten(1, 2)
-        inputs = states[:-1].unflatten(0, (steps, depth)).transpose(0, 1).flatten(1, 2)
+        by_layer = _by_layer(factors, steps, depth)
+        inputs = _by_layer(states[:-1], steps, depth)
         return factors[::depth], torch.bmm(by_layer.mT, inputs), by_layer.sum(1)
+
+
+def _by_layer(values: Tensor, steps: int, depth: int) -> Tensor:
+    """(steps x depth, batch, width) -> (depth, steps x batch, width)."""
+    return values.view(steps, depth, *values.shape[1:]).transpose(0, 1).flatten(1, 2)
 
 
 class CharModel(nn.Module):
@@ -94,7 +99,7 @@ class CharModel(nn.Module):
     def forward(self, characters: Tensor, targets: Tensor) -> Tensor:
         """`characters`, `targets`: (steps, batch) integers."""
         driven = self.input(self.embedding(characters))
-        states = _Recurrence.apply(driven, self.matrices, self.biases)
+        states = _Recurrence.apply(driven, self.matrices, self.biases)  # type: ignore[no-untyped-call]
         logits = self.output(states.flatten(0, 1))
         return functional.cross_entropy(logits, targets.flatten())
 

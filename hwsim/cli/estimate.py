@@ -20,7 +20,7 @@ from hwsim.report import table
 from hwsim.study import vary
 from hwsim.study.subject import Subject
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(
@@ -50,9 +50,7 @@ def command(
     epochs: Annotated[float | None, typer.Option(help="Passes over the data, instead.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     cite: Annotated[bool, typer.Option("--cite", help="Print where every figure is from.")] = False,
-    plot: Annotated[
-        Path | None, typer.Option(help="With --vary: a picture, .svg or .png.")
-    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="With --vary: a picture, .svg or .png.")] = None,
 ) -> None:
     settings = parse_settings(set_ or [])
     if dp is not None:
@@ -113,9 +111,7 @@ def _one(subject: Subject, count: _Count, *, as_json: bool, cite: bool) -> None:
         raise does_not_fit(answer.memory.parts, device, advice)
 
 
-def _many(
-    subject: Subject, text: str, count: _Count, *, as_json: bool, plot: Path | None
-) -> None:
+def _many(subject: Subject, text: str, count: _Count, *, as_json: bool, plot: Path | None) -> None:
     variation = vary.parse(text, subject)
     answers = vary.run(subject, variation, count.answer)
     if as_json:

@@ -15,7 +15,9 @@ from hwsim.hardware import catalog
 from hwsim.hardware.figures import figures
 from hwsim.hardware.spec import System
 
-app = typer.Typer(no_args_is_help=True, help="List, show and check hardware files.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="List, show and check hardware files."
+)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Ref = Annotated[str, typer.Argument(help="A file, '-' for standard input, or a shipped name.")]

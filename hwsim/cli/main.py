@@ -10,9 +10,8 @@ import os
 import sys
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Annotated, Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -20,15 +19,16 @@ from hwsim.errors import HwsimError, InputError, SurroundingsError
 
 COMMANDS = ("estimate", "hardware", "workload")
 GROUP = "hwsim.commands"
+INTERRUPTED = 130
 
 
 class LazyGroup(TyperGroup):
     """Built-in commands by module name, others by entry point."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         return [*COMMANDS, *sorted(point.name for point in entry_points(group=GROUP))]
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: Any, name: str) -> Any:  # noqa: ARG002
         if name in COMMANDS:
             app = import_module(f"hwsim.cli.{name}").app
         else:
@@ -43,20 +43,23 @@ class LazyGroup(TyperGroup):
 
 app = typer.Typer(
     cls=LazyGroup,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="How long a model takes to train on a machine, and what must change so that a larger "
     "one trains faster.",
 )
 
 
-@app.callback()
-def _options(version: bool = typer.Option(False, "--version", help="Print it and stop.")) -> None:
+@app.callback(invoke_without_command=True)
+def _options(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print it and stop.")] = False,
+) -> None:
     if version:
         from importlib.metadata import version as installed
 
         print(installed("hwsim"))
-        raise typer.Exit
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -71,12 +74,14 @@ def run(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
     except HwsimError as error:
         return _report(error)
-    except click.ClickException as error:
-        error.show()
-        return InputError.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except typer.TyperException as error:
+        message = error.format_message().rstrip(".")  # empty where help was printed instead
+        if not message:
+            return InputError.exit_code
+        return _report(InputError("", message, "add --help to see what there is"))
+    except (typer.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         # The reader went away (`| head`): nothing to say, and nothing to flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

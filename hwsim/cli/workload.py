@@ -14,7 +14,11 @@ from hwsim.graph.dtypes import BYTES
 from hwsim.graph.workload import Workload, find, load, override, registered
 from hwsim.units import si_text
 
-app = typer.Typer(no_args_is_help=True, help="Models to train: what one step of them computes.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Models to train: what one step of them computes.",
+)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 

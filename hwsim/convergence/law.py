@@ -118,9 +118,7 @@ def predict(law: Law, model: float, data: float, setting: dict[str, Any]) -> Ste
             variance += _mismatch(measured, asked) ** 2
     p = law.parameters
     m, d = model / law.center["model"], data / law.center["data"]
-    value = float(
-        power_plateau(m, d, p["a"].value, p["k1"].value, p["k2"].value, p["b"].value)
-    )
+    value = float(power_plateau(m, d, p["a"].value, p["k1"].value, p["k2"].value, p["b"].value))
     draws = _draws(law, m, d, math.sqrt(variance))
     low, high = np.percentile(draws, (LOW, HIGH))
     return Steps(

@@ -63,9 +63,7 @@ def crossing(
     where = float(steps[first])
     if first > 0:
         part = (curve[first - 1] - line) / (curve[first - 1] - curve[first])
-        where = float(steps[first - 1]) * math.exp(
-            part * math.log(steps[first] / steps[first - 1])
-        )
+        where = float(steps[first - 1]) * math.exp(part * math.log(steps[first] / steps[first - 1]))
     return Crossing(
         steps=where,
         minimum=float(curve[best]),

@@ -21,7 +21,7 @@ def ring_all_reduce(size: float, members: int, path: Path) -> float:
 
         t = 2 (n - 1) (size / (n W) + latency)
 
-    >>> ring_all_reduce(8e6, 4, Path(bandwidth=1e9, latency=5e-6))
+    >>> round(ring_all_reduce(8e6, 4, Path(bandwidth=1e9, latency=5e-6)), 9)
     0.01203
     """
     return 2 * (members - 1) * (size / (members * path.bandwidth) + path.latency)

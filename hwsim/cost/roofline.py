@@ -5,7 +5,7 @@ Williams, Waterman, Patterson 2009, with a launch term; arguments may be numpy a
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,7 +42,7 @@ def roofline(
     work = np.maximum(compute, memory)
     seconds = repeat * np.maximum(launch + work, dispatch)
     waiting = np.maximum(launch, dispatch - launch)
-    bound = np.where(work > waiting, np.where(compute >= memory, 0, 1), 2)
+    bound: Any = np.where(work > waiting, np.where(compute >= memory, 0, 1), 2)
     if np.ndim(seconds) == 0:
         return Cost(float(seconds), int(bound))
     return Cost(seconds, bound)

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, TextIO
+from typing import Annotated, Any, ClassVar, Self, TextIO, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -105,6 +105,9 @@ class Workload(BaseModel, ABC):
         return {"workload": self.name, **self.model_dump(mode="json")}
 
 
+W = TypeVar("W", bound=Workload)
+
+
 def registered() -> dict[str, EntryPoint]:
     """Every registered workload by name, none imported yet."""
     return {point.name: point for point in entry_points(group=GROUP)}
@@ -157,7 +160,7 @@ def parse(text: str, where: str) -> Workload:
         raise one([InputError(f"{where}: {e.where}", e.what, e.instead) for e in faults]) from None
 
 
-def override(workload: Workload, settings: Mapping[str, str]) -> Workload:
+def override(workload: W, settings: Mapping[str, str]) -> W:
     """The workload with some fields set from text; numbers and booleans are read as JSON.
 
     Raises InputError for an unknown field and for a value that does not fit.

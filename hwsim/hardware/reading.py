@@ -62,7 +62,9 @@ def validate(record: type[R], tree: dict[str, Any], where: str) -> R:
         # As JSON text again: only there is a bare number without its unit refused.
         return record.model_validate_json(json.dumps(tree))
     except ValidationError as error:
-        report([_problem(record, fault, where) for fault in error.errors()], where)
+        # Unknown fields first: a misspelled one explains why another is missing.
+        found = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+        report([_problem(record, fault, where) for fault in found], where)
         raise  # unreachable: a ValidationError has at least one fault
     except RecursionError:
         raise InputError(where, TOO_DEEP, "write a flat file") from None

@@ -32,7 +32,7 @@ def applied(form: dict[str, Any], values: dict[str, str]) -> dict[str, Any]:
             device.get("operations_per_clock", {}).get(engine, {}).pop(dtype, None)
     for path in values:
         _follow(device, path)
-    if "node.devices" in values:
+    if "node.devices" in values and "node.pairs" not in values:
         _drop_pairs(form["node"])
     return form
 
@@ -45,21 +45,26 @@ def _set(form: dict[str, Any], path: str, text: str) -> None:
     for depth, part in enumerate(parts):
         last = depth == len(parts) - 1
         if isinstance(holder, list):
-            if not part.isdecimal() or int(part) >= len(holder):
-                have = f"0 to {len(holder) - 1}" if holder else "none"
-                raise InputError(
-                    f"--set {path}", f"found no number '{part}' in the list", f"it has {have}"
-                )
-            holder = holder[int(part)]
+            holder = _entry(holder, part, path)
+            if last:
+                _refuse_object(annotation, path)
             continue
         if not isinstance(holder, dict):
             raise InputError(f"--set {path}", f"found '{part}' below a plain value", "cut it off")
         annotation = _field(annotation, part, path)
         if last:
-            _put(holder, part, _value(annotation, text))
+            _put(holder, part, _value(annotation, text, path))
         else:
             empty: Any = [] if typing.get_origin(annotation) is tuple else {}
             holder = holder.setdefault(part, empty)
+
+
+def _entry(entries: list[Any], number: str, path: str) -> Any:
+    """One object of a list. Raises InputError with the numbers there are."""
+    if number.isdecimal() and int(number) < len(entries):
+        return entries[int(number)]
+    have = f"0 to {len(entries) - 1}" if entries else "none"
+    raise InputError(f"--set {path}", f"found no number '{number}' in the list", f"it has {have}")
 
 
 def _field(annotation: Any, part: str, path: str) -> Any:
@@ -85,16 +90,25 @@ def _put(holder: dict[str, Any], field: str, value: Any) -> None:
         holder[field] = value
 
 
-def _value(annotation: Any, text: str) -> Any:
+def _value(annotation: Any, text: str, path: str) -> Any:
     """`text` as the field takes it: a quantity and a word as they stand, others as JSON."""
     if text.strip() == "null":
         return None
+    _refuse_object(annotation, path)
     if reading.is_text(annotation):
         return text
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
+
+
+def _refuse_object(annotation: Any, path: str) -> None:
+    """Raise InputError for a field that holds fields of its own."""
+    record = reading.record_of(annotation)
+    if record is not None or typing.get_origin(annotation) is dict:
+        what = f"one of its fields {', '.join(record.model_fields)}" if record else "it in a file"
+        raise InputError(f"--set {path}", "found an object, not a plain value", f"set {what}")
 
 
 def _say_whose(form: dict[str, Any], path: str) -> None:
@@ -122,7 +136,7 @@ def _follow(device: dict[str, Any], path: str) -> None:
     if stuck:
         raise InputError(
             f"--set {path}",
-            f"found peaks of {device['name']} that can't follow it: {', '.join(stuck)}",
+            f"found peaks of {device.get('name')} that can't follow it: {', '.join(stuck)}",
             f"set them too, for instance --set device.{stuck[0]}='100 TFLOPS'",
         )
 
@@ -146,6 +160,6 @@ def _made_of(device: dict[str, Any], path: str) -> list[tuple[str, str]]:
 
 def _drop_pairs(node: dict[str, Any]) -> None:
     """A node that is made smaller keeps the links among the devices that are left."""
-    devices = node["devices"]
+    devices = node.get("devices")
     if isinstance(devices, int) and "pairs" in node:
         node["pairs"] = [pair for pair in node["pairs"] if max(pair[:2]) < devices]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from hwsim.errors import InputError, SurroundingsError
 from hwsim.estimate import Estimate
-from hwsim.study.vary import Variation
+from hwsim.study.vary import Variation, time_of
 
 FORMATS = (".svg", ".png", ".pdf")
 STEPS, STEP, TOTAL, FLAT = "#4269d0", "#efb118", "#3ca951", "#d9efdc"
@@ -36,23 +35,28 @@ def save(
         ) from None
     x, label = _axis(variation, answers)
     figure = Figure(figsize=(10.5, 3.6), layout="constrained")
-    counted = all(answer.convergence and answer.total for answer in answers)
-    panels = figure.subplots(1, 3 if counted else 1, squeeze=False)[0]
-    if counted:
-        _panel(panels[0], x, [a.convergence for a in answers], "steps", "steps to target", STEPS)
-        _panel(panels[2], x, [a.total for a in answers], "seconds", "total time [s]", TOTAL)
-    _panel(panels[1 if counted else 0], x, [a.step for a in answers], "seconds", "time per step [s]", STEP)
-    last, times = panels[-1], [a.total if counted else a.step for a in answers]
+    drawn = [
+        ("seconds per step", STEP, [(a.step.low, a.step.seconds, a.step.high) for a in answers])
+    ]
+    counts = [(c.low, c.steps, c.high) for a in answers if (c := a.convergence)]
+    totals = [(t.low, t.seconds, t.high) for a in answers if (t := a.total)]
+    if len(totals) == len(answers):
+        drawn = [("steps to target", STEPS, counts), *drawn, ("total seconds", TOTAL, totals)]
+    panels = figure.subplots(1, len(drawn), squeeze=False)[0]
+    for panel, (title, color, bands) in zip(panels, drawn, strict=True):
+        low, value, high = zip(*bands, strict=True)
+        panel.fill_between(x, low, high, color=color, alpha=0.2, lw=0)
+        panel.plot(x, value, "o-", color=color, ms=4)
+        panel.set(xscale="log", yscale="log", title=title, xlabel=label)
+        panel.grid(alpha=0.3, which="major")
+        panel.spines[["top", "right"]].set_visible(False)
+    last = panels[-1]
     last.axvspan(x[min(flat)], x[max(flat)], color=FLAT, zorder=0, label="within 10 % of optimum")
-    least = times[best]
-    last.plot([x[best]], [least.seconds if least else 0.0], "*", ms=13, color="black", label="optimum")
+    last.plot(x[best], time_of(answers[best]), "*", ms=13, color="black", label="optimum")
     last.legend(frameon=False, fontsize=8)
-    for panel in panels:
-        panel.set_xlabel(label)
-    hardware, work = answers[best].hardware, answers[best].workload
-    figure.suptitle(
-        f"{work.name} on {answers[best].plan['devices']} x {hardware.device}; bands are 80 % intervals"
-    )
+    devices, hardware = answers[best].plan["devices"], answers[best].hardware
+    name = answers[best].workload.name
+    figure.suptitle(f"{name} on {devices} x {hardware.device}; bands are 80 % intervals")
     try:
         figure.savefig(path, dpi=150)
     except OSError as error:
@@ -69,17 +73,3 @@ def _axis(variation: Variation, answers: Sequence[Estimate]) -> tuple[list[float
         raise InputError(
             "--plot", f"'{variation.path}' takes values that are no numbers", "vary a number"
         ) from None
-
-
-def _panel(
-    panel: Any, x: list[float], answers: Sequence[Any], field: str, title: str, color: str
-) -> None:
-    panel.fill_between(
-        x, [a.low for a in answers], [a.high for a in answers], color=color, alpha=0.2, lw=0
-    )
-    panel.plot(x, [getattr(a, field) for a in answers], "o-", color=color, ms=4)
-    panel.set_xscale("log")
-    panel.set_yscale("log")
-    panel.set_title(title, fontsize=10)
-    panel.grid(alpha=0.3, which="major")
-    panel.spines[["top", "right"]].set_visible(False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
@@ -24,7 +24,7 @@ class Subject:
 
     system: System
     workload: Workload
-    plan: Plan = Plan()
+    plan: Plan = field(default_factory=Plan)
 
     def with_settings(self, settings: Mapping[str, str]) -> Subject:
         """The subject with fields set from text. Raises InputError for a path or a value."""

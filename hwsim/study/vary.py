@@ -61,9 +61,7 @@ def run(
     subject: Subject, variation: Variation, answer: Callable[[Subject], Estimate]
 ) -> list[Estimate]:
     """The estimate at every value; a point that doesn't fit keeps its times."""
-    return [
-        answer(subject.with_settings({variation.path: value})) for value in variation.values
-    ]
+    return [answer(subject.with_settings({variation.path: value})) for value in variation.values]
 
 
 def optimum(estimates: Sequence[Estimate]) -> tuple[int, list[int]]:
