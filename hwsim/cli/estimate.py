@@ -54,6 +54,8 @@ def command(
 ) -> None:
     settings = parse_settings(set_ or [])
     if dp is not None:
+        if "plan.dp" in settings:
+            raise InputError("--dp and --set plan.dp", "found together", "write one of them")
         settings["plan.dp"] = str(dp)
     subject = _subject(hw, model, settings)
     count = _Count(steps, tokens, epochs)
@@ -106,9 +108,8 @@ def _one(subject: Subject, count: _Count, *, as_json: bool, cite: bool) -> None:
     elif answer.memory.fits:
         table.show(answer, cite=cite)
     if not answer.memory.fits:
-        device = subject.system.device
-        advice = what_fits(subject.workload, subject.plan, device)
-        raise does_not_fit(answer.memory.parts, device, advice)
+        advice = what_fits(subject.workload, subject.plan, subject.system)
+        raise does_not_fit(answer.memory.parts, subject.system.device, advice)
 
 
 def _many(subject: Subject, text: str, count: _Count, *, as_json: bool, plot: Path | None) -> None:

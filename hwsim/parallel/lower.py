@@ -14,6 +14,7 @@ from hwsim.cost.calibration import Calibration
 from hwsim.cost.collectives import all_reduce
 from hwsim.cost.rates import Rates, rates
 from hwsim.cost.roofline import BOUNDS, kernel_cost
+from hwsim.errors import InputError
 from hwsim.graph.dtypes import BYTES
 from hwsim.graph.ops import Kernel
 from hwsim.graph.step import MASTER_BYTES, StepGraph
@@ -21,6 +22,7 @@ from hwsim.hardware.spec import System
 from hwsim.parallel.plan import Plan
 
 Stream = Literal["compute", "link"]
+MOST_OPERATORS = 100_000  # every one is simulated
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,15 @@ def lower(graph: StepGraph, system: System, plan: Plan, calibration: Calibration
     """Tasks of one step of one device: forward, backward with gradient sums, update.
 
     `graph` is the share of one device. Raises InputError if the device has no rate for the
-    graph's data type or the system no link between the plan's devices.
+    graph's data type, the system no link between the plan's devices, or a step too many operators.
     """
+    operators = sum(layer.repeat * len(layer.ops) for layer in graph.layers)
+    if operators > MOST_OPERATORS:
+        raise InputError(
+            "workload",
+            f"found {operators:,} operators in one step",
+            f"write fewer layers: at most {MOST_OPERATORS:,} operators are simulated",
+        )
     build = _Builder(rates(system.device, calibration, graph.dtype), graph)
     for layer in graph.layers:
         for _ in range(layer.repeat):

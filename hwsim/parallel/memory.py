@@ -7,8 +7,8 @@ from typing import Any
 from hwsim.errors import DoesNotFit
 from hwsim.graph.dtypes import BYTES
 from hwsim.graph.step import MASTER_BYTES, Optimizer, StepGraph
-from hwsim.hardware.spec import Device
-from hwsim.parallel.plan import Plan
+from hwsim.hardware.spec import Device, System
+from hwsim.parallel.plan import MOST_DEVICES, Plan, available, divisors
 from hwsim.units import MEMORY, si_text
 
 MOMENTS: dict[Optimizer, int] = {"adam": 2, "momentum": 1, "sgd": 0}
@@ -51,12 +51,14 @@ def does_not_fit(parts: dict[str, float], device: Device, advice: str) -> DoesNo
     )
 
 
-def what_fits(workload: Any, plan: Plan, device: Device) -> str:
+def what_fits(workload: Any, plan: Plan, system: System) -> str:
     """The nearest plan by data parallelism that fits, or that none does."""
-    room = capacity(device)
+    room, there = capacity(system.device), available(system)
     batch = workload.batch
-    for dp in (d for d in range(plan.dp + 1, batch + 1) if batch % d == 0):
+    for dp in (d for d in divisors(batch) if plan.dp < d <= MOST_DEVICES):
         wider = plan.model_copy(update={"dp": dp})
         if sum(footprint(workload.graph(batch // dp), wider).values()) <= room:
-            return f"--dp {dp} would fit ({batch // dp} samples on each device)"
+            lacking = there is not None and dp > there
+            where = f", on a larger system: {system.name} has {there}" if lacking else ""
+            return f"--dp {dp} would fit ({batch // dp} samples on each device{where})"
     return "no data-parallel plan fits: write a smaller workload, or a device with more memory"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,7 +12,8 @@ from hwsim.graph.workload import Workload
 from hwsim.hardware.spec import System
 from hwsim.units import Bytes
 
-Degree = Annotated[int, Field(strict=True, ge=1, le=10**7)]
+MOST_DEVICES = 10**7
+Degree = Annotated[int, Field(strict=True, ge=1, le=MOST_DEVICES)]
 Flag = Annotated[bool, Field(strict=True)]
 
 
@@ -45,7 +47,7 @@ def check(plan: Plan, workload: Workload, system: System) -> None:
             f"write at most {batch}, or a larger workload.batch",
         )
     if batch % plan.dp:
-        near = [d for d in range(1, batch + 1) if batch % d == 0]
+        near = divisors(batch)
         below = max(d for d in near if d < plan.dp)
         above = min(d for d in near if d > plan.dp)
         raise InputError(
@@ -60,6 +62,16 @@ def check(plan: Plan, workload: Workload, system: System) -> None:
             f"found {plan.devices} devices, but {system.name} has {there}",
             f"write at most {there}, or describe more nodes and their network",
         )
+
+
+def divisors(number: int) -> list[int]:
+    """What divides `number` evenly, the least first.
+
+    >>> divisors(12)
+    [1, 2, 3, 4, 6, 12]
+    """
+    low = [d for d in range(1, math.isqrt(number) + 1) if number % d == 0]
+    return sorted({*low, *(number // d for d in low)})
 
 
 def available(system: System) -> int | None:
