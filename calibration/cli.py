@@ -21,6 +21,7 @@ from workloads.charlm import CharLM
 
 if TYPE_CHECKING:
     from calibration.converge.campaign import Run
+    from calibration.converge.curves import Curve
     from hwsim.convergence.law import Law
 
 HIDDEN, DATASET = "workload.hidden", "workload.dataset"
@@ -101,12 +102,7 @@ def fit(
     else:
         _show(law, slopes(points(curves.read(file))))
     if out is not None:
-        text = law.model_dump_json(by_alias=True, indent=1)
-        try:
-            out.write_text(text + "\n", encoding="utf-8")
-        except OSError as error:
-            raise SurroundingsError(str(out), f"can't be written ({error.strerror})") from None
-        print(f"wrote {out}", file=sys.stderr)
+        _write(out, law.model_dump_json(by_alias=True, indent=1) + "\n")
 
 
 @app.command(
@@ -147,15 +143,18 @@ def status(
     for column in ("run", "parameters", "dataset", "steps", "minimum", "minimum_steps", "censored"):
         table.add_column(column, justify="left" if column == "run" else "right")
     for row in rows:
-        table.add_row(
-            *(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values())
-        )
+        table.add_row(*(_cell(value) for value in row.values()))
     Console().print(table)
 
 
-def _size(curve: object) -> tuple[int, int, int]:
-    end = curve.end  # type: ignore[attr-defined]
-    return end["dataset"], end["hidden"], end["seed"]
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _size(curve: Curve) -> tuple[int, int, int]:
+    return curve.end["dataset"], curve.end["hidden"], curve.end["seed"]
 
 
 class _Progress:
@@ -241,6 +240,16 @@ def _need(module: str) -> None:
         raise SurroundingsError(
             "hwsim converge", f"{module} is not installed", 'pip install "hwsim[measure]"'
         )
+
+
+def _write(out: Path, text: str) -> None:
+    try:
+        out.write_text(text, encoding="utf-8")
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise InputError(f"--out {out}", str(error.strerror), "write a file's path") from None
+    except OSError as error:
+        raise SurroundingsError(str(out), f"can't be written ({error.strerror})") from None
+    print(f"wrote {out}", file=sys.stderr)
 
 
 def _record(law: Law) -> dict[str, object]:

@@ -15,7 +15,10 @@ An error speaks in three parts, because a reader asks three things:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
 
 
 class HwsimError(Exception):
@@ -31,7 +34,7 @@ class HwsimError(Exception):
         text = f"{self.where}: {self.what}" if self.where else self.what
         return f"{text}; {self.instead}" if self.instead else text
 
-    def inside(self, where: str) -> HwsimError:
+    def inside(self, where: str) -> Self:
         """The same error seen from further out: ``where`` goes in front of its place."""
         place = f"{where}: {self.where}" if self.where else where
         return type(self)(place, self.what, self.instead)
@@ -48,6 +51,11 @@ class InputError(HwsimError):
         super().__init__(where, what, instead)
         self.problems: tuple[InputError, ...] = tuple(problems)
 
+    @property
+    def each(self) -> tuple[InputError, ...]:
+        """The faults that this error stands for: itself, where it is one."""
+        return self.problems or (self,)
+
 
 class UnitError(InputError):
     """A quantity without a unit, with an unknown one, or with one of another dimension."""
@@ -63,3 +71,41 @@ class SurroundingsError(HwsimError):
     """Something outside hwsim failed: disk, process, missing extra."""
 
     exit_code = 4
+
+
+def several(problems: Sequence[InputError], hint: str = "") -> InputError:
+    """One error for all `problems`: it speaks of the first, counts the others and adds `hint`.
+
+    >>> str(several([InputError("a", "is bad", "mend it"), InputError("b", "too")]))
+    'a: is bad; mend it (and 1 more)'
+    """
+    first, more = problems[0], len(problems) - 1
+    count = f"(and {more} more{hint and ': '}{hint})" if more else ""
+    return InputError(first.where, first.what, f"{first.instead} {count}".strip(), problems)
+
+
+def at(where: str, path: Sequence[int | str] | str) -> str:
+    """`where` with a dotted path behind it.
+
+    >>> at("volta.json", ("node", "devices")), at("workload.", ("hidden",))
+    ('volta.json: node.devices', 'workload.hidden')
+    """
+    dotted = path if isinstance(path, str) else ".".join(str(part) for part in path)
+    if where.endswith((".", " ")):
+        return where + dotted
+    return f"{where}: {dotted}" if dotted else where
+
+
+def shown(value: Any) -> str:
+    """A value as JSON, cut short."""
+    text = json.dumps(value, default=repr)
+    return text if len(text) <= 60 else f"{text[:56]} ..."
+
+
+def near(name: str, names: Iterable[str]) -> str:
+    """The correction of a wrong name: the nearest, or all of them where none is near."""
+    names = list(names)
+    close = difflib.get_close_matches(name, names, n=1)
+    if not close:
+        close = [known for known in names if name and (known in name or name in known)][:1]
+    return f"did you mean '{close[0]}'?" if close else "write one of " + ", ".join(names)

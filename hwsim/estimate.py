@@ -8,6 +8,7 @@ with their law; the total's is read off the product of their draws, not off a co
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from hwsim.convergence import law as laws
 from hwsim.convergence.law import DRAWS, HIGH, LOW, Steps
 from hwsim.cost.calibration import Calibration
 from hwsim.cost.calibration import load as load_calibration
+from hwsim.errors import InputError
 from hwsim.graph.step import StepGraph
 from hwsim.graph.workload import Workload
 from hwsim.hardware.figures import figures
@@ -130,8 +132,8 @@ def estimate(
 
     Without `plan` one device is used, without `calibration` the shipped default; `steps` replaces
     the law. A step that needs more memory than there is comes back with `memory.fits` False.
-    Raises InputError if the plan doesn't divide the batch or asks for devices there are not, or if
-    the device has no rate for the data type.
+    Raises InputError if the plan doesn't divide the batch or asks for devices there are not, if the
+    device has no rate for the data type, or if a time is not finite.
     """
     plan = plan or Plan()
     calibration = calibration or load_calibration()
@@ -182,15 +184,21 @@ def _steps(workload: Workload, graph: StepGraph, given: float | None) -> Steps |
 
 
 def _step(timeline: Timeline, calibration: Calibration) -> Step:
-    seconds, parts = timeline.seconds, timeline.parts()
+    seconds, parts = _finite(timeline.seconds), timeline.parts()
     low, high = np.percentile(_luck(calibration), (LOW, HIGH))
     return Step(
         seconds=seconds,
         low=seconds * float(low),
-        high=seconds * float(high),
+        high=_finite(seconds * float(high)),
         parts=parts,
         bound=max(parts, key=lambda part: parts[part]),
     )
+
+
+def _finite(seconds: float) -> float:
+    if not math.isfinite(seconds):
+        raise InputError("estimate", "found a time that is not finite", "write smaller figures")
+    return seconds
 
 
 def _luck(calibration: Calibration) -> Floats:
@@ -202,8 +210,10 @@ def _luck(calibration: Calibration) -> Floats:
 def _total(step: Step, count: Steps | None, calibration: Calibration) -> Interval | None:
     if count is None:
         return None
-    low, high = np.percentile(count.draws * step.seconds * _luck(calibration), (LOW, HIGH))
-    seconds = count.value * step.seconds
+    with np.errstate(over="ignore", invalid="ignore"):
+        low, high = np.percentile(count.draws * step.seconds * _luck(calibration), (LOW, HIGH))
+    seconds = _finite(count.value * step.seconds)
+    _finite(float(high))
     return Interval(seconds=seconds, low=min(float(low), seconds), high=max(float(high), seconds))
 
 

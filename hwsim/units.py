@@ -97,6 +97,8 @@ class Dimension:
 
     def _scale(self, unit: str) -> float | None:
         """What one `unit` is worth in SI; None if it is not of this dimension."""
+        if unit in self.spellings:  # as it stands: "min" is no milli-inch
+            return self.spellings[unit]
         base, scale = _split_prefix(unit)
         if base == self.unit:
             return scale

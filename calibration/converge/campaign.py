@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import datetime
 import multiprocessing
+import os
 import platform
+import signal
 import sys
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -79,7 +84,7 @@ def campaign(
     *,
     stop: Stop,
     jobs: int,
-    on_event: Callable[[Run, Evaluation | None], None] = lambda run, evaluation: None,
+    on_event: Callable[[Run, Evaluation | None], None] = lambda *_: None,
 ) -> None:
     """Train every run that `path` doesn't hold yet; `on_event(run, None)` when one is finished.
 
@@ -147,9 +152,21 @@ def _start(
     process = context.Process(
         target=_work, args=(sender, workload, corpus.path, run, stop), daemon=True, name=run.name
     )
-    process.start()
+    with _interrupts_held():
+        process.start()
     sender.close()
     return receiver, Worker(run, process, attempt, [])
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """A child that starts in here never sees Ctrl-C; its parent does, afterwards, and ends it."""
+    resource_tracker.ensure_running()  # its own start would let interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _receive(
@@ -210,6 +227,7 @@ def _work(
     """The child: train one run and send what it sees; ends quietly if the parent is gone."""
     from calibration.converge.train import past_minimum, train
 
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     sized = workload.model_copy(update={"hidden": run.hidden, "dataset": run.dataset})
     steps, losses = [], []
     try:
@@ -219,7 +237,15 @@ def _work(
             connection.send(evaluation)
         ended = "minimum" if past_minimum(steps, losses, stop) else "censored"
         connection.send((sized.graph().parameters, ended))
-    except (BrokenPipeError, KeyboardInterrupt):
+    except BrokenPipeError:
         pass
     finally:
         connection.close()
+
+
+def _end_with_parent() -> None:
+    """A killed parent closes its pipes, but a child in a long run would notice minutes later."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

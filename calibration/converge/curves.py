@@ -23,6 +23,9 @@ from typing import Any, TextIO
 from hwsim.errors import InputError, SurroundingsError
 
 SCHEMA = "hwsim.curves/1"
+SHARED = ("workload", "setting", "corpus", "stop")
+ABOUT = (*SHARED, "date", "machine", "versions", "command")
+SIZES = ("hidden", "dataset", "seed", "parameters")
 
 Record = dict[str, Any]
 
@@ -62,36 +65,54 @@ def read(path: Path) -> Curves:
             f"the first line is not a campaign's header ('schema' is not '{SCHEMA}')",
             "give a file written by `hwsim converge run`",
         )
+    header = records[0][1]
+    missing = [key for key in ABOUT if key not in header]
+    if missing:
+        raise InputError(f"{path}: line 1", f"the header has no '{missing[0]}'", "restore the line")
     finished: dict[str, Curve] = {}
     kept: dict[str, list[str]] = {}
     open_runs: dict[str, Curve] = {}
     for line, record in records[1:]:
         run = str(record.get("run"))
         if "end" in record:
-            finished[run] = open_runs.pop(run, Curve(run, record))
-            finished[run].end = record
+            finished[run] = _close(path, open_runs.pop(run, Curve(run, {})), record)
         else:
             curve = open_runs.setdefault(run, Curve(run, {}))
             if _add(path, curve, record):
                 kept[run] = []
         kept.setdefault(run, []).append(line)
-    return Curves(records[0][1], finished, {run: kept[run] for run in finished})
+    return Curves(header, finished, {run: kept[run] for run in finished})
 
 
 def _add(path: Path, curve: Curve, record: Record) -> bool:
     """Append an evaluation; True if it begins the run anew (its first process had died)."""
     try:
         step, loss = int(record["step"]), float(record["loss"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError):
+        step, loss = 0, 0.0
+    if step < 1:
         raise InputError(
-            f"{path}: run {curve.run}", f"an evaluation has no proper {error}", "remove the run"
-        ) from None
+            f"{path}: run {curve.run}",
+            "an evaluation has no proper 'step' and 'loss'",
+            "remove the run's lines",
+        )
     anew = bool(curve.steps) and step <= curve.steps[-1]
     if anew:
         curve.steps, curve.losses = [], []
     curve.steps.append(step)
     curve.losses.append(loss)
     return anew
+
+
+def _close(path: Path, curve: Curve, record: Record) -> Curve:
+    if not curve.steps or not all(isinstance(record.get(key), int) for key in SIZES):
+        raise InputError(
+            f"{path}: run {curve.run}",
+            f"it ends without an evaluation or without its sizes ({', '.join(SIZES)})",
+            "remove the run's lines",
+        )
+    curve.end = record
+    return curve
 
 
 def _records(path: Path, lines: list[str]) -> Iterator[tuple[str, Record]]:
@@ -146,12 +167,14 @@ def _alone(path: Path) -> Iterator[None]:
             raise InputError(
                 str(path), "another campaign is writing it", "wait for it, or write elsewhere"
             ) from None
-        yield
-        lock.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
 
 
 def append(file: TextIO, record: Record) -> None:
-    """One line, on disk before this returns."""
+    """One line, handed to the system before this returns: a kill doesn't lose it."""
     file.write(json.dumps(record) + "\n")
     file.flush()
 
@@ -165,7 +188,7 @@ def _rewrite(path: Path, found: Curves) -> None:
 
 
 def _same_campaign(path: Path, old: Record, new: Record) -> None:
-    for key in ("workload", "setting", "corpus", "stop"):
+    for key in SHARED:
         if old.get(key) != new.get(key):
             raise InputError(
                 f"{path}: {key}",

@@ -8,21 +8,23 @@ Censored runs only push from below: a fit above the step where they ended costs 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import least_squares
 
 from calibration.converge import curves
-from hwsim.convergence.law import Law, Parameter
+from hwsim.convergence.law import PER_LOG_UNIT, Law, Parameter
 from hwsim.convergence.target import WITHIN, crossing
 from hwsim.errors import InputError
 
 Floats = npt.NDArray[np.float64]
+Name = Literal["a", "k1", "k2", "b"]
+NAMES: tuple[Name, ...] = ("a", "k1", "k2", "b")
 
 STARTS = 12
 RESAMPLES = 500
@@ -31,6 +33,7 @@ SEED = 2018
 ROBUST_SCALE = 0.1
 # A plateau is seen when 97.5 % of the resamples put it above this share of the fewest steps.
 PLATEAU_SHARE = 0.05
+LEAST_PLATEAU = 1e-9  # steps; as good as none, and its logarithm is finite
 TARGET = f"validation loss within {WITHIN:.0%} of the run's own minimum"
 
 
@@ -47,16 +50,12 @@ class Points:
         return len(self.steps)
 
     def take(self, index: npt.NDArray[Any]) -> Points:
-        return Points(
-            self.model[index], self.data[index], self.steps[index], self.censored[index]
-        )
+        return Points(self.model[index], self.data[index], self.steps[index], self.censored[index])
 
     def cells(self) -> list[npt.NDArray[np.intp]]:
         """Row numbers by (model, data) cell: seeds of one cell are not independent sizes."""
         keys = list(zip(self.model, self.data, strict=True))
-        return [
-            np.flatnonzero([key == cell for key in keys]) for cell in sorted(set(keys))
-        ]
+        return [np.flatnonzero([key == cell for key in keys]) for cell in sorted(set(keys))]
 
 
 @dataclass(frozen=True)
@@ -73,9 +72,7 @@ def points(found: curves.Curves) -> Points:
     rows = []
     for curve in found.finished.values():
         met = crossing(curve.steps, curve.losses, patience=patience)
-        rows.append(
-            (curve.end["parameters"], curve.end["dataset"], met.steps, float(met.censored))
-        )
+        rows.append((curve.end["parameters"], curve.end["dataset"], met.steps, float(met.censored)))
     table = np.array(rows, dtype=float).reshape(-1, 4)
     return Points(table[:, 0], table[:, 1], table[:, 2], table[:, 3] > 0)
 
@@ -83,41 +80,22 @@ def points(found: curves.Curves) -> Points:
 def fit_law(path: Path, name: str | None = None) -> Law:
     """The law of a campaign's file.
 
-    Raises InputError if fewer than 3 model sizes or 2 data sizes are finished.
+    Raises InputError if fewer than 3 model sizes or 2 data sizes have runs that met the target.
     """
     found = curves.read(path)
     rows = points(found)
-    for axis, values, least in (("model", rows.model, 3), ("data", rows.data, 2)):
-        if len(np.unique(values)) < least:
-            raise InputError(
-                str(path),
-                f"found finished runs of {len(np.unique(values))} {axis} sizes",
-                f"a law needs at least {least}; run more with `hwsim converge run`",
-            )
+    _enough(path, rows)
     center = (_geometric_mean(rows.model), _geometric_mean(rows.data))
     full = fit(rows, center, plateau=True)
-    draws = bootstrap(rows, center)
+    draws = bootstrap(rows, center, full.theta)
     seen = bool(np.percentile(draws[:, 3], 2.5) > PLATEAU_SHARE * rows.steps.min())
     best = full if seen else fit(rows, center, plateau=False)
-    low, high = np.percentile(draws, (2.5, 97.5), axis=0)
-    values = dict(zip(("a", "k1", "k2", "b"), best.theta, strict=True))
-    bounds = dict(zip(("a", "k1", "k2", "b"), zip(low, high, strict=True), strict=True))
-    values["a"], bounds["a"] = np.exp(values["a"]), tuple(np.exp(bounds["a"]))
-    if not seen:
-        bounds["b"] = (0.0, bounds["b"][1])
     header = found.header
     return Law(
         name=name or header["workload"],
         workload=header["workload"],
         target=TARGET,
-        parameters={
-            key: Parameter(
-                value=_short(values[key]),
-                low=_short(min(bounds[key][0], values[key])),
-                high=_short(max(bounds[key][1], values[key])),
-            )
-            for key in ("a", "k1", "k2", "b")
-        },
+        parameters=_parameters(best.theta, draws, seen),
         plateau="seen" if seen else "not seen",
         center={"model": _short(center[0]), "data": _short(center[1])},
         range={
@@ -132,7 +110,7 @@ def fit_law(path: Path, name: str | None = None) -> Law:
         setting=header["setting"],
         runs=len(rows),
         censored=int(rows.censored.sum()),
-        draws=tuple(tuple(_short(x) for x in row) for row in draws),
+        draws=tuple((_short(a), _short(k1), _short(k2), _short(b)) for a, k1, k2, b in draws),
         provenance={
             key: header[key] for key in ("corpus", "stop", "date", "machine", "versions", "command")
         }
@@ -140,70 +118,113 @@ def fit_law(path: Path, name: str | None = None) -> Law:
     )
 
 
-def fit(rows: Points, center: tuple[float, float], *, plateau: bool) -> Fit:
-    """The best of several starts; without `plateau`, b = 0."""
-    x_model, x_data = np.log(rows.model / center[0]), np.log(rows.data / center[1])
+def _enough(path: Path, rows: Points) -> None:
+    met = rows.take(~rows.censored)
+    for axis, values, least in (("model", met.model, 3), ("data", met.data, 2)):
+        sizes = len(np.unique(values))
+        if sizes < least:
+            raise InputError(
+                str(path),
+                f"found runs that met the target at {sizes} {axis} sizes",
+                f"a law needs at least {least}; run more with `hwsim converge run`",
+            )
+
+
+def _parameters(theta: Floats, draws: Floats, seen: bool) -> dict[Name, Parameter]:
+    """Values with their 95 % intervals; a plateau that was not seen is only bounded above."""
+    low, high = np.percentile(draws, (2.5, 97.5), axis=0)
+    low, high = np.minimum(low, theta), np.maximum(high, theta)
+    if not seen:
+        low[3] = 0.0
+    table = np.array((theta, low, high))
+    table[:, 0] = np.exp(table[:, 0])
+    return {
+        name: Parameter(value=_short(value), low=_short(least), high=_short(most))
+        for name, (value, least, most) in zip(NAMES, table.T, strict=True)
+    }
+
+
+def fit(
+    rows: Points, center: tuple[float, float], *, plateau: bool, near: Floats | None = None
+) -> Fit:
+    """The best of several starts; without `plateau`, b = 0. Starts from `near` if that is given."""
     y = np.log(rows.steps)
-    top = float(rows.steps.min()) if plateau else 1e-12
+    slopes = (np.log(rows.data / center[1]), -np.log(rows.model / center[0]))
+    design = np.column_stack((np.ones_like(y), *slopes))
+
+    def parts(theta: Floats) -> tuple[Floats, Floats, Floats]:
+        power = design @ theta[:3]
+        fitted = np.logaddexp(power, np.log(theta[3])) if plateau else power
+        difference = y - fitted
+        return power, fitted, np.where(rows.censored, np.maximum(difference, 0.0), difference)
 
     def residuals(theta: Floats) -> Floats:
-        log_a, k1, k2, b = theta
-        power = log_a + k1 * x_data - k2 * x_model
-        fitted = np.logaddexp(power, np.log(max(b, 1e-12)))
-        difference = y - fitted
-        return np.asarray(np.where(rows.censored, np.maximum(difference, 0.0), difference))
+        return parts(theta)[2]
 
-    best = _best_start(residuals, float(np.median(y)), top, plateau)
-    return Fit(best, residuals(best))
+    def jacobian(theta: Floats) -> Floats:
+        power, fitted, left = parts(theta)
+        table = -design * np.exp(power - fitted)[:, None]
+        if plateau:
+            table = np.column_stack((table, -np.exp(-fitted)))
+        table[rows.censored & (left == 0.0)] = 0.0
+        return table
 
-
-def _best_start(
-    residuals: Callable[[Floats], Floats], middle: float, top: float, plateau: bool
-) -> Floats:
-    random = np.random.default_rng(SEED)
-    low, high = np.array([-5.0, 0.0, 0.0, 0.0]), np.array([25.0, 4.0, 4.0, top])
-    found = []
-    for _ in range(STARTS if plateau else 3):
-        start = [middle, random.uniform(0.2, 1.2), random.uniform(0.2, 1.0), 0.5 * top]
-        start[3] *= random.uniform(0.05, 1.0)
-        found.append(
-            least_squares(
-                residuals,
-                start,
-                bounds=(low, high),
-                loss="soft_l1",
-                f_scale=ROBUST_SCALE,
-                x_scale=[1.0, 1.0, 1.0, top],
-            )
+    top = float(rows.steps.min())
+    starts = _starts(float(np.median(y)), top) if near is None else _around(near, top)
+    size = 4 if plateau else 3
+    found = [
+        least_squares(
+            residuals,
+            start[:size],
+            jacobian,
+            bounds=([-5.0, 0.0, 0.0, LEAST_PLATEAU][:size], [25.0, 4.0, 4.0, top][:size]),
+            loss="soft_l1",
+            f_scale=ROBUST_SCALE,
+            x_scale=[1.0, 1.0, 1.0, top][:size],
         )
-    return np.asarray(min(found, key=lambda result: float(result.cost)).x)
+        for start in starts
+    ]
+    theta = np.zeros(4)
+    theta[:size] = min(found, key=lambda result: float(result.cost)).x
+    return Fit(theta, residuals(theta))
 
 
-def bootstrap(rows: Points, center: tuple[float, float], resamples: int = RESAMPLES) -> Floats:
+def _starts(middle: float, top: float) -> list[Floats]:
+    random = np.random.default_rng(SEED)
+    low, high = (middle, 0.2, 0.2, 0.02 * top), (middle, 1.2, 1.0, 0.5 * top)
+    return [random.uniform(low, high) for _ in range(STARTS)]
+
+
+def _around(near: Floats, top: float) -> list[Floats]:
+    """`near` itself, and with another plateau: the cost may have one dip with b and one without."""
+    other = near.copy()
+    other[3] = 0.3 * top
+    return [np.minimum(near, [np.inf, np.inf, np.inf, 0.9 * top]), other]
+
+
+def bootstrap(
+    rows: Points, center: tuple[float, float], near: Floats, resamples: int = RESAMPLES
+) -> Floats:
     """Draws of (ln a, k1, k2, b), shape (resamples, 4), cells resampled whole.
 
-    Each starts from the one best fit: a resample is close to it, so one start is enough.
+    Each starts from the fit to all runs, `near`: a resample's is close to it.
     """
     random = np.random.default_rng(SEED)
     cells = rows.cells()
-    draws = []
+    draws: list[Floats] = []
     while len(draws) < resamples:
         chosen = [cells[i] for i in random.integers(len(cells), size=len(cells))]
         sample = rows.take(np.concatenate(chosen))
         if len(np.unique(sample.model)) >= 3 and len(np.unique(sample.data)) >= 2:
-            draws.append(fit_once(sample, center))
+            draws.append(fit(sample, center, plateau=True, near=near).theta)
     return np.array(draws)
 
 
-def fit_once(rows: Points, center: tuple[float, float]) -> Floats:
-    """As `fit` with a plateau, fewer starts: the inner loop of the bootstrap."""
-    return fit(rows, center, plateau=True).theta
-
-
 def slopes(rows: Points) -> list[tuple[float, float, float, int]]:
-    """At each data size the log-log slope of steps against parameters: (data, slope, 95 % half width, runs).
+    """The log-log slope of steps against parameters at each data size of 3 models or more.
 
-    Ordinary least squares over the uncensored runs, with Student's t.
+    Rows of (data, slope, 95 % half width, runs): ordinary least squares over the uncensored runs,
+    with Student's t.
     """
     from scipy.stats import linregress, t
 
@@ -220,14 +241,15 @@ def slopes(rows: Points) -> list[tuple[float, float, float, int]]:
 def left_out(rows: Points, center: tuple[float, float], axis: Floats) -> float:
     """What extrapolation costs: the error at the largest size when fitted without it.
 
-    Root mean square of ln(measured / fitted), per e-fold of the distance that was bridged.
+    Root mean square of ln(measured / fitted), per e-fold of the distance that was bridged; the
+    law's assumption about other settings where the runs can't tell.
     """
     sizes = np.unique(axis)
     inside = axis < sizes[-1]
-    theta = fit(rows.take(inside), center, plateau=False).theta
-    far = rows.take(~inside & ~rows.censored)
-    if not len(far):
-        return float("nan")
+    near, far = rows.take(inside), rows.take(~inside & ~rows.censored)
+    if not len(far) or len(np.unique(near.model)) < 2 or len(np.unique(near.data)) < 2:
+        return PER_LOG_UNIT
+    theta = fit(near, center, plateau=False).theta
     predicted = theta[0] + theta[1] * np.log(far.data / center[1])
     predicted -= theta[2] * np.log(far.model / center[0])
     error = float(np.sqrt(np.mean((np.log(far.steps) - predicted) ** 2)))

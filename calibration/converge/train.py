@@ -6,6 +6,7 @@ A run goes on past its minimum (`patience`) and is censored when it ends before 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,7 +47,10 @@ class Evaluation:
 
 
 def train(workload: CharLM, corpus: Corpus, seed: int, stop: Stop) -> Iterator[Evaluation]:
-    """Evaluations until the minimum is `stop.patience` times behind, or `stop.most` is reached."""
+    """Evaluations until the minimum is `stop.patience` times behind, or `stop.most` is reached.
+
+    A run whose loss is no longer finite ends with that evaluation.
+    """
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     torch.manual_seed(seed)
@@ -77,7 +81,7 @@ def train(workload: CharLM, corpus: Corpus, seed: int, stop: Stop) -> Iterator[E
         steps.append(step)
         yield Evaluation(step, losses[-1], running / since, spent)
         running, due = 0.0, max(int(step * GROWTH), step + LEAST_GAP)
-        if past_minimum(steps, losses, stop):
+        if not math.isfinite(losses[-1]) or past_minimum(steps, losses, stop):
             return
 
 

@@ -115,17 +115,17 @@ def _one(subject: Subject, count: _Count, *, as_json: bool, cite: bool) -> None:
 def _many(subject: Subject, text: str, count: _Count, *, as_json: bool, plot: Path | None) -> None:
     variation = vary.parse(text, subject)
     answers = vary.run(subject, variation, count.answer)
+    some_fit = any(answer.memory.fits for answer in answers)
+    if plot is not None and some_fit:  # first, so that a fault leaves nothing on stdout
+        from hwsim.report import plot as pictures
+
+        pictures.save(plot, variation, answers, *vary.optimum(answers))
+        print(f"wrote {plot}", file=sys.stderr)
     if as_json:
         print(json.dumps({"points": [answer.record() for answer in answers]}, indent=2))
-    if not any(answer.memory.fits for answer in answers):
+    if not some_fit:
         raise DoesNotFit(
             "--vary", "no point fits in memory", "vary towards less, or use more devices with --dp"
         )
-    best, flat = vary.optimum(answers)
     if not as_json:
-        table.show_points(variation, answers, best, flat)
-    if plot is not None:
-        from hwsim.report import plot as pictures
-
-        pictures.save(plot, variation, answers, best, flat)
-        print(f"wrote {plot}", file=sys.stderr)
+        table.show_points(variation, answers, *vary.optimum(answers))

@@ -82,6 +82,11 @@ def run(arguments: list[str] | None = None) -> int:
     except (typer.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+    except SystemExit as stop:
+        # rich leaves so where the reader went away; its output is silenced already.
+        if not isinstance(stop.__context__, BrokenPipeError):
+            raise
+        return 0
     except BrokenPipeError:
         # The reader went away (`| head`): nothing to say, and nothing to flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -15,15 +15,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from hwsim.errors import InputError
+from hwsim import jsonfile, records
 
 Floats = npt.NDArray[np.float64]
+Axis = Literal["model", "data"]
+Size = Annotated[float, Field(gt=0)]
+Deviation = Annotated[float, Field(ge=0)]
 
 # 80 % intervals: a tenth of the draws on either side.
 LOW, HIGH = 10.0, 90.0
@@ -40,7 +43,7 @@ PER_LOG_UNIT = 0.5
 class Parameter(BaseModel):
     """A fitted value with its 95 % interval."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     value: float
     low: float
     high: float
@@ -49,22 +52,24 @@ class Parameter(BaseModel):
 class Law(BaseModel):
     """A fitted law as it is stored. Draws are rows of (ln a, k1, k2, b)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False
+    )
     schema_: Literal["hwsim.law/1"] = Field("hwsim.law/1", alias="schema")
     name: str
     workload: str
     target: str
     form: Literal["power-plateau"] = "power-plateau"
-    parameters: dict[Literal["a", "k1", "k2", "b"], Parameter]
+    parameters: dict[Literal["a", "k1", "k2", "b"], Parameter] = Field(min_length=4)
     plateau: Literal["seen", "not seen"]
-    center: dict[Literal["model", "data"], float]
-    range: dict[Literal["model", "data"], tuple[float, float]]
-    scatter: float  # standard deviation of ln(measured / fitted) of single runs
-    beyond: dict[Literal["model", "data"], float]  # the same per e-fold outside the range
+    center: dict[Axis, Size] = Field(min_length=2)
+    range: dict[Axis, tuple[Size, Size]] = Field(min_length=2)
+    scatter: Deviation  # standard deviation of ln(measured / fitted) of single runs
+    beyond: dict[Axis, Deviation] = Field(min_length=2)  # the same per e-fold outside the range
     setting: dict[str, Any]
     runs: int
     censored: int
-    draws: tuple[tuple[float, float, float, float], ...]
+    draws: tuple[tuple[float, float, float, float], ...] = Field(min_length=1)
     provenance: dict[str, Any]
 
 
@@ -100,12 +105,12 @@ def predict(law: Law, model: float, data: float, setting: dict[str, Any]) -> Ste
     stretch; each stretch is a warning.
     """
     warnings, variance = [], law.scatter**2
-    for what, value in (("model", model), ("data", data)):
-        axis: Literal["model", "data"] = "model" if what == "model" else "data"
+    sizes: dict[Axis, float] = {"model": model, "data": data}
+    for axis, value in sizes.items():
         distance = _outside(value, law.range[axis])
         if distance:
             low, high = law.range[axis]
-            unit = "parameters" if axis == "model" else law.setting.get("unit", "items")
+            unit = "parameters" if axis == "model" else "items"
             warnings.append(
                 f"steps: {axis} size {value:.4g} lies outside the measured range "
                 f"{low:.4g} to {high:.4g} {unit}"
@@ -150,17 +155,8 @@ def load(workload: str) -> Law | None:
 
 
 def parse(text: str, where: str) -> Law:
-    """A law from JSON text; raises InputError with the first fault."""
-    try:
-        return Law.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise InputError(
-            f"{where}: {field}" if field else where,
-            first["msg"],
-            "give a law written by `hwsim converge fit`",
-        ) from None
+    """A law from JSON text. Raises InputError with every fault."""
+    return records.validate(Law, jsonfile.read_object(text, where), where)
 
 
 def _outside(value: float, bounds: tuple[float, float]) -> float:

@@ -49,14 +49,17 @@ def crossing(
 ) -> Crossing:
     """First step whose smoothed loss is within `within` of the smoothed minimum.
 
-    The run is censored unless it went on to `patience` times the step of its minimum.
+    The run is censored unless it went on to `patience` times the step of its minimum. It counts up
+    to its first loss that is not finite; if that is the first one, it is censored there.
 
     >>> steps = [100, 200, 400, 600, 800, 1600]
     >>> found = crossing(steps, [4.0, 3.0, 2.0, 2.0, 2.0, 5.0], patience=1.5)
     >>> found.minimum_steps, round(found.steps), found.censored
     (600.0, 586, False)
     """
-    curve = smoothed(losses)
+    finite = np.isfinite(losses)
+    end = len(losses) if finite.all() else max(int(finite.argmin()), 1)
+    steps, curve = steps[:end], smoothed(losses[:end])
     best = int(curve.argmin())
     line = (1.0 + within) * curve[best]
     first = int(np.argmax(curve <= line))

@@ -8,8 +8,9 @@ from __future__ import annotations
 from importlib import resources
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from hwsim import jsonfile, records
 from hwsim.errors import InputError
 
 Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
@@ -59,9 +60,5 @@ def load(name: str = "default") -> Calibration:
     if not path.is_file():
         known = ", ".join(sorted(e.name.removesuffix(".json") for e in folder.iterdir()))
         raise InputError("calibration", f"found '{name}'", f"write one of: {known}")
-    try:
-        return Calibration.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{path.name}: {field}", first["msg"]) from None
+    text = path.read_text(encoding="utf-8")
+    return records.validate(Calibration, jsonfile.read_object(text, path.name), path.name)

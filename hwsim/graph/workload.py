@@ -6,12 +6,11 @@ itself.
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, TextIO, TypeVar
@@ -26,8 +25,8 @@ from pydantic import (
     model_validator,
 )
 
-from hwsim.errors import InputError, SurroundingsError
-from hwsim.graph import jsonfile
+from hwsim import jsonfile, records
+from hwsim.errors import InputError, SurroundingsError, near, several, shown
 from hwsim.graph.dtypes import Dtype
 from hwsim.graph.step import Layer, Optimizer, StepGraph
 
@@ -73,7 +72,7 @@ class Workload(BaseModel, ABC):
         try:
             return handler(data)
         except ValidationError as error:
-            raise one(explain("workload", error, cls.model_fields)) from None
+            raise records.explained(cls, error, "workload.") from None
 
     @property
     @abstractmethod
@@ -121,7 +120,7 @@ def find(name: str, where: str = "workload") -> type[Workload]:
     """
     known = registered()
     if name not in known:
-        raise InputError(where, f"found the unknown workload {name!r}", _nearest(name, known))
+        raise InputError(where, f"found the unknown workload {name!r}", near(name, known))
     try:
         found = known[name].load()
     except (ImportError, AttributeError) as error:
@@ -138,26 +137,25 @@ def load(ref: str, stdin: TextIO | None = None) -> Workload:
     left out keeps its default. Raises InputError for every fault, each with the file and field.
     """
     if ref == "-":
-        return parse(jsonfile.read_stream(stdin or sys.stdin), jsonfile.STDIN)
+        return parse(jsonfile.stream_text(stdin or sys.stdin), jsonfile.STDIN)
     path = Path(ref)
     if os.path.exists(ref) or path.suffix == ".json" or len(path.parts) > 1:
-        return parse(jsonfile.read(path), ref)
+        return parse(jsonfile.file_text(ref, ref), ref)
     return find(ref).model_validate({})
 
 
 def parse(text: str, where: str) -> Workload:
     """The workload that the JSON `text` describes; `where` names it in faults."""
-    fields = jsonfile.parse(text, where)
+    fields = jsonfile.read_object(text, where)
     name = fields.pop("workload", None)
     if not isinstance(name, str):
-        what = "is missing" if name is None else f"found {_shown(name)} where a name is wanted"
-        raise InputError(f"{where}: workload", what, f"write one of {_listed(registered())}")
+        what = "found nothing" if name is None else f"found {shown(name)}"
+        raise InputError(f"{where}: workload", what, near("", registered()))
     kind = find(name, f"{where}: workload")
     try:
         return kind.model_validate(fields)
     except InputError as error:
-        faults = error.problems or (error,)
-        raise one([InputError(f"{where}: {e.where}", e.what, e.instead) for e in faults]) from None
+        raise several([fault.inside(where) for fault in error.each]) from None
 
 
 def override(workload: W, settings: Mapping[str, str]) -> W:
@@ -172,64 +170,9 @@ def override(workload: W, settings: Mapping[str, str]) -> W:
     return type(workload).model_validate(workload.model_dump() | values)
 
 
-def explain(where: str, error: ValidationError, fields: Iterable[str] = ()) -> list[InputError]:
-    """One InputError for each fault that Pydantic found; `fields` are those there are."""
-    problems = []
-    for fault in error.errors(include_url=False):
-        place = ".".join((where, *map(str, fault["loc"])))
-        kind, context, found = fault["type"], fault.get("ctx", {}), _shown(fault["input"])
-        if kind == "extra_forbidden":
-            what, instead = "is an unknown field", _nearest(str(fault["loc"][-1]), fields)
-        elif kind == "missing":
-            what, instead = "is missing", "write it"
-        elif kind == "literal_error":
-            what, instead = f"found {found}", f"write {context['expected']}"
-        elif kind == "less_than_equal":
-            what, instead = f"found {found}", f"write at most {context['le']}"
-        else:
-            what, instead = f"found {found}", _WANTED.get(kind, fault["msg"])
-        problems.append(InputError(place, what, instead))
-    return problems
-
-
-def one(problems: list[InputError]) -> InputError:
-    """All problems as one error, which speaks of the first and counts the others."""
-    first, more = problems[0], len(problems) - 1
-    instead = f"{first.instead} (and {more} more)" if more else first.instead
-    return InputError(first.where, first.what, instead, problems)
-
-
-_WHOLE = "write a whole number above 0"
-_WANTED = {
-    "int_type": _WHOLE,
-    "int_from_float": _WHOLE,
-    "greater_than": "write a number above 0",
-    "float_type": "write a number",
-    "finite_number": "write a finite number",
-    "bool_type": "write true or false",
-    "string_type": "write a text",
-    "string_too_short": "write a text that is not empty",
-    "string_too_long": "write a shorter text",
-}
-
-
 def read_value(text: str) -> Any:
     """Text of `--set` as JSON reads it; text that is not JSON stays text."""
     try:
         return json.loads(text)
     except ValueError:
         return text
-
-
-def _shown(value: object) -> str:
-    text = "nothing" if value is None else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {near[0]!r}?" if near else f"write one of {_listed(known)}"
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names)) or "those that are installed (there is none)"

@@ -16,16 +16,15 @@ from collections.abc import Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, TextIO, cast
+from typing import Any, NamedTuple, TextIO
 
 from pydantic import BaseModel
 
-from hwsim.errors import InputError
-from hwsim.hardware import reading, settings
+from hwsim import jsonfile, records
+from hwsim.errors import InputError, near, several, shown
+from hwsim.hardware import settings
 from hwsim.hardware.spec import Alias, Device, Node, System
 
-LARGEST = 1 << 20  # bytes of one file
-STDIN = "standard input"
 RECORDS: dict[str, type[BaseModel]] = {"device": Device, "system": System, "alias": Alias}
 _FOLDERS = ("systems", "devices")
 
@@ -76,15 +75,15 @@ def parse(text: str, where: str) -> Device | System:
     References in it (the device of a system, the target of an alias) are shipped names, or paths
     relative to the file `where`. Raises InputError whose `problems` holds every fault.
     """
-    tree = reading.read_object(text, where)
+    tree = jsonfile.read_object(text, where)
     kind = tree.get("kind")
     if kind == "device":
-        return reading.validate(Device, tree, where)
+        return records.validate(Device, tree, where, _lists_all(where))
     if kind == "system":
         return _system(tree, where)
     if kind == "alias":
-        return _target(reading.validate(Alias, tree, where), where)
-    what = "found nothing" if "kind" not in tree else f"found {reading.shown(kind)}"
+        return _target(records.validate(Alias, tree, where, _lists_all(where)), where)
+    what = "found nothing" if "kind" not in tree else f"found {shown(kind)}"
     raise InputError(f"{where}: kind", what, 'write "kind": "device" or "kind": "system"')
 
 
@@ -93,7 +92,7 @@ def check(text: str, where: str) -> list[InputError]:
     try:
         parse(text, where)
     except InputError as error:
-        return reading.each(error)
+        return list(error.each)
     return []
 
 
@@ -118,11 +117,7 @@ def override(system: System, values: dict[str, str]) -> System:
         device = load(values["device"]).device
         system = system.model_copy(update={"device": device})
     form = settings.applied(file_form(system), values)
-    found = reading.faults(System, form, "--set")
-    if found:
-        where = found[0].where.replace("--set: ", "--set ")
-        raise InputError(where, found[0].what, found[0].instead, found)
-    return reading.validate(System, form, "--set")
+    return records.validate(System, form, "--set ")
 
 
 def file_form(spec: Device | System) -> dict[str, Any]:
@@ -133,7 +128,7 @@ def file_form(spec: Device | System) -> dict[str, Any]:
 def schema(kind: str) -> dict[str, Any]:
     """The JSON Schema of a device, system or alias file. Raises InputError for another kind."""
     if kind not in RECORDS:
-        raise InputError("schema", f"found the kind '{kind}'", reading.near(kind, list(RECORDS)))
+        raise InputError("schema", f"found the kind '{kind}'", near(kind, list(RECORDS)))
     found = RECORDS[kind].model_json_schema()
     fields = found["properties"]
     fields["$schema"] = {"type": "string"}
@@ -147,16 +142,20 @@ def schema(kind: str) -> dict[str, Any]:
 def _system(tree: dict[str, Any], where: str) -> System:
     """A system whose device may be a reference."""
     if not isinstance(tree.get("device"), str):
-        return reading.validate(System, tree, where)
+        return records.validate(System, tree, where, _lists_all(where))
     field = f"{where}: device"
     try:
         device = _referred(tree["device"], where, field, ("device",))
     except InputError as error:
         bare = {name: value for name, value in tree.items() if name != "device"}
-        others = reading.faults(System, bare, where)
-        reading.report([*reading.each(error), *(o for o in others if o.where != field)], where)
-        raise
-    return reading.validate(System, {**tree, "device": file_form(device)}, where)
+        others = records.faults(System, bare, where)
+        rest = [other for other in others if other.where != field]
+        raise several([*error.each, *rest], _lists_all(where)) from None
+    return records.validate(System, {**tree, "device": file_form(device)}, where, _lists_all(where))
+
+
+def _lists_all(where: str) -> str:
+    return f"`hwsim hardware check {where}` lists all"
 
 
 def _target(alias: Alias, where: str) -> System:
@@ -171,10 +170,10 @@ def _referred(ref: str, where: str, field: str, kinds: Sequence[str]) -> Device 
     """What a file refers to in `field`, of one of `kinds`: so no reference leads back."""
     if ref.endswith(".json") or "/" in ref or os.sep in ref:
         ref = str(Path(where).parent / ref)
-        text = _file_text(ref, field)
+        text = jsonfile.file_text(ref, field)
     else:
         text = _shipped_text(ref, field)
-    kind = reading.read_object(text, ref).get("kind")
+    kind = jsonfile.read_object(text, ref).get("kind")
     if kind in RECORDS and kind not in kinds:
         instead = f"write the name of a {' or '.join(kinds)}"
         raise InputError(field, f"found '{ref}', which is of the kind '{kind}'", instead)
@@ -186,17 +185,9 @@ def _text_of(ref: str, stdin: TextIO | None) -> tuple[str, str]:
     names = _entries()
     name = ref.removesuffix(".json")
     if os.path.exists(ref) and not (os.path.isdir(ref) and name in names):
-        return _file_text(ref, ref), ref
+        return jsonfile.file_text(ref, ref), ref
     if ref == "-":
-        if stdin is None:
-            raise InputError("-", "found no standard input", "write a file or a shipped name")
-        stream = getattr(stdin, "buffer", None)
-        data = (
-            stream.read(LARGEST + 1)
-            if stream
-            else stdin.read(LARGEST + 1).encode(errors="surrogatepass")
-        )
-        return _decoded(data, STDIN), STDIN
+        return jsonfile.stream_text(stdin), jsonfile.STDIN
     return _shipped_text(name, ref), name
 
 
@@ -207,31 +198,6 @@ def _shipped_text(name: str, where: str) -> str:
     close = difflib.get_close_matches(name, list(entries), n=3)
     instead = f"did you mean {', '.join(close)}?" if close else "`hwsim hardware list` shows names"
     raise InputError(where, f"found neither a file nor a shipped name '{name}'", instead)
-
-
-def _file_text(path: str, where: str) -> str:
-    """The text of a file of at most 1 MiB. Raises InputError."""
-    try:
-        with open(path, "rb") as stream:
-            data = cast(BinaryIO, stream).read(LARGEST + 1)
-    except FileNotFoundError:
-        raise InputError(where, f"found no file {path}", "write a path that exists") from None
-    except IsADirectoryError:
-        raise InputError(where, "found a directory", "write the path of a file in it") from None
-    except OSError as error:
-        what = f"found a file that can't be read ({error.strerror})"
-        raise InputError(where, what, "make it readable or write another path") from None
-    return _decoded(data, where)
-
-
-def _decoded(data: bytes, where: str) -> str:
-    if len(data) > LARGEST:
-        raise InputError(where, "found more than 1 MiB", "write a device or system file")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        what = f"found bytes that are not UTF-8 text (at byte {error.start})"
-        raise InputError(where, what, "write a JSON file in UTF-8") from None
 
 
 def _entries() -> dict[str, Traversable]:

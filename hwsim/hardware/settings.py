@@ -7,8 +7,8 @@ import json
 import typing
 from typing import Any
 
-from hwsim.errors import InputError
-from hwsim.hardware import reading
+from hwsim import records
+from hwsim.errors import InputError, near
 from hwsim.hardware.spec import ENGINES, FROM_PARTS, System
 
 BY_USER = "set by the user"
@@ -71,13 +71,13 @@ def _field(annotation: Any, part: str, path: str) -> Any:
     """The annotation of a field one step down. Raises InputError with the fields there are."""
     if typing.get_origin(annotation) is dict:
         return str
-    record = reading.record_of(annotation)
+    record = records.record_of(annotation)
     if record is None:
         raise InputError(f"--set {path}", f"found '{part}' below a plain value", "cut it off")
-    found = reading.field_at(record, [part])
+    found = records.field_at(record, [part])
     if found is None:
         names = list(record.model_fields)
-        hint = reading.near(part, names)
+        hint = near(part, names)
         fields = "" if hint.startswith("write") else f" (fields here: {', '.join(names)})"
         raise InputError(f"--set {path}", f"found no field '{part}'", hint + fields)
     return found
@@ -95,7 +95,7 @@ def _value(annotation: Any, text: str, path: str) -> Any:
     if text.strip() == "null":
         return None
     _refuse_object(annotation, path)
-    if reading.is_text(annotation):
+    if records.is_text(annotation):
         return text
     try:
         return json.loads(text)
@@ -105,7 +105,7 @@ def _value(annotation: Any, text: str, path: str) -> Any:
 
 def _refuse_object(annotation: Any, path: str) -> None:
     """Raise InputError for a field that holds fields of its own."""
-    record = reading.record_of(annotation)
+    record = records.record_of(annotation)
     if record is not None or typing.get_origin(annotation) is dict:
         what = f"one of its fields {', '.join(record.model_fields)}" if record else "it in a file"
         raise InputError(f"--set {path}", "found an object, not a plain value", f"set {what}")

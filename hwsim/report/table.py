@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -15,7 +16,7 @@ from hwsim.units import MEMORY, seconds_text, si_text
 
 def show(answer: Estimate, *, cite: bool) -> None:
     """One estimate: what was asked, the three figures, the parts, memory, what to know."""
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = _console()
     _headline(console, answer)
     figures = Table(box=None, pad_edge=False)
     figures.add_column("")
@@ -27,9 +28,10 @@ def show(answer: Estimate, *, cite: bool) -> None:
     figures.add_row("time per step", seconds_text(step.seconds), _range(step.low, step.high))
     if total is not None:
         figures.add_row(
-            "[bold]total training time[/bold]",
-            f"[bold]{seconds_text(total.seconds)}[/bold]",
+            "total training time",
+            seconds_text(total.seconds),
             _range(total.low, total.high),
+            style="bold",
         )
     console.print(figures)
     if count is not None:
@@ -51,7 +53,7 @@ def show_points(
     variation: Variation, answers: Sequence[Estimate], best: int, flat: Sequence[int]
 ) -> None:
     """One row per value of the varied field; the optimum and its flat region are marked."""
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = _console()
     _headline(console, answers[best])
     rows = Table(box=None, pad_edge=False)
     for name in (variation.path, "parameters", "steps", "time/step", "total", "80 % interval", ""):
@@ -78,6 +80,19 @@ def show_points(
     for answer in answers:
         seen.update(dict.fromkeys(answer.warnings))
     _list(console, "warning", list(seen))
+
+
+def _console() -> Console:
+    """Text as it stands: names come from files, and lines in a pipe are not folded."""
+    terminal = sys.stdout.isatty()
+    return Console(
+        color_system=None if os.environ.get("NO_COLOR") else "auto",
+        emoji=False,
+        highlight=False,
+        markup=False,
+        soft_wrap=not terminal,
+        width=None if terminal else 240,
+    )
 
 
 def _headline(console: Console, answer: Estimate) -> None:
@@ -109,4 +124,4 @@ def _list(console: Console, label: str, texts: Sequence[str]) -> None:
     if texts:
         console.print()
     for text in texts:
-        console.print(f"{label}: {text}", markup=False)
+        console.print(f"{label}: {text}")

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hwsim import records
 from hwsim.errors import InputError
 from hwsim.graph import workload as workloads
 from hwsim.graph.workload import Workload
-from hwsim.hardware import catalog, reading
+from hwsim.hardware import catalog
 from hwsim.hardware.spec import System
 from hwsim.parallel.plan import Plan
 
@@ -67,17 +68,12 @@ def _override_plan(plan: Plan, settings: Mapping[str, str]) -> Plan:
     fields = plan.model_dump(mode="json") | {
         name: _read(name, text) for name, text in settings.items()
     }
-    problems = reading.faults(Plan, fields, "plan")
-    if problems:
-        first = problems[0]
-        where = first.where.replace(": ", ".", 1)
-        raise InputError(where, first.what, first.instead, problems)
-    return reading.validate(Plan, fields, "plan")
+    return records.validate(Plan, fields, "plan.")
 
 
 def _read(name: str, text: str) -> Any:
     """A plan's field as it takes it: a quantity as it stands, others as JSON."""
-    if reading.is_text(reading.field_at(Plan, [name])):
+    if records.is_text(records.field_at(Plan, [name])):
         return text
     try:
         return json.loads(text)

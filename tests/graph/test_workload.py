@@ -36,23 +36,23 @@ def test_whole_numbers_may_be_written_as_floats():
 
 FAULTS = {
     "unknown field": ({"hiden": 3}, "f.json: workload.hiden", "did you mean 'hidden'?"),
-    "foreign field": ({"zzz": 3}, "f.json: workload.zzz", "write one of batch, corpus"),
-    "text": ({"hidden": "abc"}, "workload.hidden: found 'abc'", "a whole number above 0"),
-    "number as text": ({"hidden": "512"}, "found '512'", "a whole number above 0"),
-    "fraction": ({"hidden": 1.5}, "found 1.5", "a whole number above 0"),
-    "negative": ({"hidden": -1}, "found -1", "above 0"),
-    "zero": ({"batch": 0}, "workload.batch: found 0", "above 0"),
-    "boolean": ({"depth": True}, "workload.depth: found True", "a whole number above 0"),
-    "nothing": ({"depth": None}, "found nothing", "a whole number above 0"),
-    "list": ({"depth": [1]}, "found [1]", "a whole number above 0"),
+    "foreign field": ({"zzz": 3}, "f.json: workload.zzz", "write one of batch, dtype"),
+    "text": ({"hidden": "abc"}, 'workload.hidden: found "abc"', "a whole number"),
+    "number as text": ({"hidden": "512"}, 'found "512"', "a whole number"),
+    "fraction": ({"hidden": 1.5}, "found 1.5", "a whole number"),
+    "negative": ({"hidden": -1}, "found -1", "more than 0"),
+    "zero": ({"batch": 0}, "workload.batch: found 0", "more than 0"),
+    "boolean": ({"depth": True}, "workload.depth: found true", "a whole number"),
+    "nothing": ({"depth": None}, "found null", "a whole number"),
+    "list": ({"depth": [1]}, "found [1]", "a whole number"),
     "huge": ({"hidden": 2**60}, "found 1152921504606846976", "at most 9007199254740992"),
     "huge float": ({"hidden": 1e300}, "workload.hidden: found 1", "at most 9007199254740992"),
-    "rate of zero": ({"learning_rate": 0}, "workload.learning_rate: found 0", "above 0"),
-    "rate as text": ({"learning_rate": "fast"}, "found 'fast'", "write a number"),
-    "dtype": ({"dtype": "fp23"}, "workload.dtype: found 'fp23'", "'fp32', "),
-    "optimizer": ({"optimizer": "adan"}, "found 'adan'", "'adam'"),
-    "empty corpus": ({"corpus": ""}, "workload.corpus: found ''", "not empty"),
-    "corpus": ({"corpus": 3}, "workload.corpus: found 3", "write a text"),
+    "rate of zero": ({"learning_rate": 0}, "workload.learning_rate: found 0", "more than 0"),
+    "rate as text": ({"learning_rate": "fast"}, 'found "fast"', "write a number"),
+    "dtype": ({"dtype": "fp23"}, 'workload.dtype: found "fp23"', "'fp32', "),
+    "optimizer": ({"optimizer": "adan"}, 'found "adan"', "'adam'"),
+    "empty corpus": ({"corpus": ""}, 'workload.corpus: found ""', "write text"),
+    "corpus": ({"corpus": 3}, "workload.corpus: found 3", "write text"),
 }
 
 
@@ -71,17 +71,17 @@ def test_all_faults_are_kept_and_the_first_is_spoken_of():
     with pytest.raises(InputError, match=r"and 2 more") as caught:
         parse('{"workload": "charlm", "hidden": -1, "depth": "x", "nope": 1}', "f.json")
     assert [p.where for p in caught.value.problems] == [
+        "f.json: workload.nope",
         "f.json: workload.hidden",
         "f.json: workload.depth",
-        "f.json: workload.nope",
     ]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{}", "f.json: workload: is missing; write one of charlm"),
-        ('{"workload": 3}', "f.json: workload: found 3 where a name is wanted"),
+        ("{}", "f.json: workload: found nothing; write one of charlm"),
+        ('{"workload": 3}', "f.json: workload: found 3; write one of charlm"),
         ('{"workload": "charlmm"}', "found the unknown workload 'charlmm'; did you mean 'charlm'?"),
     ],
 )
@@ -103,7 +103,7 @@ def test_a_ref_that_is_nothing(ref):
 
 
 def test_sizes_given_in_python_are_met_the_same_way():
-    with pytest.raises(InputError, match=r"^workload\.hidden: found -3; write a number above 0$"):
+    with pytest.raises(InputError, match=r"^workload\.hidden: found -3; write more than 0$"):
         CharLM(hidden=-3)
 
 

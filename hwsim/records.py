@@ -1,59 +1,25 @@
-"""Text of a file -> a checked record, or every fault of it in words.
+"""Parsed JSON -> a checked Pydantic record, or every fault of it in words.
 
 A fault says where ("volta.json: node.link.bandwidth"), what was found there and what to write.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
-import math
 import types
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError, WithJsonSchema
 
-from hwsim.errors import InputError
+from hwsim.errors import InputError, at, near, several, shown
+from hwsim.jsonfile import TOO_DEEP
 
 R = TypeVar("R", bound=BaseModel)
-TOO_DEEP = "found objects nested too deep"
 
 
-class _Object(dict[str, Any]):
-    """A JSON object that remembers which of its keys stood there twice."""
-
-    twice: tuple[str, ...] = ()
-
-
-def read_object(text: str, where: str) -> dict[str, Any]:
-    """The JSON object in `text`, without "$schema".
-
-    Raises InputError for text that is empty or not JSON, for another value than an object, and
-    for duplicate keys or numbers that are not finite (all of them in `problems`).
-    """
-    if not text.strip():
-        raise InputError(where, "found an empty file", 'write {"kind": "device", ...}')
-    try:
-        found = json.loads(text, object_pairs_hook=_pairs)
-        doubtful = list(_faults_of_json(found, where, ""))
-    except json.JSONDecodeError as error:
-        place = f"{where}: line {error.lineno}, column {error.colno}"
-        raise InputError(place, _json_fault(error, text), "write valid JSON") from None
-    except ValueError:
-        raise InputError(
-            where, "found a number with thousands of digits", "write a shorter one"
-        ) from None
-    except RecursionError:
-        raise InputError(where, TOO_DEEP, "write a flat file") from None
-    if not isinstance(found, dict):
-        raise InputError(where, f"found {shown(found)}", "write one JSON object, {...}")
-    report(doubtful, where)
-    return {key: value for key, value in found.items() if key != "$schema"}
-
-
-def validate(record: type[R], tree: dict[str, Any], where: str) -> R:
+def validate(record: type[R], tree: dict[str, Any], where: str, hint: str = "") -> R:
     """The record that `tree` (parsed JSON) describes.
 
     Raises InputError whose `problems` holds every fault.
@@ -62,12 +28,17 @@ def validate(record: type[R], tree: dict[str, Any], where: str) -> R:
         # As JSON text again: only there is a bare number without its unit refused.
         return record.model_validate_json(json.dumps(tree))
     except ValidationError as error:
-        # Unknown fields first: a misspelled one explains why another is missing.
-        found = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
-        report([_problem(record, fault, where) for fault in found], where)
-        raise  # unreachable: a ValidationError has at least one fault
+        raise explained(record, error, where, hint) from None
     except RecursionError:
         raise InputError(where, TOO_DEEP, "write a flat file") from None
+
+
+def explained(
+    record: type[BaseModel], error: ValidationError, where: str, hint: str = ""
+) -> InputError:
+    """What Pydantic found, in our words; unknown fields first: they explain missing ones."""
+    found = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+    return several([_problem(record, fault, where) for fault in found], hint)
 
 
 def faults(record: type[BaseModel], tree: dict[str, Any], where: str) -> list[InputError]:
@@ -75,25 +46,8 @@ def faults(record: type[BaseModel], tree: dict[str, Any], where: str) -> list[In
     try:
         validate(record, tree, where)
     except InputError as error:
-        return each(error)
+        return list(error.each)
     return []
-
-
-def each(error: InputError) -> list[InputError]:
-    """The faults that an error stands for: itself, where it is one."""
-    return list(error.problems) or [error]
-
-
-def report(problems: Sequence[InputError], file: str) -> None:
-    """Raise one InputError for all of a file's `problems`; nothing when there is none."""
-    if not problems:
-        return
-    first = problems[0]
-    instead = first.instead
-    if len(problems) > 1:
-        more = f"... and {len(problems) - 1} more: `hwsim hardware check {file}` lists all"
-        instead = f"{instead}; {more}" if instead else more
-    raise InputError(first.where, first.what, instead, problems)
 
 
 def record_of(annotation: Any) -> type[BaseModel] | None:
@@ -160,26 +114,6 @@ def is_text(annotation: Any) -> bool:
     return bare is str or typing.get_origin(bare) is Literal
 
 
-def near(name: str, names: Sequence[str]) -> str:
-    """The correction of a wrong name: the nearest, or all of them where none is near."""
-    close = difflib.get_close_matches(name, names, n=1)
-    if not close:
-        close = [known for known in names if known in name or name in known][:1]
-    return f"did you mean '{close[0]}'?" if close else "write one of " + ", ".join(names)
-
-
-def shown(value: Any) -> str:
-    """A value as JSON, cut short."""
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:56]} ..."
-
-
-def at(where: str, path: Sequence[int | str] | str) -> str:
-    """`where` with a dotted path behind it."""
-    dotted = path if isinstance(path, str) else ".".join(str(part) for part in path)
-    return f"{where}: {dotted}" if dotted else where
-
-
 def _problem(record: type[BaseModel], fault: Any, where: str) -> InputError:
     """One Pydantic fault in our words."""
     path, kind, context = fault["loc"], fault["type"], fault.get("ctx", {})
@@ -206,37 +140,8 @@ def _problem(record: type[BaseModel], fault: Any, where: str) -> InputError:
     if kind in bounds:
         words = {"gt": "more than", "ge": "at least", "le": "at most"}
         bound = bounds[kind]
-        return InputError(at(where, path), what, f"write {words[bound]} {context[bound]:g}")
+        return InputError(at(where, path), what, f"write {words[bound]} {context[bound]}")
     return InputError(at(where, path), what, wanted(annotation))
-
-
-def _faults_of_json(value: Any, where: str, path: str) -> Iterator[InputError]:
-    """Duplicate keys and numbers that JSON does not have, everywhere below `value`."""
-    if isinstance(value, _Object):
-        for key in value.twice:
-            place = at(where, f"{path}.{key}".lstrip("."))
-            yield InputError(place, "found the key twice in one object", "write it once")
-        for key, inner in value.items():
-            yield from _faults_of_json(inner, where, f"{path}.{key}".lstrip("."))
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            yield from _faults_of_json(inner, where, f"{path}.{number}".lstrip("."))
-    elif isinstance(value, float) and not math.isfinite(value):
-        yield InputError(at(where, path), f"found {shown(value)}", "write a finite number")
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> _Object:
-    found = _Object(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        found.twice = tuple(key for key in found if keys.count(key) > 1)
-    return found
-
-
-def _json_fault(error: json.JSONDecodeError, text: str) -> str:
-    if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated"):
-        return "found the end of a file that is cut off"
-    return f"found text that is not JSON ({error.msg})"
 
 
 def _without_none(annotation: Any) -> Any:

@@ -1,0 +1,112 @@
+"""A JSON object out of a file or a stream: every fault met with one clear InputError."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+from hwsim.errors import InputError, at, several, shown
+
+LARGEST = 1 << 20  # bytes of one file
+STDIN = "standard input"
+TOO_DEEP = "found objects nested too deep"
+
+
+def file_text(path: str, where: str) -> str:
+    """The text of a UTF-8 file of at most 1 MiB. Raises InputError."""
+    try:
+        with open(path, "rb") as stream:
+            data = stream.read(LARGEST + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(where, f"found no file {path}", "write a path that exists") from None
+    except IsADirectoryError:
+        raise InputError(where, "found a directory", "write the path of a file in it") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        what = f"found a file that can't be read ({reason})"
+        raise InputError(where, what, "make it readable or write another path") from None
+    return _decoded(data, where)
+
+
+def stream_text(stream: TextIO | None) -> str:
+    """The text of standard input, at most 1 MiB of it. Raises InputError."""
+    if stream is None:
+        raise InputError("-", "found no standard input", "write a file or a shipped name")
+    raw = getattr(stream, "buffer", None)
+    if raw is not None:
+        return _decoded(raw.read(LARGEST + 1), STDIN)
+    return _decoded(stream.read(LARGEST + 1).encode(errors="surrogatepass"), STDIN)
+
+
+def _decoded(data: bytes, where: str) -> str:
+    if len(data) > LARGEST:
+        raise InputError(where, "found more than 1 MiB", "write a smaller file")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        what = f"found bytes that are not UTF-8 text (at byte {error.start})"
+        raise InputError(where, what, "write a JSON file in UTF-8") from None
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that remembers which of its keys stood there twice."""
+
+    twice: tuple[str, ...] = ()
+
+
+def read_object(text: str, where: str) -> dict[str, Any]:
+    """The JSON object in `text`, without "$schema".
+
+    Raises InputError for text that is empty or not JSON, for another value than an object, and
+    for duplicate keys or numbers that are not finite (all of them in `problems`).
+    """
+    if not text.strip():
+        raise InputError(where, "found an empty file", 'write a JSON object, {...}')
+    try:
+        found = json.loads(text, object_pairs_hook=_pairs)
+        doubtful = list(_faults_of_json(found, where, ""))
+    except json.JSONDecodeError as error:
+        place = f"{where}: line {error.lineno}, column {error.colno}"
+        raise InputError(place, _json_fault(error, text), "write valid JSON") from None
+    except ValueError:
+        raise InputError(
+            where, "found a number with thousands of digits", "write a shorter one"
+        ) from None
+    except RecursionError:
+        raise InputError(where, TOO_DEEP, "write a flat file") from None
+    if not isinstance(found, dict):
+        raise InputError(where, f"found {shown(found)}", "write one JSON object, {...}")
+    if doubtful:
+        raise several(doubtful)
+    return {key: value for key, value in found.items() if key != "$schema"}
+
+
+def _faults_of_json(value: Any, where: str, path: str) -> Iterator[InputError]:
+    """Duplicate keys and numbers that JSON does not have, everywhere below `value`."""
+    if isinstance(value, _Object):
+        for key in value.twice:
+            place = at(where, f"{path}.{key}".lstrip("."))
+            yield InputError(place, "found the key twice in one object", "write it once")
+        for key, inner in value.items():
+            yield from _faults_of_json(inner, where, f"{path}.{key}".lstrip("."))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _faults_of_json(inner, where, f"{path}.{number}".lstrip("."))
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield InputError(at(where, path), f"found {shown(value)}", "write a finite number")
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> _Object:
+    found = _Object(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        found.twice = tuple(key for key in found if keys.count(key) > 1)
+    return found
+
+
+def _json_fault(error: json.JSONDecodeError, text: str) -> str:
+    if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated"):
+        return "found the end of a file that is cut off"
+    return f"found text that is not JSON ({error.msg})"
