@@ -6,6 +6,7 @@ torch and scipy load when a command runs, not before, so that help and messages 
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -68,6 +69,12 @@ def run(
     from calibration.converge.corpus import load
     from calibration.converge.train import Stop
 
+    if not math.isfinite(patience):
+        raise InputError("--patience", f"found {patience}", "write a number above 1, such as 1.6")
+    if min_steps > max_steps:
+        raise InputError(
+            "--min-steps", f"found {min_steps}, above --max-steps {max_steps}", "write fewer"
+        )
     workload = _workload(model, set_ or [])
     sizes = _grid(vary or [])
     text = load(corpus)

@@ -23,8 +23,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hwsim import jsonfile, records
 
-Floats = npt.NDArray[np.float64]
 Axis = Literal["model", "data"]
+Floats = npt.NDArray[np.float64]
 Size = Annotated[float, Field(gt=0)]
 Deviation = Annotated[float, Field(ge=0)]
 
@@ -105,15 +105,14 @@ def predict(law: Law, model: float, data: float, setting: dict[str, Any]) -> Ste
     stretch; each stretch is a warning.
     """
     warnings, variance = [], law.scatter**2
-    sizes: dict[Axis, float] = {"model": model, "data": data}
-    for axis, value in sizes.items():
-        distance = _outside(value, law.range[axis])
+    sizes: dict[Axis, tuple[float, str]] = {"model": (model, "parameters"), "data": (data, "items")}
+    for axis, (value, unit) in sizes.items():
+        low, high = law.range[axis]
+        distance = _outside(value, (low, high))
         if distance:
-            low, high = law.range[axis]
-            unit = "parameters" if axis == "model" else "items"
             warnings.append(
-                f"steps: {axis} size {value:.4g} lies outside the measured range "
-                f"{low:.4g} to {high:.4g} {unit}"
+                f"steps: extrapolated beyond the measured {axis} sizes "
+                f"({low:,.0f} to {high:,.0f} {unit})"
             )
             variance += (law.beyond[axis] * distance) ** 2
     for name, measured in law.setting.items():

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from hwsim.cost.calibration import Calibration
 from hwsim.errors import InputError
-from hwsim.graph.dtypes import Dtype
+from hwsim.graph.dtypes import BYTES, Dtype
 from hwsim.hardware.spec import Device
 
 
@@ -55,7 +55,9 @@ def peaks(device: Device, dtype: Dtype) -> tuple[float, float]:
     """
     single = device.vector.fp32
     own = getattr(device.vector, dtype, None)
-    vector = max((rate for rate in (single, own) if rate is not None), default=None)
+    # Only what is no wider than fp32 can be computed in it.
+    able = (own,) if BYTES[dtype] > BYTES["fp32"] else (single, own)
+    vector = max((rate for rate in able if rate is not None), default=None)
     # fp16 storage alone speeds nothing up: without a rate of its own fp16 is not offered.
     on_vector = None if own is None else vector
     on_matrix = None if dtype == "fp32" else getattr(device.matrix, dtype, None)

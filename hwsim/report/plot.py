@@ -10,7 +10,7 @@ from hwsim.estimate import Estimate
 from hwsim.study.vary import Variation, time_of
 
 FORMATS = (".svg", ".png", ".pdf")
-STEPS, STEP, TOTAL, FLAT = "#4269d0", "#efb118", "#3ca951", "#d9efdc"
+STEPS, STEP, TOTAL, FLAT = "#4269d0", "#efb118", "#3ca951", "#e4e4e4"
 
 
 def save(

@@ -1,0 +1,40 @@
+"""Calibrations: shares of a peak, named, with their sources."""
+
+import pytest
+from pydantic import ValidationError
+
+from hwsim.cost.calibration import Calibration, load
+from hwsim.errors import InputError
+
+SHARES = ("matrix", "vector", "memory", "resident")
+DEFAULT = load()
+
+
+def test_the_default_says_where_its_shares_are_from():
+    fields = {*SHARES, "cache", "chain", "spread"}
+    fields |= {f"links.{kind}" for kind in type(DEFAULT.links).model_fields}
+    assert fields <= DEFAULT.sources.keys()
+
+
+def test_shares_do_not_pass_the_peak():
+    shares = [getattr(DEFAULT, name) for name in SHARES]
+    shares += DEFAULT.links.model_dump().values()
+    assert all(0 < share <= 1 for share in shares)
+
+
+@pytest.mark.parametrize("field", SHARES)
+@pytest.mark.parametrize("share", [1.01, 0.0, -0.5, float("nan"), float("inf")])
+def test_a_share_beyond_the_peak_is_refused(field, share):
+    with pytest.raises(ValidationError, match=field):
+        Calibration.model_validate(DEFAULT.model_dump() | {field: share})
+
+
+def test_a_calibration_is_read_back():
+    assert Calibration.model_validate_json(DEFAULT.model_dump_json(by_alias=True)) == DEFAULT
+
+
+def test_an_unknown_name_lists_those_there_are():
+    with pytest.raises(InputError) as error:
+        load("defualt")
+    assert "defualt" in error.value.what
+    assert "default" in error.value.instead
