@@ -1,0 +1,100 @@
+"""One training run, at sizes that take a second."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from calibration.converge.corpus import Corpus
+from calibration.converge.train import FIRST_EVALUATION, Stop, past_minimum, train
+from workloads.charlm import CharLMSmall
+
+WORKLOAD = CharLMSmall(
+    hidden=8, sequence=10, batch=4, vocabulary=5, dataset=1000, learning_rate=1e-2
+)
+STOP = Stop(patience=2.0, least=100, most=100)
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    # Every symbol decides the next: learned within a hundred steps.
+    codes = np.tile(np.arange(5, dtype=np.int64), 400)
+    return Corpus(None, "cycle", "", 5, codes[:1500], codes[1500:])
+
+
+def run(corpus, seed=0, stop=STOP, workload=WORKLOAD):
+    return list(train(workload, corpus, seed, stop))
+
+
+def test_the_loss_falls(corpus):
+    found = run(corpus)
+    assert found[0].loss == pytest.approx(np.log(5), rel=0.3)
+    assert found[-1].loss < 0.5 * found[0].loss
+    assert found[-1].train_loss < found[0].train_loss
+
+
+def test_evaluations_begin_early_and_spread_out(corpus):
+    steps = [e.step for e in run(corpus)]
+    assert steps[0] == FIRST_EVALUATION
+    assert steps == sorted(set(steps))
+    assert np.diff(steps).max() <= 6
+    seconds = [e.seconds for e in run(corpus)]
+    assert seconds == sorted(seconds)
+
+
+def test_the_same_seed_gives_the_same_losses(corpus):
+    first, again, other = run(corpus, 3), run(corpus, 3), run(corpus, 4)
+    assert [e.loss for e in first] == [e.loss for e in again]
+    assert [e.train_loss for e in first] == [e.train_loss for e in again]
+    assert [e.loss for e in first] != [e.loss for e in other]
+
+
+def test_only_the_data_sets_size_is_trained_on(corpus):
+    spoiled = corpus.training.copy()
+    spoiled[WORKLOAD.dataset :] = 0
+    other = Corpus(None, "spoiled", "", 5, spoiled, corpus.validation)
+    assert [e.loss for e in run(corpus)] == [e.loss for e in run(other)]
+
+
+@pytest.mark.parametrize("most", [1, 19, 20, 33])
+def test_the_last_step_is_evaluated(corpus, most):
+    assert run(corpus, stop=Stop(1.6, 1, most))[-1].step == most
+
+
+def test_a_run_ends_when_its_minimum_is_behind(corpus):
+    # Validation on the reversed cycle: the better the training, the worse its loss.
+    other = Corpus(None, "reversed", "", 5, corpus.training, corpus.validation[::-1].copy())
+    found = run(other, stop=Stop(1.6, 30, 400))
+    assert found[-1].step < 400
+    assert found[-1].loss > min(e.loss for e in found)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "momentum"])
+def test_every_optimizer_learns(corpus, optimizer):
+    rate = 1e-2 if optimizer == "adam" else 0.5
+    workload = WORKLOAD.model_copy(update={"optimizer": optimizer, "learning_rate": rate})
+    found = run(corpus, workload=workload)
+    assert found[-1].loss < found[0].loss
+
+
+def test_a_run_that_diverges_ends(corpus):
+    workload = WORKLOAD.model_copy(update={"optimizer": "sgd", "learning_rate": 1e38})
+    found = run(corpus, workload=workload)
+    assert len(found) == 1
+    assert not np.isfinite(found[-1].loss)
+
+
+@pytest.mark.parametrize(
+    ("steps", "losses", "past"),
+    [
+        ([20, 40, 60, 80], [4.0, 3.0, 2.0, 1.0], False),  # still falling
+        ([20, 100, 120, 159], [4.0, 1.0, 2.0, 3.0], False),  # 1.59 times the best
+        ([20, 100, 120, 160], [2.0, 1.0, 2.0, 9.0], True),
+        ([20, 25, 30, 99], [1.0, 2.0, 3.0, 4.0], False),  # the false minimum of the start
+        ([20, 25, 30, 100], [1.0, 2.0, 3.0, 4.0], True),
+    ],
+)
+def test_past_minimum(steps, losses, past):
+    assert past_minimum(steps, losses, Stop(patience=1.6, least=100, most=1000)) is past

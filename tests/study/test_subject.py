@@ -1,0 +1,100 @@
+"""A system, a workload and a plan, each field reachable by its path."""
+
+import pytest
+
+from hwsim.errors import InputError
+from hwsim.hardware import catalog
+from hwsim.parallel.plan import Plan
+from hwsim.study.subject import Subject
+from workloads.charlm import CharLM
+
+VOLTA = Subject(catalog.load("volta"), CharLM())
+
+
+def test_the_default_plan_is_one_device():
+    assert VOLTA.plan == Plan()
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "found"),
+    [
+        (
+            "device.memory.bandwidth",
+            "1.8TB/s",
+            lambda s: s.system.device.memory.bandwidth == 1.8e12,
+        ),
+        ("node.link.latency", "1 us", lambda s: s.system.node.link.latency == pytest.approx(1e-6)),
+        ("network.0.ports", "2", lambda s: s.system.network[0].ports == 2),
+        ("nodes", "4", lambda s: s.system.nodes == 4),
+        ("device", "l4", lambda s: s.system.device.name == "l4"),
+        ("workload.hidden", "64", lambda s: s.workload.hidden == 64),
+        ("workload.corpus", "5", lambda s: s.workload.corpus == "5"),
+        ("workload.learning_rate", "2e-3", lambda s: s.workload.learning_rate == 2e-3),
+        ("plan.dp", "8", lambda s: s.plan.dp == 8),
+        ("plan.bucket", "1 MiB", lambda s: s.plan.bucket == 2**20),
+        ("plan.overlap", "false", lambda s: s.plan.overlap is False),
+    ],
+)
+def test_a_field_is_set_and_the_subject_stays(path, text, found):
+    assert found(VOLTA.with_settings({path: text}))
+    assert not found(VOLTA)
+
+
+def test_several_are_set_at_once():
+    changed = VOLTA.with_settings({"plan.dp": "4", "workload.batch": "64", "nodes": "2"})
+    assert (changed.plan.dp, changed.workload.batch, changed.system.nodes) == (4, 64, 2)
+
+
+def test_nothing_set_is_nothing_changed():
+    assert VOLTA.with_settings({}) == VOLTA
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("device.memory.bandwidth", "900 GB/s"),
+        ("network.0.ports", 4),
+        ("workload.hidden", 2048),
+        ("plan.dp", 1),
+        ("plan.bucket", "25 MiB"),
+        ("nodes", None),
+        ("network.9.ports", None),
+        ("network.x", None),
+        ("workload.nothing", None),
+        ("workload.hidden.more", None),
+    ],
+)
+def test_a_value_is_in_file_form(path, value):
+    assert VOLTA.value(path) == value
+
+
+@pytest.mark.parametrize("path", ["device.memory.bandwidth", "workload.hidden", "plan.bucket"])
+def test_a_value_can_be_set_as_it_is_read(path):
+    assert VOLTA.with_settings({path: str(VOLTA.value(path))}).value(path) == VOLTA.value(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "fragments"),
+    [
+        ("hidden", "64", ["hidden", "workload."]),
+        ("workload", "64", ["workload", "workload."]),
+        ("plan", "8", ["plan"]),
+        ("plan.", "8", ["plan."]),
+        ("workload.hiden", "64", ["workload.hiden", "hidden"]),
+        ("plan.pd", "8", ["plan.pd", "dp"]),
+        ("plan.dp", "eight", ["plan.dp", "eight", "whole number"]),
+        ("plan.dp", "2.5", ["plan.dp", "2.5", "whole number"]),
+        ("plan.bucket", "25", ["plan.bucket", "25", "without a unit"]),
+        ("plan.bucket", "25.0", ["plan.bucket", "25.0", "without a unit"]),
+        ("plan.bucket", "nan", ["plan.bucket", "nan"]),
+        ("plan.overlap", "yes", ["plan.overlap", "yes", "true or false"]),
+        ("plan.dp", "[" * 20_000, ["plan.dp", "whole number"]),
+        ("plan.dp", "9" * 5_000, ["plan.dp", "whole number"]),
+    ],
+)
+def test_a_fault_names_path_value_and_correction(path, text, fragments):
+    with pytest.raises(InputError) as error:
+        VOLTA.with_settings({path: text})
+    for fragment in fragments:
+        assert fragment in str(error.value)
+    assert len(str(error.value)) < 300

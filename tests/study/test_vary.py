@@ -1,0 +1,153 @@
+"""One field over a range: the values, the optimum and the flat region around it."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hwsim.errors import InputError
+from hwsim.estimate import estimate
+from hwsim.hardware import catalog
+from hwsim.study import vary
+from hwsim.study.subject import Subject
+from workloads.charlm import CharLM
+
+VOLTA = Subject(catalog.load("volta"), CharLM(hidden=64))
+ANSWER = estimate(VOLTA.system, VOLTA.workload, steps=1000)
+
+
+def timed(seconds, *, fits=True, total=True):
+    """An estimate of a given total time."""
+    step = ANSWER.step.model_copy(update={"seconds": seconds})
+    whole = ANSWER.total.model_copy(update={"seconds": seconds}) if total else None
+    memory = ANSWER.memory.model_copy(update={"fits": fits})
+    return ANSWER.model_copy(update={"step": step, "total": whole, "memory": memory})
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("workload.hidden=32:4096:8", ("32", "64", "128", "256", "512", "1024", "2048", "4096")),
+        ("workload.hidden=1:4:9", ("1", "2", "3", "4")),
+        ("workload.hidden=10:1000:3", ("10", "100", "1000")),
+        ("workload.hidden=32,64, 128", ("32", "64", "128")),
+        ("workload.learning_rate=1e-4:1e-2:3", ("0.0001", "0.001", "0.01")),
+        ("device.memory.bandwidth=100:900GB/s:2", ("100 GB/s", "900 GB/s")),
+        ("device.memory.bandwidth=100GB/s:900:2", ("100 GB/s", "900 GB/s")),
+        ("device.memory.bandwidth=100 GB/s:900 GB/s:2", ("100 GB/s", "900 GB/s")),
+        ("plan.bucket=1:4MiB:3", ("1 MiB", "2 MiB", "4 MiB")),
+        ("workload.dtype=fp32,fp16", ("fp32", "fp16")),
+    ],
+)
+def test_values(text, values):
+    variation = vary.parse(text, VOLTA)
+    assert variation.path == text.partition("=")[0]
+    assert variation.values == values
+
+
+@given(st.integers(1, 1000), st.integers(1001, 10**6), st.integers(2, 50))
+@settings(deadline=None, max_examples=50)
+def test_whole_values_rise_from_end_to_end(low, high, count):
+    values = [int(v) for v in vary.parse(f"workload.hidden={low}:{high}:{count}", VOLTA).values]
+    assert (values[0], values[-1]) == (low, high)
+    assert len(values) <= count
+    assert values == sorted(set(values))
+
+
+@given(st.floats(1e-3, 1.0), st.floats(1.1, 1e3), st.integers(3, 30))
+@settings(deadline=None, max_examples=30)
+def test_values_are_evenly_spaced_in_their_logarithm(low, high, count):
+    text = f"workload.learning_rate={low!r}:{high!r}:{count}"
+    values = [float(v) for v in vary.parse(text, VOLTA).values]
+    ratio = (high / low) ** (1 / (count - 1))
+    for before, after in pairwise(values):
+        assert after / before == pytest.approx(ratio, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "workload.hidden",
+        "workload.hidden=",
+        "=1:2:3",
+        "workload.hidden=1:2",
+        "workload.hidden=1:2:3:4",
+        "workload.hidden=a:b:3",
+        "workload.hidden=1:2:x",
+        "workload.hidden=1:2:2.5",
+        "workload.hidden=1:2:1",
+        "workload.hidden=1:2:-5",
+        "workload.hidden=8:4:3",
+        "workload.hidden=4:4:3",
+        "workload.hidden=0:4:3",
+        "workload.hidden=-4:4:3",
+        "workload.hidden=1:1e999:3",
+        "workload.hidden=nan:4:3",
+        "workload.hidden=1:4:10001",
+        "workload.hidden=1e:4:3",
+        "device.memory.bandwidth=1 GB/s:1 TB/s:3",
+    ],
+)
+def test_another_form_is_refused(text):
+    with pytest.raises(InputError) as error:
+        vary.parse(text, VOLTA)
+    assert error.value.where.startswith("--vary")
+    assert error.value.instead
+
+
+@pytest.mark.parametrize(
+    ("values", "numbers"),
+    [("1,2,2,8", (1, 2, 8)), (" 1, 2 ", (1, 2)), ("32:512:5", (32, 64, 128, 256, 512))],
+)
+def test_whole_numbers(values, numbers):
+    assert vary.whole_numbers("hidden", values) == numbers
+
+
+@pytest.mark.parametrize("values", ["", "a", "0,1", "-1", "1.5", "1:2", ","])
+def test_whole_numbers_refuse_others(values):
+    with pytest.raises(InputError, match="hidden"):
+        vary.whole_numbers("hidden", values)
+
+
+def test_every_value_is_answered_in_order():
+    variation = vary.parse("workload.hidden=32:128:3", VOLTA)
+    answers = vary.run(VOLTA, variation, lambda s: estimate(s.system, s.workload, s.plan, steps=1))
+    assert [answer.workload.sizes["hidden"] for answer in answers] == [32, 64, 128]
+
+
+def test_a_point_that_does_not_fit_is_kept():
+    variation = vary.parse("workload.hidden=64,65536", VOLTA)
+    answers = vary.run(VOLTA, variation, lambda s: estimate(s.system, s.workload, s.plan, steps=1))
+    assert [answer.memory.fits for answer in answers] == [True, False]
+    assert answers[1].step.seconds > answers[0].step.seconds
+    assert vary.optimum(answers) == (0, [0])
+
+
+def test_the_optimum_and_its_flat_region():
+    times = [20.0, 10.9, 10.0, 11.0, 11.1, 10.5]
+    assert vary.optimum([timed(t) for t in times]) == (2, [1, 2, 3, 5])
+
+
+def test_what_does_not_fit_is_no_optimum():
+    points = [timed(1.0, fits=False), timed(10.0), timed(5.0)]
+    assert vary.optimum(points) == (2, [2])
+
+
+def test_nothing_that_fits_has_no_optimum():
+    with pytest.raises(InputError, match="no point that fits"):
+        vary.optimum([timed(1.0, fits=False)])
+
+
+def test_without_a_count_of_steps_the_step_is_compared():
+    assert vary.time_of(timed(3.0, total=False)) == 3.0
+    assert vary.optimum([timed(3.0, total=False), timed(2.0, total=False)]) == (1, [1])
+
+
+@given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=20))
+@settings(deadline=None, max_examples=50)
+def test_the_flat_region_holds_the_optimum(times):
+    best, flat = vary.optimum([timed(t) for t in times])
+    assert times[best] == min(times)
+    assert best in flat
+    assert all((times[i] <= 1.1 * times[best]) == (i in flat) for i in range(len(times)))
