@@ -27,6 +27,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -39,6 +40,13 @@ _NUMBER = r"[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf(?:ini
 _TEXT = re.compile(rf"^\s*({_NUMBER})\s*(.*?)\s*$", re.IGNORECASE)
 _BITS = {"b": "B", "bit": "B", "bits": "B", "b/s": "B/s", "bps": "B/s", "bit/s": "B/s"}
 _BITS_PER_BYTE = 8.0
+# The first of these that reads back to the same float is printed.
+_PREFIXES = tuple(
+    (10.0**power, prefix)
+    for power, prefix in zip(
+        range(12, -12, -3), ("T", "G", "M", "k", "", "m", "u", "n"), strict=True
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,8 @@ class Dimension:
     """One kind of quantity: its unit, other spellings with their factors, an example to show.
 
     ``zero`` admits 0 (a latency may be nothing, a bandwidth may not); ``bits`` admits bits and
-    converts them to bytes; ``binary`` prints powers of 1024 where they come out even.
+    converts them to bytes; ``binary`` prints powers of 1024 where they come out even, ``prefixed``
+    SI prefixes.
     """
 
     name: str
@@ -56,6 +65,7 @@ class Dimension:
     zero: bool = False
     bits: bool = False
     binary: bool = False
+    prefixed: bool = True
 
     def parse(self, text: object) -> float:
         """The SI value of ``text``.
@@ -75,7 +85,8 @@ class Dimension:
         scale = self._scale(unit)
         if scale is None:
             raise UnitError("", f"found '{text}', which {self._mismatch(unit)}", wanted)
-        value = float(number) * scale
+        # In decimals, so that "1.7 us" is the same float as 1.7e-6.
+        value = float(Decimal(number) * Decimal(repr(scale)))
         if not math.isfinite(value):
             raise UnitError("", f"found '{text}', which is not finite", wanted)
         if value < 0 or (value == 0 and not self.zero):
@@ -90,9 +101,13 @@ class Dimension:
                 scaled = value / 1024**power
                 if 1 <= scaled < 1024 and scaled * 64 == int(scaled * 64):
                     return f"{scaled:.15g} {prefix}{self.unit}"
-        text = str(Quantity(value, self.unit).render(prec="full", strip_zeros=True))
-        if self.parse(text) == value:
-            return text
+        if value == int(value) and (value < 1e3 or not self.prefixed):
+            return f"{int(value)} {self.unit}"
+        for scale, prefix in _PREFIXES if self.prefixed else ():
+            if scale <= value < 1e6 * scale:
+                text = f"{value / scale:.15g} {prefix}{self.unit}"
+                if self.parse(text) == value:
+                    return text
         return f"{value!r} {self.unit}"
 
     def _scale(self, unit: str) -> float | None:
@@ -128,7 +143,9 @@ TIME = Dimension(
 )
 FREQUENCY = Dimension("frequency", "Hz", "1530 MHz", {"hz": 1.0})
 POWER = Dimension("power", "W", "300 W")
-MONEY = Dimension("price", "USD", "9000 USD", {"$": 1.0, "dollar": 1.0, "dollars": 1.0}, zero=True)
+MONEY = Dimension(
+    "price", "USD", "9000 USD", {"$": 1.0, "dollar": 1.0, "dollars": 1.0}, zero=True, prefixed=False
+)
 DIMENSIONS = (MEMORY, BANDWIDTH, COMPUTE, TIME, FREQUENCY, POWER, MONEY)
 
 

@@ -89,7 +89,8 @@ def campaign(
     """Train every run that `path` doesn't hold yet; `on_event(run, None)` when one is finished.
 
     `workload.vocabulary` follows the corpus. Raises InputError for a file of another campaign and
-    SurroundingsError if the disk is full or a run dies twice; finished runs stand in any case.
+    SurroundingsError if the disk is full or a run dies twice; finished runs stand in any case. To
+    be called in the main thread, which is the one that Ctrl-C reaches.
     """
     workload = workload.model_copy(update={"vocabulary": corpus.vocabulary, "corpus": corpus.name})
     check(runs, workload, corpus)
@@ -160,13 +161,21 @@ def _start(
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """A child that starts in here never sees Ctrl-C; its parent does, afterwards, and ends it."""
+    """A child that starts in here never sees Ctrl-C; its parent does once the child has started.
+
+    The mask is what the child inherits. It holds in one thread only, so the handler waits as well.
+    """
     resource_tracker.ensure_running()  # its own start would let interrupts through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    seen: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: seen.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+        if seen:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _receive(

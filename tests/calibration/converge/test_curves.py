@@ -249,7 +249,7 @@ def test_a_disk_that_fills_up_keeps_what_was_finished(path, monkeypatch):
     assert set(curves.read(path).finished) == {"a"}
 
 
-def test_a_disk_too_full_to_resume_leaves_the_file(path, monkeypatch):
+def test_a_disk_too_full_to_resume_leaves_the_file(path):
     path.write_text(WHOLE + lines(*evaluations("b", [3.0])))
     before = path.read_text()
     path.with_name(path.name + ".part").symlink_to("/dev/full")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
+
+import torch
 
 from calibration.modules.charlm import _Recurrence, build
 from workloads.charlm import CharLMSmall

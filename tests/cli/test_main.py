@@ -1,0 +1,120 @@
+"""The command group: exit codes, streams, and what is loaded when."""
+
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+
+from hwsim.cli import main
+from hwsim.errors import DoesNotFit, HwsimError, InputError, SurroundingsError
+
+ESTIMATE = ("estimate", "--hw", "volta", "--model", "charlm", "--steps", "10")
+
+
+@pytest.fixture
+def failing(monkeypatch, hwsim):
+    """`hwsim estimate` on a machine where it raises."""
+
+    def call(error):
+        def refuse(*_, **__):
+            raise error
+
+        monkeypatch.setattr("hwsim.cli.estimate.estimate", refuse)
+        return hwsim(*ESTIMATE)
+
+    return call
+
+
+def test_the_version_is_printed(hwsim):
+    code, out, err = hwsim("--version")
+    assert (code, err) == (0, "")
+    assert out.strip().count(".") == 2
+
+
+def test_help_names_every_command(hwsim):
+    code, out, _ = hwsim("--help")
+    assert code == 0
+    for name in main.COMMANDS:
+        assert name in out
+    assert hwsim().out.split() == out.split()
+
+
+@pytest.mark.parametrize("name", main.COMMANDS)
+def test_every_command_has_help(hwsim, name):
+    code, out, err = hwsim(name, "--help")
+    assert (code, err) == (0, "")
+    assert name in out
+
+
+def test_estimate_help_has_an_example(hwsim):
+    assert "Example: hwsim estimate" in hwsim("estimate", "--help").out
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InputError("here", "found this", "write that"), 2),
+        (DoesNotFit("memory", "too much"), 3),
+        (SurroundingsError("disk", "is full"), 4),
+        (HwsimError("here", "a bug"), 1),
+    ],
+)
+def test_each_kind_of_fault_has_its_code(failing, error, code):
+    assert failing(error) == (code, "", f"error: {error}\n")
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt(), EOFError()])
+def test_an_interrupt_ends_quietly(failing, interrupt):
+    code, out, err = failing(interrupt)
+    assert (code, out) == (130, "")
+    assert err.strip() in ("", "interrupted")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_full_disk_is_no_bug(failing, number):
+    code, out, err = failing(OSError(number, os.strerror(number), "picture.png"))
+    assert (code, out) == (4, "")
+    assert err == f"error: picture.png: {os.strerror(number)}\n"
+
+
+def test_a_bug_is_not_hidden(failing):
+    with pytest.raises(ZeroDivisionError):
+        failing(ZeroDivisionError())
+
+
+@pytest.mark.parametrize("words", [("estimat",), ("--nonsense",), ("estimate", "--nonsense")])
+def test_wrong_usage_is_bad_input(hwsim, words):
+    code, out, err = hwsim(*words)
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1].lower().startswith("error: ")
+    assert "Traceback" not in err
+
+
+def test_main_exits_with_the_code(monkeypatch):
+    monkeypatch.setattr(main, "run", lambda _: 3)
+    with pytest.raises(SystemExit) as stop:
+        main.main([])
+    assert stop.value.code == 3
+
+
+@pytest.mark.parametrize("options", [["--json"], []], ids=["json", "table"])
+def test_a_reader_that_goes_away_is_no_fault(options):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as stream:
+        done = subprocess.run(
+            [sys.executable, "-m", "hwsim", *ESTIMATE, *options],
+            stdout=stream,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_command_is_loaded_when_it_is_called():
+    code = "import sys, hwsim.cli.main; print([n for n in sys.modules if 'hwsim.cli.' in n])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['hwsim.cli.main']"

@@ -1,0 +1,290 @@
+"""The composition: parts, intervals, counts of steps, laws, and what better hardware does."""
+
+import json
+import math
+from itertools import count
+from typing import ClassVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hwsim.convergence import law as laws
+from hwsim.convergence.law import Law
+from hwsim.cost.rates import offered
+from hwsim.errors import InputError
+from hwsim.estimate import estimate
+from hwsim.graph import workload as workloads
+from hwsim.hardware import catalog
+from hwsim.parallel.plan import Plan
+from workloads.charlm import CharLM, CharLMSmall
+from workloads.transformer import Transformer
+from workloads.wordlm import WordLM
+
+VOLTA = catalog.load("volta")
+PARTS = {"compute", "memory", "launch", "communication", "bubble", "update"}
+SYSTEMS = [entry.name for entry in catalog.shipped() if entry.kind == "system"]
+MODELS = [CharLM(hidden=256), WordLM(hidden=256), Transformer(layers=2, sequence=128)]
+STEPS = 1000.0
+
+
+def toy(**setting):
+    """A law measured in the setting of charlm-small, but for what is given."""
+    return Law(
+        name="toy",
+        workload="charlm-small",
+        target="within 1 % of the run's own minimum",
+        parameters={
+            name: {"value": value, "low": value, "high": value}
+            for name, value in {"a": 1000.0, "k1": 0.5, "k2": 0.3, "b": 100.0}.items()
+        },
+        plateau="seen",
+        center={"model": 1e4, "data": 1e4},
+        range={"model": (1e3, 1e6), "data": (1e3, 1e6)},
+        scatter=0.05,
+        beyond={"model": 0.2, "data": 0.2},
+        setting=CharLMSmall().setting() | setting,
+        runs=20,
+        censored=0,
+        draws=tuple((math.log(1000.0 + 10 * i), 0.5, 0.3, 100.0) for i in range(-5, 6)),
+        provenance={"command": "hwsim converge fit", "date": "2024-01-01"},
+    )
+
+
+@pytest.fixture
+def with_law(monkeypatch):
+    """A workload class like charlm-small whose steps follow the given law."""
+    names = (f"toy-{number}" for number in count())
+
+    def make(law):
+        monkeypatch.setattr(laws, "load", lambda _: law)
+
+        class Toy(CharLMSmall):
+            law: ClassVar[str | None] = f"{next(names)}-{id(make)}"
+
+        return Toy
+
+    return make
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_every_shipped_system_answers_for_every_workload(name):
+    system = catalog.load(name)
+    for model in workloads.registered():
+        workload = workloads.load(model)
+        wide = Plan(dp=math.gcd(system.node.devices, workload.batch))
+        if workload.dtype not in offered(system.device):
+            with pytest.raises(InputError, match=r"workload\.dtype"):
+                estimate(system, workload, wide, steps=STEPS)
+            continue
+        for plan in (Plan(), wide):
+            found = estimate(system, workload, plan, steps=STEPS)
+            step, total, memory = found.step, found.total, found.memory
+            assert step.parts.keys() == PARTS
+            assert sum(step.parts.values()) == pytest.approx(step.seconds, rel=1e-6)
+            assert step.parts[step.bound] == max(step.parts.values())
+            assert 0 < step.low <= step.seconds <= step.high < math.inf
+            assert 0 < total.low <= total.seconds <= total.high < math.inf
+            assert sum(memory.parts.values()) == pytest.approx(memory.bytes)
+
+
+def test_the_record_has_exactly_the_stable_keys():
+    record = estimate(VOLTA, CharLM(), Plan(dp=8), steps=STEPS).record()
+    assert record["schema"] == "hwsim.estimate/1"
+    assert list(record) == [
+        "schema",
+        "hardware",
+        "workload",
+        "plan",
+        "step",
+        "convergence",
+        "total",
+        "memory",
+        "energy",
+        "cost",
+        "assumptions",
+        "warnings",
+        "sources",
+    ]
+    assert {"name", "parameters", "flops_per_step"} <= record["workload"].keys()
+    assert {"devices", "dp", "tp", "pp"} <= record["plan"].keys()
+    assert record["step"].keys() == {"seconds", "low", "high", "parts", "bound"}
+    assert record["step"]["parts"].keys() == PARTS
+    assert record["step"]["bound"] in PARTS
+    assert record["convergence"].keys() == {
+        "target",
+        "steps",
+        "low",
+        "high",
+        "law",
+        "extrapolated",
+    }
+    assert record["total"].keys() == {"seconds", "low", "high"}
+    assert record["memory"].keys() == {"bytes", "capacity", "fits", "parts"}
+    assert record["energy"] is record["cost"] is None
+    assert all(isinstance(text, str) for text in record["assumptions"] + record["sources"])
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+
+
+def test_what_a_step_does_is_the_whole_batch():
+    for dp in (1, 8):
+        answer = estimate(VOLTA, CharLM(), Plan(dp=dp), steps=STEPS)
+        assert answer.workload.flops_per_step == pytest.approx(CharLM().graph().matrix_flops)
+        assert answer.workload.items_per_step == 128 * 150
+        assert answer.workload.parameters == CharLM().graph().parameters
+        assert answer.plan["devices"] == dp
+
+
+@given(st.floats(1e-3, 1e12))
+@settings(deadline=None, max_examples=20)
+def test_a_given_count_is_exact(steps):
+    answer = estimate(VOLTA, MODELS[0], steps=steps)
+    assert answer.convergence.steps == answer.convergence.low == answer.convergence.high == steps
+    assert answer.total.seconds == steps * answer.step.seconds
+    assert answer.total.low == pytest.approx(steps * answer.step.low)
+    assert answer.total.high == pytest.approx(steps * answer.step.high)
+    assert answer.warnings == []
+
+
+def test_without_a_law_or_a_count_there_is_no_total():
+    answer = estimate(VOLTA, WordLM(hidden=256))
+    assert answer.convergence is answer.total is None
+    assert any("--steps" in warning for warning in answer.warnings)
+    assert answer.step.seconds > 0
+
+
+def test_the_same_question_has_the_same_answer():
+    assert estimate(VOLTA, MODELS[0], steps=7) == estimate(VOLTA, MODELS[0], steps=7)
+
+
+def test_a_step_that_does_not_fit_is_answered_all_the_same():
+    answer = estimate(VOLTA, CharLM(hidden=65536), steps=STEPS)
+    assert not answer.memory.fits
+    assert answer.memory.bytes > answer.memory.capacity
+    assert answer.total.seconds > 0
+
+
+@pytest.mark.parametrize("steps", [1e308, math.inf])
+def test_a_time_that_is_not_finite_is_refused(steps):
+    with pytest.raises(InputError, match="not finite"):
+        estimate(VOLTA, CharLM(), steps=steps)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
+@pytest.mark.parametrize("dp", [2, 4, 8])
+def test_with_a_perfect_link_each_device_takes_its_share(model, dp):
+    perfect = catalog.override(
+        VOLTA, {"node.link.bandwidth": "1e300 B/s", "node.link.latency": "0 s"}
+    )
+    share = model.model_copy(update={"batch": model.batch // dp})
+    shared = estimate(perfect, model, Plan(dp=dp), steps=STEPS).step
+    alone = estimate(VOLTA, share, steps=STEPS).step
+    assert shared.seconds == pytest.approx(alone.seconds, rel=1e-9)
+    assert shared.parts["communication"] == pytest.approx(0.0, abs=1e-15)
+
+
+def faster(system, field, factor):
+    """The system with one figure `factor` times as good."""
+    device, node = system.device, system.node
+    if field == "memory":
+        memory = device.memory.model_copy(update={"bandwidth": device.memory.bandwidth * factor})
+        device = device.model_copy(update={"memory": memory})
+    elif field in ("vector", "matrix"):
+        peaks = getattr(device, field)
+        known = {name: rate * factor for name, rate in peaks.model_dump().items() if rate}
+        device = device.model_copy(update={field: peaks.model_copy(update=known)})
+    elif field in ("kernel", "dispatch"):
+        cost = {field: getattr(device.launch, field) / factor}
+        device = device.model_copy(update={"launch": device.launch.model_copy(update=cost)})
+    elif field == "bandwidth":
+        link = node.link.model_copy(update={"bandwidth": node.link.bandwidth * factor})
+        node = node.model_copy(update={"link": link})
+    else:
+        link = node.link.model_copy(update={"latency": node.link.latency / factor})
+        node = node.model_copy(update={"link": link})
+    return system.model_copy(update={"device": device, "node": node})
+
+
+@pytest.mark.parametrize(
+    "field", ["memory", "vector", "matrix", "kernel", "dispatch", "bandwidth", "latency"]
+)
+@given(
+    model=st.sampled_from(MODELS),
+    dtype=st.sampled_from(["fp32", "fp16"]),
+    dp=st.sampled_from([1, 8]),
+    factor=st.floats(1.0, 100.0),
+)
+@settings(deadline=None, max_examples=12)
+def test_better_hardware_is_never_slower(field, model, dtype, dp, factor):
+    workload = model.model_copy(update={"dtype": dtype})
+    before, after = (
+        estimate(system, workload, Plan(dp=dp), steps=STEPS).step.seconds
+        for system in (VOLTA, faster(VOLTA, field, factor))
+    )
+    assert after <= before * (1 + 1e-9)
+
+
+def test_a_law_gives_the_steps(with_law):
+    workload = with_law(toy())()
+    answer = estimate(VOLTA, workload)
+    parameters, data = workload.graph().parameters, workload.dataset
+    expected = 1000.0 * (data / 1e4) ** 0.5 / (parameters / 1e4) ** 0.3 + 100.0
+    assert answer.convergence.steps == pytest.approx(expected)
+    assert answer.convergence.low < answer.convergence.steps < answer.convergence.high
+    assert not answer.convergence.extrapolated
+    assert answer.convergence.law == "toy"
+    assert answer.warnings == []
+    assert answer.total.seconds == pytest.approx(expected * answer.step.seconds)
+
+
+def test_a_total_is_wider_than_its_step(with_law):
+    answer = estimate(VOLTA, with_law(toy(batch=3200))())
+    step, total = answer.step, answer.total
+    assert total.high / total.low > step.high / step.low
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ({"batch": 64}, "batch"),
+        ({"depth": 4}, "depth"),
+        ({"sequence": 60}, "sequence"),
+        ({"optimizer": "sgd"}, "optimizer"),
+        ({"learning_rate": 1e-2}, "learning_rate"),
+        ({"corpus": "elsewhere"}, "corpus"),
+        ({"hidden": 2048}, "model"),
+        ({"dataset": 10_000_000}, "data"),
+    ],
+)
+def test_each_mismatch_with_the_law_warns_and_widens(with_law, asked, named):
+    kind = with_law(toy())
+    inside, outside = estimate(VOLTA, kind()), estimate(VOLTA, kind(**asked))
+    (warning,) = outside.warnings
+    assert warning.startswith("steps: ")
+    assert named in warning
+    assert outside.convergence.extrapolated
+    widths = [a.convergence.high / a.convergence.low for a in (inside, outside)]
+    assert widths[1] > widths[0]
+
+
+def test_two_mismatches_warn_twice_and_widen_more(with_law):
+    kind = with_law(toy())
+    one, two = (estimate(VOLTA, kind(**a)) for a in ({"batch": 64}, {"batch": 64, "depth": 4}))
+    assert (len(one.warnings), len(two.warnings)) == (1, 2)
+    widths = [a.convergence.high / a.convergence.low for a in (one, two)]
+    assert widths[1] > widths[0]
+
+
+def test_a_given_count_needs_no_law(with_law):
+    answer = estimate(VOLTA, with_law(toy(batch=999))(), steps=10)
+    assert answer.convergence.law == "given"
+    assert answer.warnings == []
+
+
+def test_what_is_assumed_is_said():
+    assumptions = estimate(VOLTA, CharLM(hidden=64), steps=1).assumptions
+    assert any("80 %" in text for text in assumptions)
+    assert any("device.launch.kernel" in text for text in assumptions)
+    assert any("recurrent" in text for text in assumptions)
+    others = estimate(VOLTA, MODELS[2], steps=1).assumptions
+    assert not any("recurrent" in text for text in others)
