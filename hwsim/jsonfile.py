@@ -63,7 +63,7 @@ def read_object(text: str, where: str) -> dict[str, Any]:
     for duplicate keys or numbers that are not finite (all of them in `problems`).
     """
     if not text.strip():
-        raise InputError(where, "found an empty file", 'write a JSON object, {...}')
+        raise InputError(where, "found an empty file", "write a JSON object, {...}")
     try:
         found = json.loads(text, object_pairs_hook=_pairs)
         doubtful = list(_faults_of_json(found, where, ""))

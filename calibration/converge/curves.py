@@ -134,9 +134,11 @@ def _records(path: Path, lines: list[str]) -> Iterator[tuple[str, Record]]:
 def writing(path: Path, header: Record) -> Iterator[tuple[TextIO, set[str]]]:
     """The file open at its end, for one campaign at a time, and the runs that it has finished.
 
-    Raises InputError if another campaign writes it or if it was measured in another setting, and
-    SurroundingsError if the disk refuses.
+    Raises InputError if it is a directory, if another campaign writes it or if it was measured in
+    another setting, and SurroundingsError if the disk refuses.
     """
+    if path.is_dir():
+        raise InputError(str(path), "is a directory", "write a file's path")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _alone(path):

@@ -36,7 +36,9 @@ def command(
         str, typer.Option(help="A shipped machine or device, a JSON file, or - for stdin.")
     ],
     model: Annotated[str, typer.Option(help="A workload's name, or a JSON file.")],
-    dp: Annotated[int | None, typer.Option(help="Devices that share the batch.")] = None,
+    dp: Annotated[
+        str | None, typer.Option(metavar="N", help="Devices that share the batch.")
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Set a field, such as workload.hidden."),
@@ -56,7 +58,7 @@ def command(
     if dp is not None:
         if "plan.dp" in settings:
             raise InputError("--dp and --set plan.dp", "found together", "write one of them")
-        settings["plan.dp"] = str(dp)
+        settings["plan.dp"] = dp
     subject = _subject(hw, model, settings)
     count = _Count(steps, tokens, epochs)
     if vary_ is None:
@@ -77,7 +79,7 @@ class _Count:
             raise InputError(" and ".join(named), "found together", "write one of them")
         for name, value in named.items():
             if not 0 < value < float("inf"):
-                raise InputError(name, f"found {value:g}", "write a number above 0")
+                raise InputError(name, f"found {value:g}", "write a finite number above 0")
         self.steps, self.tokens, self.epochs = steps, tokens, epochs
 
     def of(self, workload: workloads.Workload) -> float | None:

@@ -174,5 +174,5 @@ def read_value(text: str) -> Any:
     """Text of `--set` as JSON reads it; text that is not JSON stays text."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

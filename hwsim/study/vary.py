@@ -87,7 +87,9 @@ def _is_whole(value: object) -> bool:
 
 def _geometric(path: str, values: str, whole: bool) -> tuple[str, ...]:
     shape = InputError(
-        f"--vary {path}", f"found '{values}'", "write lo:hi:n with 0 < lo < hi and n of 2 or more"
+        f"--vary {path}",
+        f"found '{values}'",
+        f"write lo:hi:n with 0 < lo < hi and n from 2 to {MOST_POINTS}",
     )
     parts = values.split(":")
     if len(parts) != 3:

@@ -51,6 +51,17 @@ def curves(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def law(curves):
+    return pytest.importorskip("calibration.converge.fit").fit_law(curves)
+
+
+@pytest.fixture
+def fitted(law, monkeypatch):
+    """The fit, which takes seconds, is at hand already."""
+    monkeypatch.setattr("calibration.converge.fit.fit_law", lambda *_: law)
+
+
 def test_fit_as_json_and_its_law(hwsim, curves, tmp_path):
     pytest.importorskip("scipy")
     code, out, err = hwsim("fit", curves, "--json", "--out", tmp_path / "law.json")
@@ -76,25 +87,25 @@ def test_fit_as_json_and_its_law(hwsim, curves, tmp_path):
     assert law.runs == 12
 
 
+@pytest.mark.usefixtures("fitted")
 def test_fit_for_a_reader(hwsim, curves):
-    pytest.importorskip("scipy")
-    code, out, err = hwsim("fit", curves, "--name", "mine")
+    code, out, err = hwsim("fit", curves)
     assert (code, err) == (0, "")
     for word in ("k1", "k2", "95 %", "12 runs, 0 censored", "slope of ln S", "own minimum"):
         assert word in out
 
 
 @pytest.mark.parametrize("where", [".", "none/law.json"])
+@pytest.mark.usefixtures("fitted")
 def test_fit_writes_to_a_file_only(hwsim, curves, tmp_path, where):
-    pytest.importorskip("scipy")
     code, _, err = hwsim("fit", curves, "--out", tmp_path / where)
     assert code == 2
     assert "--out" in err
     assert "write a file's path" in err
 
 
+@pytest.mark.usefixtures("fitted")
 def test_fit_to_a_full_disk_is_the_surroundings(hwsim, curves):
-    pytest.importorskip("scipy")
     code, _, err = hwsim("fit", curves, "--out", "/dev/full")
     assert code == 4
     assert "No space left" in err
@@ -151,7 +162,7 @@ def test_a_file_that_is_none_of_curves(hwsim, tmp_path, command):
         (["--seeds", "0"], "--seeds"),
         (["--jobs", "0"], "--jobs"),
         (["--corpus", "none.txt"], "none.txt"),
-        (["--out", "."], "can't be read"),
+        (["--out", "."], "is a directory"),
     ],
 )
 def test_a_bad_line_trains_nothing(hwsim, tmp_path, monkeypatch, words, fault):

@@ -94,7 +94,7 @@ HARDWARE = [
     device("text-for-count", "multiprocessors", "many", "many", "whole number"),
     device("fraction-for-count", "multiprocessors", 2.5, "2.5", "whole number"),
     device("bool-for-count", "multiprocessors", True, "true", "whole number"),
-    device("huge-count", "multiprocessors", 10**30, "1000000", "1e+09"),
+    device("huge-count", "multiprocessors", 10**30, "at most 1000000000"),
     device("unknown-key", "memory.bandwith", "900 GB/s", "did you mean 'bandwidth'"),
     device("unknown-key-far", "zzz", 1, "zzz", "memory"),
     system("topology", "node.topology", "ring", '"ring"', "'switch'"),
@@ -130,14 +130,14 @@ MODELS = [
     model("text-for-count", '{"workload": "charlm", "hidden": "64"}', "hidden", "64", "number"),
     model("bool-for-count", '{"workload": "charlm", "hidden": true}', "hidden", "rue", "number"),
     model("fraction", '{"workload": "charlm", "hidden": 2.5}', "hidden", "2.5", "whole number"),
-    model("zero", '{"workload": "charlm", "batch": 0}', "batch", "0", "above 0"),
-    model("negative", '{"workload": "charlm", "depth": -1}', "depth", "-1", "above 0"),
+    model("zero", '{"workload": "charlm", "batch": 0}', "batch", "0", "more than 0"),
+    model("negative", '{"workload": "charlm", "depth": -1}', "depth", "-1", "more than 0"),
     model("huge-count", '{"workload": "charlm", "depth": 1e30}', "depth", "at most"),
     model("nan", '{"workload": "charlm", "learning_rate": NaN}', "NaN", "finite"),
-    model("null", '{"workload": "charlm", "hidden": null}', "hidden", "nothing", "number"),
+    model("null", '{"workload": "charlm", "hidden": null}', "hidden", "null", "number"),
     model("dtype", '{"workload": "charlm", "dtype": "fp12"}', "dtype", "fp12", "fp16"),
     model("optimizer", '{"workload": "charlm", "optimizer": "adm"}', "optimizer", "adm", "adam"),
-    model("heads", '{"workload": "transformer", "heads": 7}', "heads", "7", "768", "write 8"),
+    model("heads", '{"workload": "transformer", "heads": 7}', "heads", "7", "768", "write 6"),
     model("labels", '{"workload": "speech", "frames": 9}', "frames", "9", "100"),
     model("empty", "", "empty"),
     model("truncated", '{"workload": "cha', "line 1"),
@@ -155,9 +155,9 @@ OPTIONS = [
     option("dp-beyond-the-batch", "--dp", "256", fragments=("dp", "256", "128 samples")),
     option("dp-zero", "--dp", "0", fragments=("dp", "0", "at least 1")),
     option("dp-negative", "--dp", "-8", fragments=("dp", "-8", "at least 1")),
-    option("dp-no-number", "--dp", "eight", fragments=("--dp", "integer")),
-    option("dp-fraction", "--dp", "2.5", fragments=("--dp", "integer")),
-    option("dp-huge", "--dp", str(10**30), fragments=("dp", "1e+07")),
+    option("dp-no-number", "--dp", "eight", fragments=("dp", "eight", "whole number")),
+    option("dp-fraction", "--dp", "2.5", fragments=("dp", "2.5", "whole number")),
+    option("dp-huge", "--dp", str(10**30), fragments=("dp", "at most 10000000")),
     option("dp-twice", "--dp", "8", "--set", "plan.dp=4", fragments=("--dp", "plan.dp", "one of")),
     Fault(
         "dp-beyond-the-machine",
@@ -174,8 +174,8 @@ OPTIONS = [
     setting("hardware-other-unit", "device.memory.bandwidth=5 us", "5 us", "time", EXAMPLE),
     setting("hardware-list", "network.3.latency=1 us", "3", "0 to 0"),
     setting("hardware-below", "device.memory.bandwidth.x=1", "plain value"),
-    setting("hardware-object", "device.memory=16 GiB", "16 GiB", "object"),
-    setting("device", "device=v100-sxm2", "v100-sxm2", "did you mean"),
+    setting("hardware-object", "device.memory=16 GiB", "object", "capacity, bandwidth"),
+    option("set-device", "--set", "device=v100-sxm2", fragments=("v100-sxm2", "v100-sxm2-16gb")),
     setting("peaks", "device.multiprocessors=0", "0", "at least 1"),
     setting("workload-field", "workload.hiden=64", "hidden"),
     setting("workload-word", "workload.hidden=wide", "wide", "whole number"),
@@ -212,8 +212,8 @@ OPTIONS = [
     sweep("downward", "workload.hidden=64:32:3", "64:32:3", "0 < lo < hi"),
     sweep("from-zero", "workload.hidden=0:32:3", "0:32:3", "0 < lo < hi"),
     sweep("words", "workload.hidden=a:b:c", "a:b:c", "lo:hi:n"),
-    sweep("one-point", "workload.hidden=32:64:1", "n of 2 or more"),
-    sweep("too-many-points", "workload.hidden=1:1e9:100000", "1:1e9:100000", "n of 2"),
+    sweep("one-point", "workload.hidden=32:64:1", "n from 2"),
+    sweep("too-many-points", "workload.hidden=1:1e9:100000", "1:1e9:100000", "to 10000"),
     sweep("two-units", "device.memory.bandwidth=1 GB/s:1 TB/s:3", "units", "same unit"),
     option("vary-field", "--vary", "workload.hiden=1:8:3", fragments=("hiden", "hidden")),
     option(
@@ -230,8 +230,8 @@ OPTIONS = [
     ),
     option("steps-zero", "--steps", "0", fragments=("--steps", "0", "above 0")),
     option("steps-negative", "--steps", "-5", fragments=("--steps", "-5", "above 0")),
-    option("steps-nan", "--steps", "nan", fragments=("--steps", "nan", "above 0")),
-    option("steps-infinite", "--steps", "inf", fragments=("--steps", "inf")),
+    option("steps-nan", "--steps", "nan", fragments=("--steps", "nan", "finite")),
+    option("steps-infinite", "--steps", "inf", fragments=("--steps", "inf", "finite")),
     option("steps-word", "--steps", "many", fragments=("--steps", "number")),
     option("steps-beyond-numbers", "--steps", "1e308", fragments=("finite", "smaller")),
     option("steps-and-tokens", "--tokens", "5", fragments=("--steps", "--tokens", "one of")),
@@ -278,7 +278,8 @@ READ = [
     )
 ]
 
-FAULTS = [*HARDWARE, *MODELS, *OPTIONS, *REFERENCES, *READ]
+DEEP = setting("workload-deep", "workload.hidden=" + "[" * 30_000, "whole number")
+FAULTS = [*HARDWARE, *MODELS, *OPTIONS, *REFERENCES, *READ, DEEP]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)

@@ -19,15 +19,15 @@ pytest.importorskip("torch")
 
 from calibration.converge.campaign import Run, campaign, check, grid
 from calibration.converge.corpus import load
-from calibration.converge.train import Stop
+from calibration.converge.train import Stop, train
 from hwsim.errors import InputError, SurroundingsError
 from workloads.charlm import CharLMSmall
 
 STOP = Stop(patience=1.6, least=20, most=60)
-RUNS = grid((8, 10, 12), (2000,), range(1))
+RUNS = grid((8, 12), (2000,), range(1))
 COMMAND = (
     *(sys.executable, "-m", "hwsim", "converge", "run", "--model", "charlm-small"),
-    *("--vary", "workload.hidden=8,10,12", "--vary", "workload.dataset=2000"),
+    *("--vary", "workload.hidden=8,12", "--vary", "workload.dataset=2000"),
     *("--seeds", "1", "--min-steps", "20", "--max-steps", "60"),
 )
 PATIENCE = 120.0  # seconds, for what must happen at last on a busy machine
@@ -38,7 +38,7 @@ def corpus():
     return load()
 
 
-def train(corpus, path, runs=RUNS, on_event=lambda *_: None, jobs=2):
+def measure(corpus, path, runs=RUNS, on_event=lambda *_: None, jobs=2):
     campaign(CharLMSmall(), corpus, runs, path, stop=STOP, jobs=jobs, on_event=on_event)
 
 
@@ -56,11 +56,15 @@ def curves(path):
 
 
 @pytest.fixture(scope="module")
-def whole(corpus, tmp_path_factory):
-    """The curves of a campaign that nothing disturbed."""
-    path = tmp_path_factory.mktemp("whole") / "curves.jsonl"
-    train(corpus, path)
-    return curves(path)
+def whole(corpus):
+    """The curves of runs that nothing disturbed, trained one after another in this process."""
+    workload = CharLMSmall(vocabulary=corpus.vocabulary)
+    found = {}
+    for run in RUNS:
+        sized = workload.model_copy(update={"hidden": run.hidden, "dataset": run.dataset})
+        evaluations = train(sized, corpus, run.seed, STOP)
+        found[run.name] = [(e.step, round(e.loss, 6)) for e in evaluations]
+    return found
 
 
 def begin(path, jobs):
@@ -114,7 +118,7 @@ def test_killed_at_any_moment_it_goes_on(tmp_path, whole):
         process = begin(path, jobs=2)
         # The header and what was finished stand when a campaign begins; then come new lines.
         wait_for(lambda: count(path) > 0 and len(children(process.pid)) > 1)  # noqa: B023
-        enough = count(path) + chance.randrange(12)
+        enough = count(path) + chance.randrange(18)
         wait_for(lambda: count(path) >= enough or process.poll() is not None)  # noqa: B023
         time.sleep(chance.random() * 0.1)
         orphans = children(process.pid)
@@ -124,32 +128,22 @@ def test_killed_at_any_moment_it_goes_on(tmp_path, whole):
     process = begin(path, jobs=2)
     out, err = process.communicate()
     assert process.returncode == 0, err
-    assert "3 runs are in" in out
+    assert "2 runs are in" in out
     assert curves(path) == whole
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["header", "end"])
-def test_ctrl_c_keeps_finished_runs(tmp_path, whole, moment):
+def test_ctrl_c_keeps_finished_runs(tmp_path, corpus, whole):
     path = tmp_path / "curves.jsonl"
     process = begin(path, jobs=1)
-    mark = '"schema"' if moment == "header" else '"end"'
-    wait_for(lambda: path.exists() and mark in path.read_text())
+    wait_for(lambda: path.exists() and '"end"' in path.read_text())
     wait_for(lambda: len(children(process.pid)) > 1)  # the next worker, as it starts
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate()
     assert process.returncode == 130
     assert "Traceback" not in err
-    text = path.read_text()
-    kept = [json.loads(line)["run"] for line in text.splitlines() if '"end"' in line]
-    assert len(kept) == (moment == "end")
-    for run in kept:
-        losses = [
-            (record["step"], record["loss"])
-            for record in map(json.loads, text.splitlines()[1:])
-            if record["run"] == run and "end" not in record
-        ]
-        assert losses == whole[run]
+    measure(corpus, path, RUNS[:1])  # drops what the second worker may have sent
+    assert curves(path) == {RUNS[0].name: whole[RUNS[0].name]}
 
 
 @pytest.mark.slow
@@ -162,8 +156,8 @@ def test_a_killed_worker_is_started_again(tmp_path, corpus, whole):
             (worker,) = multiprocessing.active_children()
             os.kill(worker.pid, signal.SIGKILL)
 
-    train(corpus, path, RUNS[:1], kill_once, jobs=1)
-    train(corpus, path, RUNS[:1])  # drops what the first worker left
+    measure(corpus, path, RUNS[:1], kill_once, jobs=1)
+    measure(corpus, path, RUNS[:1])  # drops what the first worker left
     assert curves(path) == {killed[0]: whole[killed[0]]}
 
 
@@ -177,8 +171,8 @@ def test_a_run_that_dies_twice_ends_the_campaign(tmp_path, corpus):
                 os.kill(worker.pid, signal.SIGKILL)
 
     with pytest.raises(SurroundingsError, match=rf"{RUNS[0].name}: the run died 2 times"):
-        train(corpus, path, RUNS[:1], kill, jobs=1)
-    train(corpus, path, [])
+        measure(corpus, path, RUNS[:1], kill, jobs=1)
+    measure(corpus, path, [])
     assert curves(path) == {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -178,6 +179,15 @@ def test_a_new_or_empty_file_gets_its_header(path, before):
         path.write_text(before)
     assert resume(path) == set()
     assert path.read_text() == lines(HEADER)
+
+
+@pytest.mark.parametrize("where", [".", "..", "/", "folder"])
+def test_a_directory_is_no_file_to_write(tmp_path, monkeypatch, where):
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    with pytest.raises(InputError, match="is a directory"):
+        resume(Path(where))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
 
 
 def test_folders_are_made(tmp_path):
