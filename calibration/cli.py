@@ -21,7 +21,6 @@ from hwsim.study.vary import whole_numbers
 from workloads.charlm import CharLM
 
 if TYPE_CHECKING:
-    from calibration.converge.campaign import Run
     from calibration.converge.curves import Curve
     from hwsim.convergence.law import Law
 
@@ -67,6 +66,7 @@ def run(
     _need("torch")
     from calibration.converge.campaign import campaign, check, grid
     from calibration.converge.corpus import load
+    from calibration.converge.progress import CampaignProgress
     from calibration.converge.train import Stop
 
     if not math.isfinite(patience):
@@ -82,7 +82,7 @@ def run(
     check(runs, workload, text)
     stop = Stop(patience, min_steps, max_steps)
     processes = jobs or os.cpu_count() or 1
-    with _Progress(runs) as progress:
+    with CampaignProgress(runs) as progress:
         campaign(workload, text, runs, out, stop=stop, jobs=processes, on_event=progress.event)
     print(f"{len(runs)} runs are in {out}: fit them with `hwsim converge fit {out}`")
 
@@ -164,54 +164,6 @@ def _size(curve: Curve) -> tuple[int, int, int]:
     return curve.end["dataset"], curve.end["hidden"], curve.end["seed"]
 
 
-class _Progress:
-    """A rich display on stderr while the grid is trained; plain silence where stderr is a file."""
-
-    def __init__(self, runs: list[Run]) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
-        console = Console(stderr=True)
-        self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=False),
-            console=console,
-            disable=not console.is_terminal,
-            speed_estimate_period=3600,
-        )
-        whole = sum(run.weight for run in runs)
-        self.share = {run.name: len(runs) * run.weight / whole for run in runs}
-        self.task = self.progress.add_task("runs", total=len(runs))
-
-    def __enter__(self) -> _Progress:
-        self.progress.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.progress.stop()
-
-    def event(self, run: Run, evaluation: object) -> None:
-        """Long runs move the bar further than short ones, so that the time left is honest."""
-        if evaluation is None:
-            self.progress.advance(self.task, self.share[run.name])
-        else:
-            loss, step = getattr(evaluation, "loss", 0.0), getattr(evaluation, "step", 0)
-            self.progress.update(
-                self.task, description=f"{run.name}: step {step:,}, loss {loss:.3f}"
-            )
-
-
 def _workload(model: str, settings: list[str]) -> CharLM:
     workload = workloads.load(model)
     if not isinstance(workload, CharLM):
@@ -226,7 +178,10 @@ def _workload(model: str, settings: list[str]) -> CharLM:
         if root != "workload":
             raise InputError(f"--set {path}", "found no such field", "write workload.FIELD=VALUE")
         fields[field] = value
-    return workloads.override(workload, fields)
+    sized = workloads.override(workload, fields)
+    if sized.dtype != "fp32":
+        raise InputError("workload.dtype", f"found {sized.dtype}", "write fp32: runs train in it")
+    return sized
 
 
 def _grid(texts: list[str]) -> dict[str, tuple[int, ...]]:
@@ -276,6 +231,10 @@ def _show(law: Law, slopes: list[tuple[float, float, float, int]]) -> None:
     print(f"  S = a (D / {center['data']:.4g})^k1 / (M / {center['model']:.4g})^k2 + b")
     for name, p in law.parameters.items():
         print(f"  {name:2} = {p.value:.4g}   95 % [{p.low:.4g}, {p.high:.4g}]")
+    print(
+        "  largest model left out, error per e-fold: "
+        f"{law.held_out['power-plateau']:.1%} with a plateau, {law.held_out['power']:.1%} without"
+    )
     if law.plateau == "not seen":
         print("  no plateau seen: b is not identified by these runs, only bounded")
     print(

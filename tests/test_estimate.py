@@ -42,6 +42,7 @@ def toy(**setting):
         center={"model": 1e4, "data": 1e4},
         range={"model": (1e3, 1e6), "data": (1e3, 1e6)},
         scatter=0.05,
+        held_out={"power": 0.2, "power-plateau": 0.2},
         beyond={"model": 0.2, "data": 0.2},
         setting=CharLMSmall().setting() | setting,
         runs=20,

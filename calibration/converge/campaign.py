@@ -54,7 +54,6 @@ class Worker:
     run: Run
     process: BaseProcess
     attempt: int
-    evaluations: list[Evaluation]
 
 
 def grid(hidden: Iterable[int], dataset: Iterable[int], seeds: Iterable[int]) -> list[Run]:
@@ -156,7 +155,7 @@ def _start(
     with _interrupts_held():
         process.start()
     sender.close()
-    return receiver, Worker(run, process, attempt, [])
+    return receiver, Worker(run, process, attempt)
 
 
 @contextmanager
@@ -200,7 +199,6 @@ def _receive(
             "finished runs are kept; run the same command again",
         ) from None
     if isinstance(message, Evaluation):
-        worker.evaluations.append(message)
         curves.append(
             file,
             {

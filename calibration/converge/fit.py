@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy.optimize import least_squares
 
 from calibration.converge import curves
-from hwsim.convergence.law import PER_LOG_UNIT, Law, Parameter
+from hwsim.convergence.law import PER_LOG_UNIT, Form, Law, Parameter, power_plateau
 from hwsim.convergence.target import WITHIN, crossing
 from hwsim.errors import InputError
 
@@ -31,7 +31,9 @@ RESAMPLES = 500
 SEED = 2018
 # Residuals beyond this (in log-steps, about the spread between seeds) count less than squared.
 ROBUST_SCALE = 0.1
-# A plateau is seen when 97.5 % of the resamples put it above this share of the fewest steps.
+FORMS: dict[Form, bool] = {"power": False, "power-plateau": True}
+# A plateau is seen when 97.5 % of the resamples put it above this share of the fewest steps, and
+# the largest model, left out, is predicted better with it than without.
 PLATEAU_SHARE = 0.05
 LEAST_PLATEAU = 1e-9  # steps; as good as none, and its logarithm is finite
 TARGET = f"validation loss within {WITHIN:.0%} of the run's own minimum"
@@ -88,7 +90,9 @@ def fit_law(path: Path, name: str | None = None) -> Law:
     center = (_geometric_mean(rows.model), _geometric_mean(rows.data))
     full = fit(rows, center, plateau=True)
     draws = bootstrap(rows, center, full.theta)
-    seen = bool(np.percentile(draws[:, 3], 2.5) > PLATEAU_SHARE * rows.steps.min())
+    errors = {form: left_out(rows, center, rows.model, plateau) for form, plateau in FORMS.items()}
+    bounded = np.percentile(draws[:, 3], 2.5) > PLATEAU_SHARE * rows.steps.min()
+    seen = bool(bounded and errors["power-plateau"] < errors["power"])
     best = full if seen else fit(rows, center, plateau=False)
     header = found.header
     return Law(
@@ -104,9 +108,10 @@ def fit_law(path: Path, name: str | None = None) -> Law:
         },
         scatter=_short(_spread(best.residuals[~rows.censored])),
         beyond={
-            "model": _short(left_out(rows, center, rows.model)),
-            "data": _short(left_out(rows, center, rows.data)),
+            "model": _short(errors["power-plateau" if seen else "power"]),
+            "data": _short(left_out(rows, center, rows.data, seen)),
         },
+        held_out={form: _short(error) for form, error in errors.items()},
         setting=header["setting"],
         runs=len(rows),
         censored=int(rows.censored.sum()),
@@ -238,7 +243,7 @@ def slopes(rows: Points) -> list[tuple[float, float, float, int]]:
     return table
 
 
-def left_out(rows: Points, center: tuple[float, float], axis: Floats) -> float:
+def left_out(rows: Points, center: tuple[float, float], axis: Floats, plateau: bool) -> float:
     """What extrapolation costs: the error at the largest size when fitted without it.
 
     Root mean square of ln(measured / fitted), per e-fold of the distance that was bridged; the
@@ -249,9 +254,9 @@ def left_out(rows: Points, center: tuple[float, float], axis: Floats) -> float:
     near, far = rows.take(inside), rows.take(~inside & ~rows.censored)
     if not len(far) or len(np.unique(near.model)) < 2 or len(np.unique(near.data)) < 2:
         return PER_LOG_UNIT
-    theta = fit(near, center, plateau=False).theta
-    predicted = theta[0] + theta[1] * np.log(far.data / center[1])
-    predicted -= theta[2] * np.log(far.model / center[0])
+    log_a, k1, k2, b = fit(near, center, plateau=plateau).theta
+    model, data = far.model / center[0], far.data / center[1]
+    predicted = np.log(power_plateau(model, data, np.exp(log_a), k1, k2, b))
     error = float(np.sqrt(np.mean((np.log(far.steps) - predicted) ** 2)))
     return error / float(np.log(sizes[-1] / sizes[-2]))
 

@@ -71,6 +71,8 @@ def run(arguments: list[str] | None = None) -> int:
     """The exit code of a command line; messages on stderr, no traceback for what is foreseen."""
     try:
         code: Any = app(arguments, prog_name="hwsim", standalone_mode=False)
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
         sys.stdout.flush()
     except HwsimError as error:
         return _report(error)

@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hwsim import jsonfile, records
 
 Axis = Literal["model", "data"]
+Form = Literal["power", "power-plateau"]
 Floats = npt.NDArray[np.float64]
 Size = Annotated[float, Field(gt=0)]
 Deviation = Annotated[float, Field(ge=0)]
@@ -65,6 +66,7 @@ class Law(BaseModel):
     center: dict[Axis, Size] = Field(min_length=2)
     range: dict[Axis, tuple[Size, Size]] = Field(min_length=2)
     scatter: Deviation  # standard deviation of ln(measured / fitted) of single runs
+    held_out: dict[Form, Deviation]  # of the largest model when left out, per e-fold
     beyond: dict[Axis, Deviation] = Field(min_length=2)  # the same per e-fold outside the range
     setting: dict[str, Any]
     runs: int

@@ -41,6 +41,7 @@ def record():
         "center": {"model": 1e5, "data": 3e4},
         "range": RANGE,
         "scatter": 0.05,
+        "held_out": {"power": 0.1, "power-plateau": 0.1},
         "beyond": {"model": 0.1, "data": 0.1},
         "setting": SETTING,
         "runs": 30,

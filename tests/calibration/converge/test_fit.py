@@ -209,14 +209,14 @@ def test_slopes_leave_out_what_is_censored_or_too_little():
 
 def test_a_true_power_law_extrapolates_well():
     rows = synthetic(b=0.0, noise=0.02)
-    assert fit.left_out(rows, CENTER, rows.model) < 0.03
-    assert fit.left_out(rows, CENTER, rows.data) < 0.03
-    assert fit.left_out(synthetic(), CENTER, rows.model) > 0.05
+    assert fit.left_out(rows, CENTER, rows.model, plateau=False) < 0.03
+    assert fit.left_out(rows, CENTER, rows.data, plateau=False) < 0.03
+    assert fit.left_out(synthetic(), CENTER, rows.model, plateau=False) > 0.05
 
 
 def test_what_extrapolation_costs_is_assumed_where_it_can_not_be_measured():
     rows = synthetic(data=DATA[:2])
-    assert fit.left_out(rows, CENTER, rows.data) == PER_LOG_UNIT
+    assert fit.left_out(rows, CENTER, rows.data, plateau=False) == PER_LOG_UNIT
     late = synthetic()
     late.censored[late.model == MODELS[-1]] = True
-    assert fit.left_out(late, CENTER, late.model) == PER_LOG_UNIT
+    assert fit.left_out(late, CENTER, late.model, plateau=False) == PER_LOG_UNIT

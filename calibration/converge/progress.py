@@ -1,0 +1,64 @@
+"""How far a campaign is: a live bar with the time left on a terminal, a line a run elsewhere."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from calibration.converge.campaign import Run
+from calibration.converge.train import Evaluation
+
+# The time left follows the speed over the whole campaign, not over its last moments.
+SPEED_PERIOD = 1e6
+
+
+class CampaignProgress:
+    """A context manager whose `event` takes what `campaign` reports; everything goes to stderr."""
+
+    def __init__(self, runs: list[Run]) -> None:
+        self.console = Console(stderr=True)
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not self.console.is_terminal,
+            speed_estimate_period=SPEED_PERIOD,
+        )
+        self.total = len(runs)
+        self.done = 0
+        self.trained: set[str] = set()
+        self.task = self.bar.add_task("starting", total=sum(run.weight for run in runs))
+
+    def __enter__(self) -> CampaignProgress:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.bar.stop()
+
+    def event(self, run: Run, evaluation: Evaluation | None) -> None:
+        """Long runs move the bar further than short ones; those of an earlier start not at all."""
+        if evaluation is not None:
+            self.trained.add(run.name)
+            now = f"{run.name} at step {evaluation.step:,}, loss {evaluation.loss:.3f}"
+            self.bar.update(self.task, description=f"{self.done}/{self.total} runs; {now}")
+            return
+        self.done += 1
+        if run.name in self.trained:
+            self.bar.advance(self.task, run.weight)
+            if not self.console.is_terminal:
+                self.console.print(f"{run.name} finished ({self.done} of {self.total} runs)")
+        else:
+            left = (self.bar.tasks[0].total or 0.0) - run.weight
+            self.bar.update(self.task, total=left)
