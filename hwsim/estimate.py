@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
+from hwsim import basis
 from hwsim.convergence import law as laws
 from hwsim.convergence.law import DRAWS, HIGH, LOW, Steps
 from hwsim.cost.calibration import Calibration
@@ -23,7 +24,6 @@ from hwsim.cost.calibration import load as load_calibration
 from hwsim.errors import InputError
 from hwsim.graph.step import StepGraph
 from hwsim.graph.workload import Workload
-from hwsim.hardware.figures import figures
 from hwsim.hardware.spec import System
 from hwsim.parallel import memory
 from hwsim.parallel.lower import lower
@@ -34,7 +34,6 @@ from hwsim.simulate.timeline import Timeline
 Floats = npt.NDArray[np.float64]
 
 SEED = 1
-ASSUMED = "assumed: "
 
 
 class Record(BaseModel):
@@ -158,9 +157,9 @@ def estimate(
         convergence=_convergence(count),
         total=_total(step, count, calibration),
         memory=Memory(bytes=needed, capacity=room, fits=needed <= room, parts=used),
-        assumptions=_assumptions(system, graph, calibration),
+        assumptions=basis.assumptions(system, workload, graph, plan, calibration, count),
         warnings=warnings,
-        sources=_sources(system, calibration, count),
+        sources=basis.sources(system, calibration, count),
     )
 
 
@@ -251,34 +250,3 @@ def _work(workload: Workload, graph: StepGraph, plan: Plan) -> Work:
         items_per_step=graph.tokens * plan.dp,
         unit=workload.unit,
     )
-
-
-def _assumptions(system: System, graph: StepGraph, calibration: Calibration) -> list[str]:
-    found = [
-        f"kernels reach {calibration.matrix:.0%} of the dense peak and {calibration.memory:.0%} of "
-        f"the memory bandwidth (calibration '{calibration.name}': {calibration.description})",
-        "data loading never holds up a step; evaluation, checkpoints, start-up and restarts take "
-        "no time",
-        "memory holds no framework, driver or fragmentation overhead",
-        "intervals are 80 %",
-    ]
-    if any(kernel.sequential for kernel in graph.forward()):
-        found.insert(1, "a recurrent step is one product and one fused pointwise kernel")
-    found += [
-        f"{figure.path} = {figure.text} ({figure.source.removeprefix(ASSUMED)})"
-        for figure in figures(system)
-        if figure.source.startswith(ASSUMED)
-    ]
-    return found
-
-
-def _sources(system: System, calibration: Calibration, count: Steps | None) -> list[str]:
-    found = [f"{f.path} = {f.text}: {f.source}" for f in figures(system)]
-    found += [f"calibration.{name}: {text}" for name, text in calibration.sources.items()]
-    law = _law(count.law) if count is not None else None
-    if law is not None:
-        made = law.provenance
-        found.append(
-            f"steps: law '{law.name}', {law.runs} runs, `{made.get('command')}`, {made.get('date')}"
-        )
-    return found

@@ -114,6 +114,16 @@ def is_text(annotation: Any) -> bool:
     return bare is str or typing.get_origin(bare) is Literal
 
 
+def from_text(annotation: Any, text: str) -> Any:
+    """The text of a `--set` as a field of this annotation takes it: others than text as JSON."""
+    if is_text(annotation):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
 def _problem(record: type[BaseModel], fault: Any, where: str) -> InputError:
     """One Pydantic fault in our words."""
     path, kind, context = fault["loc"], fault["type"], fault.get("ctx", {})

@@ -205,9 +205,10 @@ def seconds_text(seconds: float) -> str:
     >>> seconds_text(0.01234), seconds_text(5400.0), seconds_text(86400 * 45.0)
     ('12.3 ms', '1.5 h', '45 d')
     """
-    for unit, size in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= size * (2.0 if unit == "d" else 1.0):
-            return f"{seconds / size:.3g} {unit}" if seconds < 1e6 * size else f"{seconds:.3g} s"
+    for unit, size in (("years", 365.25 * 86400.0), ("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= size * (2.0 if unit in ("d", "years") else 1.0):
+            count = seconds / size
+            return f"{count:.3g} {unit}" if count < 1e3 or count >= 1e6 else f"{count:,.0f} {unit}"
     return str(Quantity(seconds, "s").render(prec=2))
 
 
@@ -218,3 +219,15 @@ def si_text(value: float, unit: str) -> str:
     ('12.3 GB', '0 B')
     """
     return str(Quantity(value, unit).render(prec=2))
+
+
+def bytes_text(size: float) -> str:
+    """Bytes for a reader, in powers of 1024 like the sizes of memories.
+
+    >>> bytes_text(16 * 2.0**30), bytes_text(6.52e9), bytes_text(0.0)
+    ('16 GiB', '6.07 GiB', '0 B')
+    """
+    for power, prefix in ((4, "Ti"), (3, "Gi"), (2, "Mi"), (1, "Ki")):
+        if size >= 1024.0**power:
+            return f"{size / 1024.0**power:.3g} {prefix}B"
+    return f"{size:.3g} B"

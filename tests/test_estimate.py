@@ -284,7 +284,9 @@ def test_a_given_count_needs_no_law(with_law):
 
 def test_what_is_assumed_is_said():
     assumptions = estimate(VOLTA, CharLM(hidden=64), steps=1).assumptions
-    assert any("80 %" in text for text in assumptions)
+    assert any("75%" in text for text in assumptions)
+    assert any("workload.vocabulary = 98" in text for text in assumptions)
+    assert not any(text.startswith(("node.", "network.")) for text in assumptions)
     assert any("device.launch.kernel" in text for text in assumptions)
     assert any("recurrent" in text for text in assumptions)
     others = estimate(VOLTA, MODELS[2], steps=1).assumptions

@@ -35,6 +35,12 @@ class Speech(Workload):
 
     name: ClassVar[str] = "speech"
     unit: ClassVar[str] = "frames"
+    assumed: ClassVar[dict[str, str]] = {
+        "hidden": "the paper states no width",
+        "frames": "5 s of speech in 10 ms frames",
+        "labels": "10 characters a second",
+        "bins": "a 20 ms window at 16 kHz",
+    }
     setting_fields: ClassVar[tuple[str, ...]] = (
         "layers",
         "frames",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -52,7 +54,7 @@ def command(
     epochs: Annotated[float | None, typer.Option(help="Passes over the data, instead.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     cite: Annotated[bool, typer.Option("--cite", help="Print where every figure is from.")] = False,
-    plot: Annotated[Path | None, typer.Option(help="With --vary: a picture, .svg or .png.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="With --vary: a .svg, .png or .pdf.")] = None,
 ) -> None:
     settings = parse_settings(set_ or [])
     if dp is not None:
@@ -86,9 +88,9 @@ class _Count:
         """Steps for this workload; None leaves them to the law."""
         per_step = workload.batch * workload.items_per_sample
         if self.tokens is not None:
-            return self.tokens / per_step
+            return float(math.ceil(self.tokens / per_step))
         if self.epochs is not None:
-            return self.epochs * workload.dataset / per_step
+            return float(math.ceil(self.epochs * workload.dataset / per_step))
         return self.steps
 
     def answer(self, subject: Subject) -> Estimate:
@@ -124,7 +126,13 @@ def _many(subject: Subject, text: str, count: _Count, *, as_json: bool, plot: Pa
         pictures.save(plot, variation, answers, *vary.optimum(answers))
         print(f"wrote {plot}", file=sys.stderr)
     if as_json:
-        print(json.dumps({"points": [answer.record() for answer in answers]}, indent=2))
+        record: dict[str, Any] = {
+            "vary": asdict(variation),
+            "points": [answer.record() for answer in answers],
+        }
+        if some_fit:
+            record["optimum"], record["flat"] = vary.optimum(answers)
+        print(json.dumps(record, indent=2))
     if not some_fit:
         raise DoesNotFit(
             "--vary", "no point fits in memory", "vary towards less, or use more devices with --dp"

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from hwsim.hardware import catalog
 from hwsim.hardware.figures import figures
 from hwsim.hardware.spec import System
+from hwsim.report.console import make_console, plain_table
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="List, show and check hardware files."
 )
+
+ABOUT = ("kind", "description", "notes", "sources")  # shown beside the table or not at all
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Ref = Annotated[str, typer.Argument(help="A file, '-' for standard input, or a shipped name.")]
@@ -33,10 +34,10 @@ def list_hardware(as_json: Json = False) -> None:
     if as_json:
         _print_json([entry._asdict() for entry in entries])
         return
-    table = _table("name", "kind", "description")
+    table = plain_table("name", "kind", "description")
     for entry in entries:
-        table.add_row(*(Text(cell) for cell in entry))
-    _console().print(table)
+        table.add_row(*entry)
+    make_console().print(table)
 
 
 @app.command()
@@ -45,7 +46,7 @@ def show(
     sources: Annotated[bool, typer.Option("--sources", help="Say where figures are from.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show every figure of a device or a system.
+    """Show every field of a device or a system.
 
     With --json it is the file form, which every --hw reads back.
 
@@ -55,7 +56,7 @@ def show(
     if as_json:
         _print_json(catalog.file_form(system))
         return
-    _print_figures(system, sources)
+    _print_fields(system, sources)
 
 
 @app.command()
@@ -89,31 +90,46 @@ def schema(
     _print_json(catalog.schema(kind))
 
 
-def _print_figures(system: System, sources: bool) -> None:
-    console = _console()
-    console.print(
-        Text(f"{system.name}: {system.description}" if system.description else system.name)
-    )
-    table = _table("field", "value", *(["source"] if sources else []))
-    for figure in figures(system):
-        cells = figure if sources else figure[:2]
-        table.add_row(*(Text(cell) for cell in cells))
+def _print_fields(system: System, sources: bool) -> None:
+    console = make_console()
+    console.print(system.name)
+    if system.description:
+        console.print(system.description)
+    console.print()
+    table = plain_table("field", "value", *(["source"] if sources else []))
+    for row in _fields(system):
+        table.add_row(*(row if sources else row[:2]))
     console.print(table)
     for notes in dict.fromkeys((system.notes, system.device.notes)):
         if notes:
-            console.print(Text(notes))
+            console.print(notes)
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in ("name", "field", "value"))
-    return table
+def _fields(system: System) -> Iterator[tuple[str, str, str]]:
+    """(path, text, source) of every field, in the order of a file; a word has no source."""
+    form = catalog.file_form(system)
+    for record, printed in ((form, ("name", *ABOUT)), (form["device"], ABOUT)):
+        for key in printed:
+            record.pop(key, None)
+    known = {figure.path: figure for figure in figures(system)}
+    for path, value in _leaves(form, ""):
+        if path in known:
+            yield known[path]
+        elif path == "node.pairs":
+            yield path, ", ".join(f"{a}-{b} x{links}" for a, b, links in value), ""
+        else:
+            yield path, value if isinstance(value, str) else json.dumps(value), ""
 
 
-def _console() -> Console:
-    """Standard output; lines in a pipe are not folded at a terminal's 80 columns."""
-    return Console(width=None if sys.stdout.isatty() else 240)
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """The dotted path and value of everything that is not empty; a list of lists is one value."""
+    entries = value.items() if isinstance(value, dict) else ()
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        entries = enumerate(value)
+    elif not isinstance(value, dict) and value not in ("", []):
+        yield path, value
+    for key, inner in entries:
+        yield from _leaves(inner, f"{path}.{key}" if path else str(key))
 
 
 def _print_json(value: Any) -> None:

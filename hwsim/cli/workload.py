@@ -6,12 +6,12 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from hwsim.cli.options import parse_settings
 from hwsim.graph.dtypes import BYTES
 from hwsim.graph.workload import Workload, find, load, override, registered
+from hwsim.report.console import make_console, plain_table
 from hwsim.units import si_text
 
 app = typer.Typer(
@@ -34,10 +34,10 @@ def list_(as_json: Json = False) -> None:
         shown = [{"name": n, "unit": kind.unit, "description": _line(kind)} for n, kind in rows]
         typer.echo(json.dumps(shown, indent=2))
         return
-    table = Table("workload", "counted in", "what it is", box=None)
+    table = plain_table("workload", "counted in", "what it is")
     for name, kind in rows:
         table.add_row(name, kind.unit, _line(kind))
-    Console().print(table)
+    make_console().print(table)
 
 
 @app.command()
@@ -61,8 +61,9 @@ def show(
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    console = Console()
+    console = make_console()
     console.print(_fields(found["workload"]))
+    console.print()
     console.print(_layers(found))
 
 
@@ -97,14 +98,14 @@ def _line(kind: type[Workload]) -> str:
 
 
 def _fields(fields: dict[str, Any]) -> Table:
-    table = Table("field", "value", box=None)
+    table = plain_table("field", "value")
     for name, value in fields.items():
         table.add_row(name, "" if value is None else str(value))
     return table
 
 
 def _layers(found: dict[str, Any]) -> Table:
-    table = Table("layer", box=None, title_justify="left", show_footer=True)
+    table = plain_table("layer", show_footer=True)
     table.columns[0].footer = "step"
     columns = (
         ("parameters", ""),

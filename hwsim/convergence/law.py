@@ -32,6 +32,7 @@ Deviation = Annotated[float, Field(ge=0)]
 # 80 % intervals: a tenth of the draws on either side.
 LOW, HIGH = 10.0, 90.0
 DRAWS = 2000
+GIVEN = "given"  # in place of a law's name: the count is the user's
 SEED = 2018
 
 # Assumed, one standard deviation in log-steps: a setting of another kind (corpus, optimizer) moves
@@ -85,6 +86,7 @@ class Steps:
     draws: Floats
     law: str
     target: str
+    source: str = ""
     extrapolated: bool = False
     warnings: tuple[str, ...] = ()
 
@@ -117,10 +119,11 @@ def predict(law: Law, model: float, data: float, setting: dict[str, Any]) -> Ste
                 f"({low:,.0f} to {high:,.0f} {unit})"
             )
             variance += (law.beyond[axis] * distance) ** 2
-    for name, measured in law.setting.items():
-        asked = setting.get(name, measured)
+    for name, asked in setting.items():
+        measured = law.setting.get(name)
         if asked != measured:
-            warnings.append(f"steps: measured with {name} {measured}, asked for {asked}")
+            told = f"measured with {name} {measured}" if measured else f"measured with no {name}"
+            warnings.append(f"steps: {told}, asked for {asked}")
             variance += _mismatch(measured, asked) ** 2
     p = law.parameters
     m, d = model / law.center["model"], data / law.center["data"]
@@ -134,6 +137,7 @@ def predict(law: Law, model: float, data: float, setting: dict[str, Any]) -> Ste
         draws=draws,
         law=law.name,
         target=law.target,
+        source=_source(law),
         extrapolated=bool(warnings),
         warnings=tuple(warnings),
     )
@@ -141,7 +145,7 @@ def predict(law: Law, model: float, data: float, setting: dict[str, Any]) -> Ste
 
 def given(steps: float) -> Steps:
     """The user's own count: taken as exact."""
-    return Steps(steps, steps, steps, np.full(DRAWS, steps), "given", "as many steps as given")
+    return Steps(steps, steps, steps, np.full(DRAWS, steps), GIVEN, "as many steps as given")
 
 
 def load(workload: str) -> Law | None:
@@ -158,6 +162,11 @@ def load(workload: str) -> Law | None:
 def parse(text: str, where: str) -> Law:
     """A law from JSON text. Raises InputError with every fault."""
     return records.validate(Law, jsonfile.read_object(text, where), where)
+
+
+def _source(law: Law) -> str:
+    made = law.provenance
+    return f"law '{law.name}', {law.runs} runs, `{made.get('command')}`, {made.get('date')}"
 
 
 def _outside(value: float, bounds: tuple[float, float]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from hwsim.cost.calibration import Calibration
@@ -24,7 +25,20 @@ def ring_all_reduce(size: float, members: int, path: Path) -> float:
     >>> round(ring_all_reduce(8e6, 4, Path(bandwidth=1e9, latency=5e-6)), 9)
     0.01203
     """
-    return 2 * (members - 1) * (size / (members * path.bandwidth) + path.latency)
+    return 2 * ring_all_gather(size, members, path)
+
+
+def ring_all_gather(size: float, members: int, path: Path) -> float:
+    """Seconds until all of `members` hold `size` bytes of which each had its share, in a ring.
+
+        t = (n - 1) (size / (n W) + latency)
+
+    As long as a reduce-scatter, which is its mirror: a half of `ring_all_reduce`.
+
+    >>> round(ring_all_gather(8e6, 4, Path(bandwidth=1e9, latency=5e-6)), 9)
+    0.006015
+    """
+    return (members - 1) * (size / (members * path.bandwidth) + path.latency)
 
 
 def all_reduce(size: float, devices: int, system: System, calibration: Calibration) -> float:
@@ -34,22 +48,32 @@ def all_reduce(size: float, devices: int, system: System, calibration: Calibrati
     the node's ports, all-gather inside. A ring's two halves are a reduce-scatter and an all-gather,
     so both phases inside a node together cost one ring.
     """
+    return 2 * all_gather(size, devices, system, calibration)
+
+
+def all_gather(size: float, devices: int, system: System, calibration: Calibration) -> float:
+    """Seconds until the first `devices` devices all hold `size` bytes, node by node.
+
+    Across nodes a ring of nodes whose devices share the node's ports, then a ring inside each; a
+    reduce-scatter is the same backwards.
+    """
     inside = min(devices, system.node.devices)
     nodes = -(-devices // system.node.devices)
     seconds = 0.0
     if inside > 1:
-        seconds += ring_all_reduce(size, inside, node_path(system.node, inside, calibration))
+        seconds += ring_all_gather(size, inside, node_path(system.node, inside, calibration))
     if nodes > 1:
-        seconds += ring_all_reduce(size, nodes, network_path(system, nodes, calibration))
+        seconds += ring_all_gather(size, nodes, network_path(system, nodes, calibration))
     return seconds
 
 
 def node_path(node: Node, devices: int, calibration: Calibration) -> Path:
     """The ring over the first `devices` devices of a node.
 
-    In a mesh, the member with the least bandwidth to other members decides; members without any
-    direct link go over the host. On a PCIe tree the host's path (between sockets) is in the ring.
-    Raises InputError if the node has no links.
+    Behind a switch every member has all its links. In a mesh and in a torus it has those that lead
+    to other members (see `_share_inside`); where these close no ring, it goes over the host. On a
+    PCIe tree the path between the sockets is in the ring at any size: DeepBench measured 6 GB/s on
+    two to eight devices of such a box. Raises InputError if the node has no links.
     """
     link, host = node.link, node.host_link
     if link is None:
@@ -57,23 +81,41 @@ def node_path(node: Node, devices: int, calibration: Calibration) -> Path:
     if node.topology == "pcie-tree":
         paths = [_reached(path, calibration) for path in (link, host) if path is not None]
         return min(paths, key=lambda path: path.bandwidth)
-    if not node.pairs or not node.links_per_device:
-        return _reached(link, calibration)
-    inside = [0] * devices
-    for a, b, links in node.pairs:
-        if a < devices and b < devices:
-            inside[a] += links
-            inside[b] += links
-    if min(inside) > 0:
+    share = _share_inside(node, devices)
+    if share > 0:
         reached = _reached(link, calibration)
-        return reached._replace(bandwidth=reached.bandwidth * min(inside) / node.links_per_device)
+        return reached._replace(bandwidth=reached.bandwidth * share)
     if host is None:
         raise InputError(
             "node.pairs",
-            f"the first {devices} devices are not all linked",
+            f"the first {devices} devices are not joined in a ring",
             "describe the path over the host in node.host_link",
         )
     return _reached(host, calibration)
+
+
+def _share_inside(node: Node, devices: int) -> float:
+    """The share of a device's links that its ring with the first `devices` can use.
+
+    With `pairs`, the member with the fewest links to other members decides; a ring of three or more
+    needs two neighbors each. A mesh without pairs is even: (n - 1) of its (N - 1) neighbors. A
+    torus of d dimensions (two links each) is cut into blocks: n devices span log2(n) of them.
+    """
+    if node.pairs and node.links_per_device:
+        links, neighbors = [0] * devices, [0] * devices
+        for a, b, count in node.pairs:
+            for end, other in ((a, b), (b, a)):
+                if end < devices and other < devices:
+                    links[end] += count
+                    neighbors[end] += 1
+        closed = min(neighbors) >= min(devices - 1, 2)
+        return min(links) / node.links_per_device if closed else 0.0
+    if node.topology in ("mesh", "hybrid-cube-mesh"):
+        return (devices - 1) / (node.devices - 1)
+    if node.topology == "torus" and node.links_per_device:
+        dimensions = node.links_per_device / 2
+        return min(math.ceil(math.log2(devices)) / dimensions, 1.0)
+    return 1.0
 
 
 def network_path(system: System, nodes: int, calibration: Calibration) -> Path:

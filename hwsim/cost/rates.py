@@ -51,7 +51,8 @@ def peaks(device: Device, dtype: Dtype) -> tuple[float, float]:
     """Dense datasheet peaks for products and for other work, in FLOP/s.
 
     fp32 products run on the vector units; a device that computes fp16 more slowly than fp32 (or not
-    at all) stores it and computes in fp32.
+    at all) stores it and computes in fp32. Other work runs at the matrix rate where a device states
+    no vector rate.
     """
     single = device.vector.fp32
     own = getattr(device.vector, dtype, None)
@@ -66,17 +67,18 @@ def peaks(device: Device, dtype: Dtype) -> tuple[float, float]:
         raise InputError(
             f"workload.dtype on {device.name}",
             f"found {dtype}, for which the device states no rate",
-            f"write one of: {', '.join(offered(device)) or 'none is stated'}",
+            f"write one of: {', '.join(offered(device))}"
+            if offered(device)
+            else f"state one: --set device.vector.{dtype}=10TFLOPS",
         )
     return product, vector or product
 
 
 def offered(device: Device) -> list[str]:
     """Data types with a stated rate on this device."""
-    names = type(device.vector).model_fields
     return [
         name
-        for name in names
-        if getattr(device.vector, name) is not None
-        or (name != "fp32" and getattr(device.matrix, name) is not None)
+        for name in BYTES
+        if getattr(device.vector, name, None) is not None
+        or (name != "fp32" and getattr(device.matrix, name, None) is not None)
     ]

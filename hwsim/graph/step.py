@@ -11,8 +11,8 @@ from hwsim.graph.ops.kernel import Kernel, Op, matrix_flops
 
 Optimizer = Literal["adam", "sgd", "momentum"]
 
-# Words read and written per parameter: parameter in and out, gradient in, each moment in and out.
-UPDATE_WORDS: dict[Optimizer, int] = {"adam": 7, "momentum": 5, "sgd": 3}
+# Running averages that the optimizer keeps per parameter.
+MOMENTS: dict[Optimizer, int] = {"adam": 2, "momentum": 1, "sgd": 0}
 # Adam: first moment (3), second moment (4), root, correction, epsilon, quotient, step (2).
 UPDATE_FLOPS: dict[Optimizer, int] = {"adam": 13, "momentum": 4, "sgd": 2}
 MASTER_BYTES = 4.0
@@ -117,17 +117,35 @@ class StepGraph:
         )
 
 
+def state_bytes(dtype: Dtype) -> float:
+    """Bytes of a gradient and of each moment: fp32, or fp64 where that is trained in.
+
+    >>> state_bytes("bf16"), state_bytes("fp64")
+    (4.0, 8.0)
+    """
+    return max(BYTES[dtype], MASTER_BYTES)
+
+
+def parameter_bytes(dtype: Dtype) -> float:
+    """Bytes of a parameter: below 32 bits an fp32 master copy besides the one in the low format.
+
+    >>> parameter_bytes("fp32"), parameter_bytes("bf16")
+    (4.0, 6.0)
+    """
+    size = BYTES[dtype]
+    return size if size >= MASTER_BYTES else size + MASTER_BYTES
+
+
 def update_bytes(optimizer: Optimizer, dtype: Dtype) -> float:
     """Bytes moved per parameter by the update.
 
-    Parameter, gradient and moments are fp32 words (fp64 where that is trained in); below 32 bits
-    the parameter is a master copy, and the copy in the low format is written besides.
+    The parameter (its master copy) is read and written, the gradient read, each moment read and
+    written; below 32 bits the copy in the low format is written besides.
 
     >>> update_bytes("adam", "fp32"), update_bytes("momentum", "fp32"), update_bytes("sgd", "fp32")
     (28.0, 20.0, 12.0)
     >>> update_bytes("adam", "bf16")
     30.0
     """
-    size = BYTES[dtype]
-    copy = size if size < MASTER_BYTES else 0.0
-    return UPDATE_WORDS[optimizer] * max(size, MASTER_BYTES) + copy
+    copy = parameter_bytes(dtype) - state_bytes(dtype)
+    return (3 + 2 * MOMENTS[optimizer]) * state_bytes(dtype) + copy

@@ -6,7 +6,6 @@ itself.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from abc import ABC, abstractmethod
@@ -33,6 +32,8 @@ from hwsim.graph.step import Layer, Optimizer, StepGraph
 GROUP = "hwsim.workloads"
 # Above this a float no longer tells neighboring whole numbers apart.
 MOST = 2**53
+# Divisors of a batch are listed; no one trains on more.
+MOST_SAMPLES = 10**9
 
 
 def _whole(value: object) -> object:
@@ -49,7 +50,9 @@ class Workload(BaseModel, ABC):
     """Sizes of a model and how it is trained; every field has a default.
 
     ``batch`` is the global batch in samples; ``dataset`` the training set's size in `unit`;
-    ``corpus`` names what it is trained on. Bad sizes raise InputError.
+    ``corpus`` names what it is trained on. ``law`` names the shipped law of its steps;
+    ``assumed`` says of a default that has no source why it is what it is. Bad sizes raise
+    InputError.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,9 +60,16 @@ class Workload(BaseModel, ABC):
     name: ClassVar[str]
     unit: ClassVar[str]
     law: ClassVar[str | None] = None
-    setting_fields: ClassVar[tuple[str, ...]] = ("batch", "optimizer", "learning_rate", "corpus")
+    assumed: ClassVar[dict[str, str]] = {}
+    setting_fields: ClassVar[tuple[str, ...]] = (
+        "batch",
+        "dtype",
+        "optimizer",
+        "learning_rate",
+        "corpus",
+    )
 
-    batch: Count = 128
+    batch: Annotated[Count, Field(le=MOST_SAMPLES)] = 128
     dtype: Dtype = "fp32"
     optimizer: Optimizer = "adam"
     learning_rate: Rate = 1e-3
@@ -163,16 +173,9 @@ def override(workload: W, settings: Mapping[str, str]) -> W:
 
     Raises InputError for an unknown field and for a value that does not fit.
     """
+    kind = type(workload)
     values = {
-        name: text if isinstance(getattr(workload, name, None), str) else read_value(text)
+        name: records.from_text(records.field_at(kind, [name]), text)
         for name, text in settings.items()
     }
-    return type(workload).model_validate(workload.model_dump() | values)
-
-
-def read_value(text: str) -> Any:
-    """Text of `--set` as JSON reads it; text that is not JSON stays text."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
+    return kind.model_validate(workload.model_dump() | values)

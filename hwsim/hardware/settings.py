@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import typing
 from typing import Any
 
@@ -95,12 +94,7 @@ def _value(annotation: Any, text: str, path: str) -> Any:
     if text.strip() == "null":
         return None
     _refuse_object(annotation, path)
-    if records.is_text(annotation):
-        return text
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
+    return records.from_text(annotation, text)
 
 
 def _refuse_object(annotation: Any, path: str) -> None:

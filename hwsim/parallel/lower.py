@@ -15,9 +15,8 @@ from hwsim.cost.collectives import all_reduce
 from hwsim.cost.rates import Rates, rates
 from hwsim.cost.roofline import BOUNDS, kernel_cost
 from hwsim.errors import InputError
-from hwsim.graph.dtypes import BYTES
 from hwsim.graph.ops import Kernel
-from hwsim.graph.step import MASTER_BYTES, StepGraph
+from hwsim.graph.step import StepGraph, state_bytes
 from hwsim.hardware.spec import System
 from hwsim.parallel.plan import Plan
 
@@ -37,7 +36,6 @@ class Task:
     seconds: float
     part: str
     after: tuple[int, ...]
-    phase: str = ""
 
 
 @dataclass
@@ -49,20 +47,18 @@ class _Builder:
     tasks: list[Task] = field(default_factory=list)
     last: tuple[int, ...] = ()
 
-    def compute(self, kernels: tuple[Kernel, ...], phase: str) -> None:
+    def compute(self, kernels: tuple[Kernel, ...], part: str | None = None) -> None:
+        """Kernels in order, booked to `part`, or each to what bounds it."""
         for kernel in kernels:
             cost = kernel_cost(kernel, self.rates, self.graph.dtype)
-            part = phase if phase == "update" else BOUNDS[cost.bound]
-            self._add(Task(kernel.name, "compute", cost.seconds, part, self.last, phase))
-
-    def _add(self, task: Task) -> None:
-        self.tasks.append(task)
-        self.last = (len(self.tasks) - 1,)
+            booked = part or BOUNDS[cost.bound]
+            self.tasks.append(Task(kernel.name, "compute", cost.seconds, booked, self.last))
+            self.last = (len(self.tasks) - 1,)
 
     def reduce(self, seconds: float, size: float) -> int:
         """Sum a bucket once the backward pass has come this far; the task's number."""
         name = f"all-reduce {size / 2**20:.3g} MiB"
-        self.tasks.append(Task(name, "link", seconds, "communication", self.last, "backward"))
+        self.tasks.append(Task(name, "link", seconds, "communication", self.last))
         return len(self.tasks) - 1
 
 
@@ -83,10 +79,10 @@ def lower(graph: StepGraph, system: System, plan: Plan, calibration: Calibration
     for layer in graph.layers:
         for _ in range(layer.repeat):
             for op in layer.ops:
-                build.compute(op.forward(), "forward")
+                build.compute(op.forward())
     sums: list[int] = []
     filled, bucket = 0.0, plan.first_bucket
-    gradient = max(BYTES[graph.dtype], MASTER_BYTES)
+    gradient = state_bytes(graph.dtype)
 
     def flush() -> None:
         nonlocal filled, bucket
@@ -95,7 +91,7 @@ def lower(graph: StepGraph, system: System, plan: Plan, calibration: Calibration
         filled, bucket = 0.0, plan.bucket
 
     for parameters, kernels in _backward(graph):
-        build.compute(kernels, "backward")
+        build.compute(kernels)
         filled += parameters * gradient
         if plan.dp > 1 and plan.overlap and filled >= bucket:
             flush()

@@ -5,33 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from hwsim.errors import DoesNotFit
-from hwsim.graph.dtypes import BYTES
-from hwsim.graph.step import MASTER_BYTES, Optimizer, StepGraph
+from hwsim.graph.step import MOMENTS, StepGraph, parameter_bytes, state_bytes
 from hwsim.hardware.spec import Device, System
 from hwsim.parallel.plan import MOST_DEVICES, Plan, available, divisors
-from hwsim.units import MEMORY, si_text
-
-MOMENTS: dict[Optimizer, int] = {"adam": 2, "momentum": 1, "sgd": 0}
+from hwsim.units import bytes_text
 
 
 def footprint(graph: StepGraph, plan: Plan) -> dict[str, float]:
     """Bytes by part on one device.
 
-    Parameters and gradients in the workload's format (below 32 bits parameters have an fp32 master
-    copy, and gradients are kept in fp32), the optimizer's moments in fp32, the activations that the
-    backward pass needs, and the bucket in which gradients travel. Nothing is added for the
-    framework, the driver or fragmentation.
+    Parameters in the workload's format (below 32 bits with an fp32 master copy), gradients and the
+    optimizer's moments in fp32, the activations that the backward pass needs, and with data
+    parallelism the buckets in which gradients travel: PyTorch's DistributedDataParallel keeps one
+    for every gradient. Nothing is added for the framework, the driver or fragmentation.
     """
-    size = BYTES[graph.dtype]
-    parameters = graph.parameters
-    master = MASTER_BYTES if size < MASTER_BYTES else 0.0
-    gradients = parameters * max(size, MASTER_BYTES)
+    parameters, state = graph.parameters, state_bytes(graph.dtype)
     return {
-        "parameters": parameters * (size + master),
-        "gradients": gradients,
-        "optimizer": parameters * MOMENTS[graph.optimizer] * max(size, MASTER_BYTES),
+        "parameters": parameters * parameter_bytes(graph.dtype),
+        "gradients": parameters * state,
+        "optimizer": parameters * MOMENTS[graph.optimizer] * state,
         "activations": graph.saved_bytes,
-        "communication": min(plan.bucket, gradients) if plan.dp > 1 else 0.0,
+        "communication": parameters * state if plan.dp > 1 else 0.0,
     }
 
 
@@ -42,11 +36,11 @@ def capacity(device: Device) -> float:
 
 def does_not_fit(parts: dict[str, float], device: Device, advice: str) -> DoesNotFit:
     """The error that tells bytes by part, and what would fit."""
-    table = ", ".join(f"{name} {si_text(size, 'B')}" for name, size in parts.items() if size)
+    table = ", ".join(f"{name} {bytes_text(size)}" for name, size in parts.items() if size)
     return DoesNotFit(
         f"memory of {device.name}",
-        f"the step needs {si_text(sum(parts.values()), 'B')} on each device "
-        f"({table}), which has {MEMORY.format(capacity(device))}",
+        f"the step needs {bytes_text(sum(parts.values()))} on each device "
+        f"({table}), which has {bytes_text(capacity(device))}",
         advice,
     )
 

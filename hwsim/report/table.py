@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 
+from hwsim.convergence.law import GIVEN
 from hwsim.estimate import Estimate
+from hwsim.report.console import make_console, plain_table
 from hwsim.study.vary import Variation
-from hwsim.units import MEMORY, seconds_text, si_text
+from hwsim.units import bytes_text, seconds_text, si_text
 
 
 def show(answer: Estimate, *, cite: bool) -> None:
     """One estimate: what was asked, the three figures, the parts, memory, what to know."""
-    console = _console()
+    console = make_console()
     _headline(console, answer)
-    figures = Table(box=None, pad_edge=False)
-    figures.add_column("")
-    figures.add_column("value", justify="right")
-    figures.add_column("80 % interval", justify="right")
+    figures = plain_table("", right=("value", "80 % interval"))
     count, step, total = answer.convergence, answer.step, answer.total
     if count is not None:
         figures.add_row("steps", f"{count.steps:,.0f}", f"{count.low:,.0f} .. {count.high:,.0f}")
@@ -35,13 +32,13 @@ def show(answer: Estimate, *, cite: bool) -> None:
         )
     console.print(figures)
     if count is not None:
-        console.print(f"target: {count.target} (law: {count.law})\n")
+        law = "" if count.law == GIVEN else f" (law: {count.law})"
+        console.print(f"target: {count.target}{law}\n")
     console.print(_parts(answer))
     room = answer.memory
-    parts = ", ".join(f"{name} {si_text(size, 'B')}" for name, size in room.parts.items() if size)
+    parts = ", ".join(f"{name} {bytes_text(size)}" for name, size in room.parts.items() if size)
     console.print(
-        f"\nmemory per device: {si_text(room.bytes, 'B')} of {MEMORY.format(room.capacity)} "
-        f"({parts})"
+        f"\nmemory per device: {bytes_text(room.bytes)} of {bytes_text(room.capacity)} ({parts})"
     )
     _list(console, "warning", answer.warnings)
     _list(console, "assumed", answer.assumptions)
@@ -53,11 +50,11 @@ def show_points(
     variation: Variation, answers: Sequence[Estimate], best: int, flat: Sequence[int]
 ) -> None:
     """One row per value of the varied field; the optimum and its flat region are marked."""
-    console = _console()
+    console = make_console()
     _headline(console, answers[best])
-    rows = Table(box=None, pad_edge=False)
-    for name in (variation.path, "parameters", "steps", "time/step", "total", "80 % interval", ""):
-        rows.add_column(name, justify="left" if not name else "right")
+    numbers = (variation.path, "parameters", "steps", "time/step", "total", "80 % interval")
+    rows = plain_table(right=numbers)
+    rows.add_column("")
     for index, (value, answer) in enumerate(zip(variation.values, answers, strict=True)):
         count, total = answer.convergence, answer.total
         mark = "<- optimum" if index == best else "within 10 %" if index in flat else ""
@@ -82,19 +79,6 @@ def show_points(
     _list(console, "warning", list(seen))
 
 
-def _console() -> Console:
-    """Text as it stands: names come from files, and lines in a pipe are not folded."""
-    terminal = sys.stdout.isatty()
-    return Console(
-        color_system=None if os.environ.get("NO_COLOR") else "auto",
-        emoji=False,
-        highlight=False,
-        markup=False,
-        soft_wrap=not terminal,
-        width=None if terminal else 240,
-    )
-
-
 def _headline(console: Console, answer: Estimate) -> None:
     work, hardware = answer.workload, answer.hardware
     devices = answer.plan["devices"]
@@ -106,10 +90,7 @@ def _headline(console: Console, answer: Estimate) -> None:
 
 def _parts(answer: Estimate) -> Table:
     step = answer.step
-    parts = Table(box=None, pad_edge=False)
-    parts.add_column("part of a step")
-    parts.add_column("seconds", justify="right")
-    parts.add_column("share", justify="right")
+    parts = plain_table("part of a step", right=("seconds", "share"))
     for name, seconds in step.parts.items():
         if seconds:
             parts.add_row(name, seconds_text(seconds), f"{seconds / step.seconds:.1%}")

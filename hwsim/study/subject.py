@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,16 +65,7 @@ class Subject:
 
 def _override_plan(plan: Plan, settings: Mapping[str, str]) -> Plan:
     fields = plan.model_dump(mode="json") | {
-        name: _read(name, text) for name, text in settings.items()
+        name: records.from_text(records.field_at(Plan, [name]), text)
+        for name, text in settings.items()
     }
     return records.validate(Plan, fields, "plan.")
-
-
-def _read(name: str, text: str) -> Any:
-    """A plan's field as it takes it: a quantity as it stands, others as JSON."""
-    if records.is_text(records.field_at(Plan, [name])):
-        return text
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text

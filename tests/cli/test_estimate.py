@@ -1,6 +1,7 @@
 """`hwsim estimate`: counts, JSON, sweeps, pictures, and a step that doesn't fit."""
 
 import json
+import math
 
 import pytest
 
@@ -59,7 +60,7 @@ def test_tokens_and_epochs_become_steps(answer):
     tokens = answer(*SMALL, "--tokens", "1.92e6")["convergence"]
     assert tokens["steps"] == pytest.approx(1.92e6 / per_step) == pytest.approx(100)
     epochs = answer(*SMALL, "--epochs", "3")["convergence"]
-    assert epochs["steps"] == pytest.approx(3 * workload.dataset / per_step)
+    assert epochs["steps"] == math.ceil(3 * workload.dataset / per_step)
     larger = answer(*SMALL, "--tokens", "1.92e6", "--set", "workload.batch=256")["convergence"]
     assert larger["steps"] == pytest.approx(50)
 
@@ -119,7 +120,8 @@ def test_a_device_alone_is_a_machine(answer):
 
 def test_points_of_a_sweep(answer):
     found = answer(*BASE, "--steps", "1", "--vary", "workload.hidden=32:128:3")
-    assert list(found) == ["points"]
+    assert list(found) == ["vary", "points", "optimum", "flat"]
+    assert found["vary"] == {"path": "workload.hidden", "values": ["32", "64", "128"]}
     assert [p["workload"]["sizes"]["hidden"] for p in found["points"]] == [32, 64, 128]
     alone = answer(*BASE, "--steps", "1", "--set", "workload.hidden=64")
     assert found["points"][1] == alone

@@ -113,26 +113,40 @@ def test_two_devices_of_a_mesh_use_the_links_between_them():
 @given(st.integers(2, 8))
 @settings(deadline=None, max_examples=7)
 def test_a_mesh_never_gives_more_than_all_links(devices):
-    assert 25e9 <= node_path(DGX1.node, devices, IDEAL).bandwidth <= 150e9 * (1 + 1e-12)
+    assert 15.75e9 <= node_path(DGX1.node, devices, IDEAL).bandwidth <= 150e9 * (1 + 1e-12)
+
+
+def test_a_member_with_one_neighbor_closes_no_ring():
+    # Of the first five devices of a DGX-1, the fifth is joined to the first alone.
+    host = DGX1.node.host_link
+    assert node_path(DGX1.node, 5, IDEAL) == Path(host.bandwidth, host.latency)
 
 
 def test_members_without_a_link_go_over_the_host():
     link = Link(kind="NVLink", bandwidth=100e9, latency=1e-6)
     host = Link(kind="PCIe 3.0 x16", bandwidth=15.75e9, latency=5e-6)
-    pairs = ((0, 2, 1), (1, 2, 1))
+    pairs = ((0, 2, 1), (0, 3, 1), (1, 2, 1), (1, 3, 1))
     node = Node(
-        devices=3, topology="mesh", link=link, pairs=pairs, links_per_device=2, host_link=host
+        devices=4, topology="mesh", link=link, pairs=pairs, links_per_device=2, host_link=host
     )
     assert node_path(node, 2, IDEAL) == Path(15.75e9, 5e-6)
-    assert node_path(node, 3, IDEAL) == Path(50e9, 1e-6)
+    assert node_path(node, 4, IDEAL) == Path(100e9, 1e-6)
     with pytest.raises(InputError, match="host_link"):
         node_path(node.model_copy(update={"host_link": None}), 2, IDEAL)
 
 
 def test_a_mesh_without_pairs_is_taken_as_even():
     link = Link(kind="ICI", bandwidth=270e9, latency=1e-6)
-    node = Node(devices=16, topology="torus", link=link)
-    assert node_path(node, 4, IDEAL) == Path(270e9, 1e-6)
+    node = Node(devices=16, topology="mesh", link=link)
+    assert node_path(node, 16, IDEAL) == Path(270e9, 1e-6)
+    assert node_path(node, 4, IDEAL).bandwidth == pytest.approx(270e9 * 3 / 15)
+
+
+@pytest.mark.parametrize(("devices", "dimensions"), [(2, 1), (4, 2), (8, 3), (64, 3)])
+def test_a_torus_gives_the_links_of_the_dimensions_that_a_group_spans(devices, dimensions):
+    link = Link(kind="ICI", bandwidth=270e9, latency=1e-6)
+    node = Node(devices=4096, topology="torus", link=link, links_per_device=6)
+    assert node_path(node, devices, IDEAL).bandwidth == pytest.approx(90e9 * dimensions)
 
 
 def test_a_pcie_tree_is_as_fast_as_its_path_between_the_sockets():

@@ -42,7 +42,12 @@ def test_a_device_has_at_least_a_sample():
 
 def test_a_huge_batch_is_answered_too():
     with pytest.raises(InputError, match="write 4 or 8,"):
-        check(Plan(dp=7), CharLM(batch=2**40), VOLTA)
+        check(Plan(dp=7), CharLM(batch=2**29), VOLTA)
+
+
+def test_a_batch_that_no_one_trains_on_is_refused():
+    with pytest.raises(InputError, match=r"workload\.batch: .*write at most 1000000000"):
+        CharLM(batch=2**40)
 
 
 @pytest.mark.parametrize(("name", "there"), [("l4", 1), ("tpu-v5e", 1)])

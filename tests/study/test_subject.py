@@ -54,7 +54,7 @@ def test_nothing_set_is_nothing_changed():
     [
         ("device.memory.bandwidth", "900 GB/s"),
         ("network.0.ports", 4),
-        ("workload.hidden", 2048),
+        ("workload.hidden", 2004),
         ("plan.dp", 1),
         ("plan.bucket", "25 MiB"),
         ("nodes", None),

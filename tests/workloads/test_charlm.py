@@ -25,7 +25,9 @@ def test_the_small_setting():
     assert CharLMSmall().setting() == {
         "depth": 2,
         "sequence": 30,
+        "vocabulary": 103,
         "batch": 32,
+        "dtype": "fp32",
         "optimizer": "adam",
         "learning_rate": 1e-3,
         "corpus": "pydoc-topics",

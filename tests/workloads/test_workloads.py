@@ -45,8 +45,8 @@ def test_kernel_names_tell_operators_of_a_layer_apart(kind):
 @every_kind
 def test_a_setting_leaves_out_what_a_law_varies(kind):
     setting = kind().setting()
-    assert {"batch", "optimizer", "learning_rate", "corpus"} < set(setting)
-    assert not {"hidden", "dataset", "dtype"} & set(setting)
+    assert {"batch", "dtype", "optimizer", "learning_rate", "corpus"} < set(setting)
+    assert not {"hidden", "dataset"} & set(setting)
     assert kind(hidden=96, dataset=5).setting() == setting
     assert kind(learning_rate=0.5).setting() != setting
 

@@ -43,11 +43,6 @@ class Kernel:
         """FLOPs of all repeats."""
         return self.flops * self.repeat
 
-    @property
-    def total_elements(self) -> float:
-        """Elements of all repeats, weights read anew in each."""
-        return self.elements * self.repeat
-
 
 class Op(ABC):
     """An operator of the forward pass with what its backward pass does.

@@ -1,0 +1,98 @@
+"""What an estimate rests on: its assumptions, and the sources of its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hwsim.convergence.law import OTHER_KIND, PER_LOG_UNIT, Steps
+from hwsim.cost.calibration import Calibration
+from hwsim.graph.dtypes import BYTES
+from hwsim.graph.step import MASTER_BYTES, StepGraph
+from hwsim.graph.workload import Workload
+from hwsim.hardware.figures import figures
+from hwsim.hardware.spec import System
+from hwsim.parallel.plan import Plan
+
+ASSUMED = "assumed: "
+NOTHING_ELSE = (
+    "data loading never holds up a step; evaluation, checkpoints, start-up and restarts are free",
+    "memory holds no framework, driver or fragmentation overhead",
+)
+
+
+def assumptions(
+    system: System,
+    workload: Workload,
+    graph: StepGraph,
+    plan: Plan,
+    calibration: Calibration,
+    count: Steps | None,
+) -> list[str]:
+    """Everything that was taken for granted and could be otherwise, one line each."""
+    found = [
+        f"kernels reach {calibration.matrix:.0%} of the dense peak and {calibration.memory:.0%} of "
+        f"the memory bandwidth (calibration '{calibration.name}': {calibration.description})",
+        *_computing(system, graph),
+        *NOTHING_ELSE,
+    ]
+    if plan.devices > 1:
+        found.append("gradients are summed in a ring, and links reach the calibration's shares")
+    if count is not None and count.extrapolated:
+        found.append(
+            f"outside its setting a law is off by a factor of e^{OTHER_KIND} for another kind, and "
+            f"by (ratio)^{PER_LOG_UNIT} for another number (one standard deviation)"
+        )
+    given = workload.model_dump()
+    default = type(workload).model_validate({}).model_dump()
+    found += [
+        f"workload.{name} = {given[name]} ({reason})"
+        for name, reason in workload.assumed.items()
+        if given[name] == default[name]
+    ]
+    found += [
+        f"{figure.path} = {figure.text} ({figure.source.removeprefix(ASSUMED)})"
+        for figure in figures(system)
+        if figure.source.startswith(ASSUMED) and _is_used(figure.path, system, plan)
+    ]
+    found += [
+        f"calibration.{name} ({text.removeprefix(ASSUMED)})"
+        for name, text in calibration.sources.items()
+        if text.startswith(ASSUMED) and _share_is_used(name, graph, plan)
+    ]
+    return found
+
+
+def sources(system: System, calibration: Calibration, count: Steps | None) -> list[str]:
+    """Where every figure of the machine, every share and the law are from."""
+    found = [f"{f.path} = {f.text}: {f.source}" for f in figures(system)]
+    found += [f"calibration.{name}: {text}" for name, text in calibration.sources.items()]
+    if count is not None and count.source:
+        found.append(f"steps: {count.source}")
+    return found
+
+
+def _computing(system: System, graph: StepGraph) -> Iterator[str]:
+    if _is_recurrent(graph):
+        yield "a recurrent step is one product and one fused pointwise kernel"
+    if system.device.vector.fp32 is None:
+        yield f"{system.device.name} states no vector rate: other work runs at the matrix rate"
+    if BYTES[graph.dtype] < MASTER_BYTES / 2:
+        yield f"activations are stored in {graph.dtype}"
+
+
+def _is_recurrent(graph: StepGraph) -> bool:
+    return any(kernel.weights for kernel in graph.forward())
+
+
+def _share_is_used(name: str, graph: StepGraph, plan: Plan) -> bool:
+    """Whether a parameter of the calibration enters."""
+    if name.startswith("links"):
+        return plan.devices > 1
+    return name not in ("cache", "resident") or _is_recurrent(graph)
+
+
+def _is_used(path: str, system: System, plan: Plan) -> bool:
+    """Whether a figure enters: links only where devices talk, the network only between nodes."""
+    root = path.partition(".")[0]
+    least = {"node": 2, "network": system.node.devices + 1}.get(root, 1)
+    return plan.devices >= least

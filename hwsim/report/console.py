@@ -1,0 +1,38 @@
+"""The console and the table that all commands print with."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+UNFOLDED = 100_000  # columns of what is no terminal; rich allocates nothing for them
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """Standard output (or error) as it is at this moment.
+
+    Text appears as it stands, since names come from files: no markup, no emoji codes, no
+    highlighting. Lines that don't go to a terminal are never folded. With NO_COLOR no code is sent.
+    """
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(
+        stderr=stderr,
+        color_system=None if os.environ.get("NO_COLOR") else "auto",
+        emoji=False,
+        highlight=False,
+        markup=False,
+        soft_wrap=not terminal,
+        width=None if terminal else UNFOLDED,
+    )
+
+
+def plain_table(*left: str, right: tuple[str, ...] = (), **options: Any) -> Table:
+    """A table without rules: its `left` columns, then the `right` ones, aligned so."""
+    table = Table(*left, box=None, pad_edge=False, **options)
+    for name in right:
+        table.add_column(name, justify="right")
+    return table
