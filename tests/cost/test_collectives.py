@@ -6,7 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwsim.cost.calibration import load as load_calibration
-from hwsim.cost.collectives import Path, all_reduce, network_path, node_path, ring_all_reduce
+from hwsim.cost.collectives import (
+    Path,
+    all_gather,
+    all_reduce,
+    network_path,
+    node_path,
+    ring_all_gather,
+    ring_all_reduce,
+)
 from hwsim.errors import InputError
 from hwsim.hardware import catalog
 from hwsim.hardware.spec import Link, Node, System, Tier
@@ -43,6 +51,14 @@ def tier(bandwidth, nodes=None, ports=1, oversubscription=1.0):
 def test_a_ring_by_hand():
     # 4 members, 8 MB: 6 steps of 2 MB at 1 GB/s and 5 us each.
     assert ring_all_reduce(8e6, 4, Path(1e9, 5e-6)) == pytest.approx(6 * (2e-3 + 5e-6))
+
+
+def test_an_all_gather_is_half_an_all_reduce():
+    # 4 members, 8 MB: 3 steps of 2 MB at 1 GB/s and 5 us each.
+    assert ring_all_gather(8e6, 4, Path(1e9, 5e-6)) == pytest.approx(3 * (2e-3 + 5e-6))
+    pod = system(switch(4), (tier(50e9),))
+    gathered, summed = (cost(1e9, 16, pod, IDEAL) for cost in (all_gather, all_reduce))
+    assert 2 * gathered == pytest.approx(summed)
 
 
 def test_no_bytes_cost_the_latency_alone():

@@ -1,0 +1,88 @@
+"""A training step of a dense transformer that is spread by data parallelism alone."""
+
+from __future__ import annotations
+
+from calibration.measurement import Case
+from calibration.predict.basis import Basis, dtype_of
+from calibration.predict.systems import system_of
+from calibration.shapes import TransformerStep
+from hwsim.cost.rates import rates
+from hwsim.cost.roofline import kernel_cost
+from hwsim.errors import InputError
+from hwsim.estimate import simulate
+from hwsim.graph.dtypes import Dtype
+from hwsim.parallel.plan import Plan
+from workloads.transformer import Transformer
+
+
+def step_seconds(case: Case, shape: TransformerStep, basis: Basis) -> float:
+    """Seconds of a step: micro-batches one after the other, one gradient sum, one update.
+
+        t = (n - 1) (forward + backward) + simulated step of the last of n micro-batches
+
+    where the last one overlaps its backward pass with the sum and the update follows. Full
+    recomputation adds a forward pass to each; with sharded optimizer state (ZeRO stage 1) each
+    device updates its share, and the all-gather of what it updated stands for the second half of
+    the sum. Raises InputError for a plan or a machine that can't be costed.
+    """
+    micro = _micro_batch(shape)
+    count = shape.global_batch // (micro * shape.dp)
+    dtype = dtype_of(case)
+    graph = _workload(shape, dtype).graph(micro)
+    system = system_of(case, basis)
+    timeline = simulate(system, graph, Plan(dp=shape.dp), basis.calibration)
+    spans = [(span.task.part, span.end - span.begin) for span in timeline.on("compute")]
+    update = sum(seconds for part, seconds in spans if part == "update")
+    both = sum(seconds for part, seconds in spans if part != "update")
+    seconds = timeline.seconds + (count - 1) * both
+    if shape.zero_stage == 1:
+        seconds -= update * (1.0 - 1.0 / shape.dp)
+    if shape.recompute == "full":
+        reach = rates(system.device, basis.calibration, dtype)
+        again = sum(kernel_cost(kernel, reach, dtype).seconds for kernel in graph.forward())
+        seconds += count * again
+    return seconds
+
+
+def _micro_batch(shape: TransformerStep) -> int:
+    """Sequences of a micro-batch, once the plan is one that can be costed."""
+    ways = {"tensor": shape.tp, "pipeline": shape.pp, "context": shape.cp}
+    missing = [way for way, degree in ways.items() if degree > 1]
+    if missing:
+        raise InputError("", f"{', '.join(missing)} parallelism is not simulated yet")
+    if (shape.zero_stage or 0) > 1:
+        raise InputError("", f"ZeRO stage {shape.zero_stage} is not simulated yet")
+    if (shape.experts or 1) > 1:
+        raise InputError("", "mixtures of experts are not simulated yet")
+    if shape.micro_batch is None:
+        raise InputError("", "the micro-batch is not stated")
+    if shape.recompute in ("unknown", "selective"):
+        raise InputError("", f"recomputation is stated as {shape.recompute}: not costed")
+    if shape.global_batch % (shape.micro_batch * shape.dp):
+        raise InputError("", "micro_batch x dp does not divide global_batch")
+    return shape.micro_batch
+
+
+def _workload(shape: TransformerStep, dtype: Dtype) -> Transformer:
+    """The model: with a gated feed-forward LLaMA's shape, else GPT-2's.
+
+    Attention that is not known to be fused is taken as eager, a framework's own default.
+    """
+    llama = shape.gated_mlp
+    return Transformer(
+        batch=shape.global_batch,
+        dtype=dtype,
+        layers=shape.layers,
+        hidden=shape.hidden,
+        heads=shape.heads,
+        kv_heads=shape.kv_heads,
+        ffn=shape.ffn,
+        gated=llama,
+        vocabulary=shape.vocab,
+        sequence=shape.seq,
+        tied=not llama,
+        positions="rotary" if llama else "learned",
+        norm="rmsnorm" if llama else "layernorm",
+        bias=not llama,
+        attention="fused" if shape.attention == "flash" else "eager",
+    )

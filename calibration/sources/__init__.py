@@ -1,0 +1,1 @@
+"""Published tables, read into measurements."""

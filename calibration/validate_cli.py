@@ -1,0 +1,137 @@
+"""`hwsim validate`: predictions against measured times, beside a roofline and a null model."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from calibration.measurement import Measurement
+
+COLUMNS = ("mape", "median", "p90", "bias")
+
+
+class Split(StrEnum):
+    """What is left out together when the null model is fitted."""
+
+    none = "none"
+    device = "device"
+    shape = "shape"
+    model = "model"
+    source = "source"
+
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(
+    help="""Predict measured cases and print the errors beside a bare roofline's and a null model's.
+
+    Example: hwsim validate gemm.csv collectives.csv --split device
+
+    Example: hwsim validate gemm.csv --predictions predicted.csv
+    """
+)
+def command(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="CSV tables or JSON Lines; - is stdin.")
+    ],
+    split: Annotated[
+        Split, typer.Option(help="Fit the null model on other devices, shapes, ... only.")
+    ] = Split.none,
+    predictions: Annotated[
+        Path | None, typer.Option(help="Write every row's prediction to this CSV (one FILE).")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="A picture, .svg or .png.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    if predictions is not None and len(files) > 1:
+        raise InputError(
+            "--predictions", f"found {len(files)} files", "give one FILE: rows are counted in it"
+        )
+    from calibration import validate
+
+    if plot is not None:
+        from calibration import scatter
+
+        scatter.check(plot)
+    cases = [case for file in files for case in validate.read(file)]
+    found = validate.outcomes(_watched(cases), split.value)
+    if predictions is not None:
+        validate.write_predictions(predictions, found)
+        print(f"wrote {predictions}", file=sys.stderr)
+    if plot is not None:
+        scatter.save(plot, found)
+        print(f"wrote {plot}", file=sys.stderr)
+    suites = validate.suites(found)
+    if json_:
+        print(json.dumps({"split": split.value, "suites": suites}, indent=2))
+    else:
+        _show(suites, split)
+
+
+def _watched(cases: Sequence[Measurement]) -> Iterator[Measurement]:
+    """The cases, with a bar and the time left on a terminal's stderr."""
+    from rich.progress import track
+
+    from hwsim.report.console import make_console
+
+    console = make_console(stderr=True)
+    still = not console.is_terminal
+    yield from track(cases, "predicting", console=console, transient=True, disable=still)
+
+
+def _show(suites: Sequence[dict[str, Any]], split: Split) -> None:
+    from hwsim.report.console import make_console, plain_table
+
+    console = make_console()
+    compared = ("roofline median", "null median", "repeat floor", "in 80 %")
+    table = plain_table("suite", right=("cases", "skipped", *COLUMNS, *compared))
+    for suite in suites:
+        own = suite["hwsim"] or {}
+        table.add_row(
+            suite["name"] + (" *" if suite["in_sample"] else ""),
+            f"{suite['cases']:,}",
+            f"{len(suite['skipped']):,}",
+            *(_percent(own.get(name)) for name in COLUMNS),
+            _percent((suite["roofline"] or {}).get("median")),
+            _percent((suite["null"] or {}).get("median")),
+            _percent(suite["repeat_floor"]),
+            _percent(suite["coverage80"]),
+        )
+    console.print(table)
+    fitted = "these very cases" if split is Split.none else f"cases of every other {split} alone"
+    console.print(
+        "\nerrors are |predicted / measured - 1|, bias is signed; null: one constant per device "
+        f"and dtype, from {fitted}; floor: median max / min - 1 of repeats"
+    )
+    if any(suite["in_sample"] for suite in suites):
+        console.print("* in-sample: shares of the default calibration were set on this table")
+    blank = sum(suite["blank"] for suite in suites)
+    if blank:
+        console.print(f"{blank:,} cases are predicted but not measured")
+    for why, number in _reasons(suites):
+        console.print(f"skipped {number:,}: {why}")
+
+
+def _reasons(suites: Sequence[dict[str, Any]]) -> list[tuple[str, int]]:
+    """Why cases were skipped, the most frequent reason first."""
+    counts: dict[str, int] = {}
+    for suite in suites:
+        for case in suite["skipped"]:
+            counts[case["why"]] = counts.get(case["why"], 0) + 1
+    return sorted(counts.items(), key=lambda pair: -pair[1])
+
+
+def _percent(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.1%}" if abs(value) < 10 else f"{value:,.0%}"

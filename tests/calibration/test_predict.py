@@ -1,0 +1,305 @@
+"""Predictions: the estimate's cost functions by hand, no result read, and why a case is skipped."""
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from calibration.measurement import Measurement, Provenance
+from calibration.predict import Prediction, Predictor, Skipped
+from calibration.predict.kernels import kernels_of
+from calibration.shapes import (
+    AttentionCore,
+    Collective,
+    Convolution,
+    Gemm,
+    ModelStep,
+    MoeStep,
+    Pointwise,
+    Recurrent,
+    StepsToTarget,
+    TrainingRun,
+    TransformerStep,
+    Update,
+)
+from hwsim.cost.calibration import load as load_calibration
+from hwsim.cost.collectives import all_gather, all_reduce
+from hwsim.cost.rates import rates
+from hwsim.cost.roofline import kernel_cost
+from hwsim.estimate import simulate
+from hwsim.hardware import catalog
+from hwsim.parallel.plan import Plan
+from workloads.transformer import Transformer
+
+PREDICT = Predictor()
+SHARES = load_calibration()
+GEMM = Gemm(m=4096, n=4096, k=4096)
+CONV = Convolution(
+    way="forward", n=8, c=16, h=32, w=32, k=64, r=3, s=3, pad_h=1, pad_w=1, stride_h=1, stride_w=1
+)
+RNN = Recurrent(cell="rnn", way="forward", hidden=256, batch=16, timesteps=50)
+POINTWISE = Pointwise(op="add", rows=1 << 14, cols=1 << 12, bytes_moved=3 << 28)
+SUM = Collective(collective="all_reduce", bytes=1 << 30)
+STEP = TransformerStep(
+    layers=4,
+    hidden=512,
+    heads=8,
+    kv_heads=8,
+    ffn=2048,
+    gated_mlp=False,
+    vocab=1000,
+    seq=128,
+    global_batch=32,
+    micro_batch=2,
+    dp=4,
+    tp=1,
+    pp=1,
+    cp=1,
+    recompute="none",
+    attention="flash",
+)
+MOE = MoeStep(
+    **STEP.model_dump(exclude={"kind", "experts", "topk"}),
+    experts=8,
+    topk=2,
+    moe_ffn=64,
+    shared_experts=0,
+    ep=4,
+)
+
+
+def measured(shape, device="v100-pcie-16gb", dtype="fp32", **fields):
+    provenance = Provenance(source="here")
+    return Measurement(shape=shape, device=device, dtype=dtype, provenance=provenance, **fields)
+
+
+def joined(shape, devices=4, device="a100-sxm-80gb", **fields):
+    given = {"devices_per_node": 8, "intra_link": "nvlink3-nvswitch", "dtype": "fp16"} | fields
+    return measured(shape, device, devices=devices, **given)
+
+
+CASES = [
+    measured(GEMM, timing="kernel"),
+    measured(CONV),
+    measured(RNN),
+    measured(POINTWISE, timing="call"),
+    measured(Update(optimizer="adam", parameters=10**7)),
+    measured(AttentionCore(way="forward", batch=2, heads=4, kv_heads=4, seq=256, head_dim=64)),
+    joined(SUM),
+    joined(STEP),
+    joined(MOE),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.shape.kind)
+def test_no_prediction_reads_a_result(case):
+    results = {"steps": 3.0, "run_seconds_min": 1.0}
+    filled = case.model_copy(update={"seconds": 123.0, "spread": 0.5, "results": results})
+    assert PREDICT(filled) == PREDICT(case)
+    assert PREDICT(filled) == PREDICT(filled.blank())
+
+
+def test_a_large_product_is_its_flops_over_the_reached_rate():
+    found = PREDICT(measured(GEMM, timing="kernel"))
+    device = catalog.load("v100-pcie-16gb").device
+    flops, launch = 2 * 4096**3, device.launch.kernel
+    assert found.roofline == pytest.approx(flops / device.vector.fp32)
+    assert found.seconds == pytest.approx(flops / (device.vector.fp32 * SHARES.matrix) + launch)
+
+
+def test_the_interval_holds_eighty_percent_of_the_spread():
+    found = PREDICT(CASES[0])
+    assert found.high / found.seconds == pytest.approx(math.exp(1.2816 * SHARES.spread), rel=1e-4)
+    assert found.low * found.high == pytest.approx(found.seconds**2)
+
+
+def test_a_call_waits_for_the_host_and_a_kernel_does_not():
+    tiny = Gemm(m=1, n=1, k=1)
+    launch = catalog.load("v100-pcie-16gb").device.launch
+    assert PREDICT(measured(tiny, timing="kernel")).seconds == pytest.approx(
+        launch.kernel, rel=0.01
+    )
+    assert PREDICT(measured(tiny, timing="call")).seconds == pytest.approx(launch.dispatch)
+
+
+def test_ordinary_units_do_not_run_at_the_rate_of_tensor_cores():
+    half = measured(GEMM, dtype="fp16")
+    units = {
+        name: PREDICT(half.model_copy(update={"engine": name})) for name in ("vector", "matrix")
+    }
+    device = catalog.load("v100-pcie-16gb").device
+    flops = 2 * 4096**3
+    assert units["matrix"].roofline == pytest.approx(flops / device.matrix.fp16)
+    assert units["vector"].roofline == pytest.approx(flops / device.vector.fp16)
+
+
+def test_block_formats_run_at_the_rate_of_their_elements():
+    block, plain = (PREDICT(measured(GEMM, "gb200", dtype)) for dtype in ("mxfp8", "fp8"))
+    assert block == plain
+
+
+def test_a_pointwise_kernel_is_its_traffic():
+    bandwidth = catalog.load("v100-pcie-16gb").device.memory.bandwidth
+    assert PREDICT(measured(POINTWISE)).roofline == pytest.approx((3 << 28) / bandwidth)
+
+
+def test_the_passes_of_a_convolution_have_equal_products():
+    ways = ("forward", "backward_data", "backward_weights")
+    kernels = [
+        kernel
+        for way in ways
+        for kernel in kernels_of(CONV.model_copy(update={"way": way}), "fp32")
+    ]
+    assert [kernel.flops for kernel in kernels] == [2 * 8 * 64 * 16 * 32 * 32 * 9] * 3
+
+
+def test_a_recurrent_layer_is_a_chain_without_the_inputs_product():
+    def flops(way, cell="rnn"):
+        shape = RNN.model_copy(update={"way": way, "cell": cell})
+        return sum(k.total_flops for k in kernels_of(shape, "fp32") if k.engine == "matrix")
+
+    one = 2 * 16 * 256 * 256 * 50
+    assert flops("forward") == flops("backward_data") == flops("backward_weights") == one
+    assert flops("backward") == 2 * one
+    assert flops("forward", "gru") == 3 * one
+    assert flops("forward", "lstm") == 4 * one
+
+
+@given(st.integers(1, 40), st.integers(1, 512), st.integers(1, 128))
+@settings(deadline=None, max_examples=20)
+def test_the_weights_gradient_is_one_product_however_many_steps(steps, hidden, batch):
+    shape = Recurrent(
+        cell="lstm", way="backward_weights", hidden=hidden, batch=batch, timesteps=steps
+    )
+    (kernel,) = kernels_of(shape, "fp32")
+    assert kernel.repeat == 1
+
+
+@given(st.integers(1, 4096), st.integers(1, 4096), st.integers(1, 4096))
+@settings(deadline=None, max_examples=30)
+def test_the_bare_roofline_is_never_slower(m, n, k):
+    found = PREDICT(measured(Gemm(m=m, n=n, k=k), timing="call"))
+    assert 0 < found.roofline <= found.seconds
+
+
+def test_a_collective_goes_over_the_named_links():
+    system = catalog.load("dgx-a100-80gb")
+    assert PREDICT(joined(SUM)).seconds == pytest.approx(all_reduce(1 << 30, 4, system, SHARES))
+    across = joined(SUM, devices=16, inter_link="8xib-hdr")
+    assert PREDICT(across).seconds == pytest.approx(all_reduce(1 << 30, 16, system, SHARES))
+    for name in ("all_gather", "reduce_scatter"):
+        gather = SUM.model_copy(update={"collective": name})
+        assert PREDICT(joined(gather)).seconds == pytest.approx(
+            all_gather(1 << 30, 4, system, SHARES)
+        )
+
+
+def test_the_bare_ring_has_the_links_rate_and_no_latency():
+    bridge = joined(SUM, 2, "rtx2080ti", devices_per_node=2, intra_link="nvlink2-bridge")
+    assert PREDICT(bridge).roofline == pytest.approx(2**30 / 50e9)
+
+
+def test_a_step_of_one_micro_batch_is_the_simulated_one():
+    shape = STEP.model_copy(update={"global_batch": 8})
+    sizes = {
+        "layers": 4,
+        "hidden": 512,
+        "heads": 8,
+        "vocabulary": 1000,
+        "sequence": 128,
+        "dtype": "fp16",
+    }
+    graph = Transformer(**sizes).graph(2)
+    system = catalog.load("dgx-a100-80gb")
+    expected = simulate(system, graph, Plan(dp=4), SHARES).seconds
+    assert PREDICT(joined(shape)).seconds == pytest.approx(expected)
+
+
+def test_micro_batches_repeat_forward_and_backward_alone():
+    few, more, most = (
+        PREDICT(joined(STEP.model_copy(update={"global_batch": 8 * n}))).seconds for n in (1, 2, 3)
+    )
+    assert more - few == pytest.approx(most - more)
+    assert 0 < more - few < few
+
+
+def test_full_recomputation_adds_a_forward_pass_a_micro_batch():
+    plain, full = (
+        PREDICT(joined(STEP.model_copy(update={"recompute": how}))).seconds
+        for how in ("none", "full")
+    )
+    sizes = {
+        "layers": 4,
+        "hidden": 512,
+        "heads": 8,
+        "vocabulary": 1000,
+        "sequence": 128,
+        "dtype": "fp16",
+    }
+    reach = rates(catalog.load("a100-sxm-80gb").device, SHARES, "fp16")
+    forward = sum(
+        kernel_cost(k, reach, "fp16").seconds for k in Transformer(**sizes).graph(2).forward()
+    )
+    assert full - plain == pytest.approx(4 * forward)
+
+
+def test_sharded_optimizer_state_updates_a_share():
+    whole, shared = (
+        PREDICT(joined(STEP.model_copy(update={"zero_stage": stage}))).seconds for stage in (0, 1)
+    )
+    assert shared < whole
+
+
+def test_a_gated_model_has_the_llama_shape():
+    gated = STEP.model_copy(update={"gated_mlp": True})
+    assert isinstance(PREDICT(joined(gated)), Prediction)
+    assert PREDICT(joined(gated)) != PREDICT(joined(STEP))
+
+
+RUN = TrainingRun(benchmark="bert", model="bert-large")
+TARGET = StepsToTarget(workload="bert", target_kind="metric", batch=1, batch_unit="samples")
+MODEL = ModelStep(model="resnet50", phase="training", batch_per_device=8, grad_accum=1)
+SKIPPED = {
+    "an unknown device": (measured(GEMM, device="v101"), "v101"),
+    "no device": (measured(GEMM, device=None), "device"),
+    "a dash": (measured(GEMM, device="-"), "device"),
+    "a dtype without rate": (measured(GEMM, dtype="fp8"), "fp8"),
+    "no dtype": (measured(GEMM, dtype=None), "dtype"),
+    "whole numbers": (measured(GEMM, dtype="int8"), "int8"),
+    "a filter larger than its input": (measured(CONV.model_copy(update={"r": 99})), "99"),
+    "experts": (joined(MOE), "experts"),
+    "a named model": (measured(MODEL), "named models"),
+    "a run": (measured(RUN, devices=None), "runs"),
+    "a count of steps": (measured(TARGET, device=None, dtype=None), "law"),
+    "zero stage 3": (joined(STEP.model_copy(update={"zero_stage": 3})), "ZeRO stage 3"),
+    "no micro-batch": (joined(STEP.model_copy(update={"micro_batch": None})), "micro-batch"),
+    "unknown recomputation": (joined(STEP.model_copy(update={"recompute": "unknown"})), "recomput"),
+    "an uneven batch": (joined(STEP.model_copy(update={"global_batch": 33})), "divide"),
+    "uneven heads": (joined(STEP.model_copy(update={"heads": 7, "kv_heads": 7})), "heads"),
+    "an unknown collective": (joined(SUM.model_copy(update={"collective": "gossip"})), "gossip"),
+    "an unknown link": (joined(SUM, intra_link="nvlink9"), "nvlink9"),
+    "no link": (joined(SUM, intra_link=None), "not stated"),
+    "no network": (joined(SUM, 16), "not stated"),
+    "an unknown network": (joined(SUM, 16, inter_link="unknown"), "unknown"),
+    "a strange network": (joined(SUM, 16, inter_link="8xib-qdr"), "8xib-qdr"),
+    "a larger mesh": (joined(SUM, 16, devices_per_node=16, intra_link="nvlink1"), "16 devices"),
+    "no number of devices": (joined(SUM, None), "devices"),
+    "nothing to sum with": (joined(SUM, 1), "0.0 s"),
+}
+
+
+@pytest.mark.parametrize("name", SKIPPED)
+def test_what_cannot_be_costed_is_skipped_with_its_reason(name):
+    case, reason = SKIPPED[name]
+    found = PREDICT(case)
+    assert isinstance(found, Skipped)
+    assert reason in found.why
+
+
+@pytest.mark.parametrize(
+    ("degree", "word"), [("tp", "tensor"), ("pp", "pipeline"), ("cp", "context")]
+)
+def test_other_parallelism_is_not_simulated_yet(degree, word):
+    shape = STEP.model_copy(update={degree: 2})
+    assert PREDICT(joined(shape, 8)).why == f"{word} parallelism is not simulated yet"

@@ -1,0 +1,98 @@
+"""`hwsim validate`: what it prints and writes, and the faults of its options."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from calibration.validate_cli import app
+from hwsim.errors import InputError
+
+RUN = CliRunner()
+TABLE = (
+    "source,device,dtype,engine,batch,m,n,k,transpose_a,transpose_b,timing,seconds\n"
+    "lab,p4,fp32,vector,1,512,512,512,0,0,kernel,{}\n"
+    "lab,v100-pcie-16gb,fp32,vector,1,512,512,512,0,0,kernel,{}\n"
+    "lab,unheard-of,fp32,vector,1,512,512,512,0,0,kernel,{}\n"
+)
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "some.csv"
+    path.write_text(TABLE.format("1e-4", "5e-5", "1e-5"))
+    return path
+
+
+def ran(*words):
+    done = RUN.invoke(app, [str(word) for word in words])
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done
+
+
+def test_the_json_has_the_stable_keys(table):
+    found = json.loads(ran(table, "--json").stdout)
+    (suite,) = found["suites"]
+    assert suite["name"] == "gemm/lab"
+    assert suite["cases"] == 2
+    assert len(suite["skipped"]) == 1
+    for name in ("hwsim", "roofline", "null"):
+        assert set(suite[name]) == {"mape", "median", "p90", "max", "bias"}
+    assert suite["null"]["max"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_split_changes_the_null_model_alone(table):
+    plain, split = (
+        json.loads(ran(table, "--json", "--split", how).stdout)["suites"][0]
+        for how in ("none", "device")
+    )
+    assert plain["hwsim"] == split["hwsim"]
+    assert split["null"]["max"] > 0.01
+
+
+def test_the_table_says_what_the_errors_are_compared_with(table):
+    shown = ran(table, "--split", "device").stdout
+    for words in ("gemm/lab", "roofline", "null", "every other device", "skipped 1: unheard-of"):
+        assert words in shown
+
+
+def test_results_do_not_change_the_predictions(table, tmp_path):
+    written = []
+    for results in (("1e-4", "5e-5", "1e-5"), ("", "", "")):
+        table.write_text(TABLE.format(*results))
+        out = tmp_path / "out.csv"
+        done = ran(table, "--predictions", out)
+        written.append(out.read_text())
+    assert "2 cases are predicted but not measured" in done.stdout
+    assert written[0] == written[1]
+    assert written[0].splitlines()[0] == "row,predicted,low,high,roofline,why"
+    assert written[0].splitlines()[3].startswith("2,,,,,")
+
+
+def test_predictions_want_one_file(table, tmp_path):
+    with pytest.raises(InputError) as error:
+        ran(table, table, "--predictions", tmp_path / "out.csv")
+    assert "2 files" in error.value.what
+
+
+def test_a_file_that_is_no_table_is_refused(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match="of no known table"):
+        ran(path)
+
+
+def test_a_picture_is_drawn(table, tmp_path):
+    pytest.importorskip("matplotlib")
+    out = tmp_path / "picture.svg"
+    ran(table, "--plot", out)
+    assert "<svg" in out.read_text()
+
+
+def test_a_picture_wants_a_known_type_and_a_measured_case(table, tmp_path):
+    with pytest.raises(InputError, match="svg"):
+        ran(table, "--plot", tmp_path / "picture.bmp")
+    table.write_text(TABLE.format("", "", ""))
+    with pytest.raises(InputError, match="measured"):
+        ran(table, "--plot", tmp_path / "picture.svg")
