@@ -17,6 +17,7 @@ import typer
 from hwsim.cli.options import parse_settings
 from hwsim.errors import InputError, SurroundingsError
 from hwsim.graph import workload as workloads
+from hwsim.report.console import make_console, plain_table
 from hwsim.study.vary import whole_numbers
 from workloads.charlm import CharLM
 
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 
 HIDDEN, DATASET = "workload.hidden", "workload.dataset"
 GRID = {HIDDEN: "32,64,128,256,512", DATASET: "8000,25000,75000"}
+GIVEN_ELSEWHERE = {
+    "hidden": f"write --vary {HIDDEN}=64 or more widths",
+    "dataset": f"write --vary {DATASET}=25000 or more sizes",
+    "corpus": "write --corpus FILE",
+    "vocabulary": "leave it out: it is the corpus's; --corpus FILE gives another text",
+}
 
 app = typer.Typer(
     add_completion=False,
@@ -64,7 +71,7 @@ def run(
     max_steps: Annotated[int, typer.Option(min=1, help="Every run ends here (censored).")] = 40_000,
 ) -> None:
     _need("torch")
-    from calibration.converge.campaign import campaign, check, grid
+    from calibration.converge.campaign import campaign, grid
     from calibration.converge.corpus import load
     from calibration.converge.progress import CampaignProgress
     from calibration.converge.train import Stop
@@ -79,7 +86,6 @@ def run(
     sizes = _grid(vary or [])
     text = load(corpus)
     runs = grid(sizes[HIDDEN], sizes[DATASET], range(seeds))
-    check(runs, workload, text)
     stop = Stop(patience, min_steps, max_steps)
     processes = jobs or os.cpu_count() or 1
     with CampaignProgress(runs) as progress:
@@ -126,15 +132,15 @@ def status(
     from hwsim.convergence.target import crossing
 
     found = curves.read(file)
-    patience = float(found.header["stop"]["patience"])
+    patience = found.header.stop.patience
     rows = [
         {
             "run": curve.run,
-            "parameters": curve.end["parameters"],
-            "dataset": curve.end["dataset"],
+            "parameters": curve.end.parameters,
+            "dataset": curve.end.dataset,
             "steps": round(met.steps),
-            "minimum": round(met.minimum, 4),
-            "minimum_steps": met.minimum_steps,
+            "minimum": round(met.minimum, 4) if math.isfinite(met.minimum) else None,
+            "minimum_steps": round(met.minimum_steps),
             "censored": met.censored,
         }
         for curve in sorted(found.finished.values(), key=_size)
@@ -143,15 +149,11 @@ def status(
     if json_:
         print(json.dumps({"runs": rows}, indent=2))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for column in ("run", "parameters", "dataset", "steps", "minimum", "minimum_steps", "censored"):
-        table.add_column(column, justify="left" if column == "run" else "right")
+    numbers = ("parameters", "dataset", "steps", "minimum", "minimum steps", "censored")
+    table = plain_table("run", right=numbers)
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
-    Console().print(table)
+    make_console().print(table)
 
 
 def _cell(value: object) -> str:
@@ -161,7 +163,7 @@ def _cell(value: object) -> str:
 
 
 def _size(curve: Curve) -> tuple[int, int, int]:
-    return curve.end["dataset"], curve.end["hidden"], curve.end["seed"]
+    return curve.end.dataset, curve.end.hidden, curve.end.seed
 
 
 def _workload(model: str, settings: list[str]) -> CharLM:
@@ -177,6 +179,10 @@ def _workload(model: str, settings: list[str]) -> CharLM:
         root, _, field = path.partition(".")
         if root != "workload":
             raise InputError(f"--set {path}", "found no such field", "write workload.FIELD=VALUE")
+        if field in GIVEN_ELSEWHERE:
+            raise InputError(
+                f"--set {path}", "found what this command sets itself", GIVEN_ELSEWHERE[field]
+            )
         fields[field] = value
     sized = workloads.override(workload, fields)
     if sized.dtype != "fp32":
@@ -186,12 +192,15 @@ def _workload(model: str, settings: list[str]) -> CharLM:
 
 def _grid(texts: list[str]) -> dict[str, tuple[int, ...]]:
     """The sizes of both axes, as given or by default."""
-    chosen = dict(GRID)
+    given: dict[str, str] = {}
     for text in texts:
         path, _, values = text.partition("=")
         if path not in GRID:
             raise InputError(f"--vary {path}", "found no such axis", f"write {' or '.join(GRID)}")
-        chosen[path] = values
+        if path in given:
+            raise InputError(f"--vary {path}", "found twice", "write it once")
+        given[path] = values
+    chosen = GRID | given
     return {path: whole_numbers(path, values) for path, values in chosen.items()}
 
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hwsim import basis
 from hwsim.convergence import law as laws
-from hwsim.convergence.law import DRAWS, HIGH, LOW, Steps
+from hwsim.convergence.law import DRAWS, Steps, interval
 from hwsim.cost.calibration import Calibration
 from hwsim.cost.calibration import load as load_calibration
 from hwsim.errors import InputError
@@ -184,11 +184,11 @@ def _steps(workload: Workload, graph: StepGraph, given: float | None) -> Steps |
 
 def _step(timeline: Timeline, calibration: Calibration) -> Step:
     seconds, parts = _finite(timeline.seconds), timeline.parts()
-    low, high = np.percentile(_luck(calibration), (LOW, HIGH))
+    low, high = interval(_luck(calibration))
     return Step(
         seconds=seconds,
-        low=seconds * float(low),
-        high=_finite(seconds * float(high)),
+        low=seconds * low,
+        high=_finite(seconds * high),
         parts=parts,
         bound=max(parts, key=lambda part: parts[part]),
     )
@@ -210,10 +210,10 @@ def _total(step: Step, count: Steps | None, calibration: Calibration) -> Interva
     if count is None:
         return None
     with np.errstate(over="ignore", invalid="ignore"):
-        low, high = np.percentile(count.draws * step.seconds * _luck(calibration), (LOW, HIGH))
+        low, high = interval(count.draws * step.seconds * _luck(calibration))
     seconds = _finite(count.value * step.seconds)
-    _finite(float(high))
-    return Interval(seconds=seconds, low=min(float(low), seconds), high=max(float(high), seconds))
+    _finite(high)
+    return Interval(seconds=seconds, low=min(low, seconds), high=max(high, seconds))
 
 
 def _convergence(count: Steps | None) -> Convergence | None:

@@ -27,7 +27,7 @@ def test_imports_point_the_agreed_way():
 @pytest.mark.parametrize(
     "words",
     [
-        ("estimate", "--hw", "volta", "--model", "charlm", "--steps", "10"),
+        ("estimate", "--hw", "volta.json", "--model", "charlm"),
         ("hardware", "list"),
         ("workload", "list"),
         ("--help",),

@@ -20,7 +20,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from calibration.converge import curves
 from calibration.converge.corpus import Corpus, load
@@ -57,14 +57,17 @@ class Worker:
 
 
 def grid(hidden: Iterable[int], dataset: Iterable[int], seeds: Iterable[int]) -> list[Run]:
-    """All runs, the longest first so that no core waits for a late giant."""
+    """All runs, one seed after another; of each seed the longest first.
+
+    So an early end leaves whole grids, and no core waits long for a late giant.
+    """
     runs = [Run(h, d, s) for s in seeds for d in dataset for h in hidden]
     return sorted(runs, key=lambda run: (run.seed, -run.weight))
 
 
 def check(runs: list[Run], workload: CharLM, corpus: Corpus) -> None:
     """Raises InputError if a run asks for more text than there is, or less than one window."""
-    least = workload.sequence + 2
+    least = workload.sequence + 1  # inputs, and the same one further as targets
     for run in runs:
         if not least <= run.dataset <= len(corpus.training):
             raise InputError(
@@ -114,32 +117,31 @@ def campaign(
                 worker.process.kill()
 
 
-def header(workload: CharLM, corpus: Corpus, stop: Stop) -> dict[str, Any]:
+def header(workload: CharLM, corpus: Corpus, stop: Stop) -> curves.Header:
     """The first line of the file: what the runs share, and where they were run."""
     import numpy
     import torch
 
-    return {
-        "schema": curves.SCHEMA,
-        "workload": workload.name,
-        "setting": workload.setting(),
-        "corpus": {
-            "name": corpus.name,
-            "sha256": corpus.sha256,
-            "characters": len(corpus.training) + len(corpus.validation),
-            "validation": len(corpus.validation),
-            "vocabulary": corpus.vocabulary,
-        },
-        "stop": asdict(stop),
-        "date": datetime.date.today().isoformat(),
-        "machine": f"{platform.machine()}, one thread per run",
-        "versions": {
+    return curves.Header(
+        workload=workload.name,
+        setting=workload.setting(),
+        corpus=curves.Text(
+            name=corpus.name,
+            sha256=corpus.sha256,
+            characters=len(corpus.training) + len(corpus.validation),
+            validation=len(corpus.validation),
+            vocabulary=corpus.vocabulary,
+        ),
+        stop=curves.StopRule(**asdict(stop)),
+        date=datetime.date.today().isoformat(),
+        machine=f"{platform.machine()}, one thread per run",
+        versions={
             "python": platform.python_version(),
             "torch": torch.__version__,
             "numpy": numpy.__version__,
         },
-        "command": " ".join(["hwsim", *sys.argv[1:]]),
-    }
+        command=" ".join(["hwsim", *sys.argv[1:]]),
+    )
 
 
 def _start(
@@ -148,12 +150,18 @@ def _start(
     # A fresh interpreter, not a fork: torch's thread pools don't survive a fork. It reads the
     # corpus itself: a child that dies before it has taken a large argument would block its parent.
     context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(
-        target=_work, args=(sender, workload, corpus.path, run, stop), daemon=True, name=run.name
-    )
-    with _interrupts_held():
-        process.start()
+    try:
+        receiver, sender = context.Pipe(duplex=False)
+        given = (sender, workload, corpus.path, run, stop)
+        process = context.Process(target=_work, args=given, daemon=True, name=run.name)
+        with _interrupts_held():
+            process.start()
+    except OSError as error:
+        raise SurroundingsError(
+            run.name,
+            f"its process can't be started ({error.strerror})",
+            "finished runs are kept; run again with fewer --jobs",
+        ) from error
     sender.close()
     return receiver, Worker(run, process, attempt)
 
@@ -188,7 +196,7 @@ def _receive(
     worker = active[connection]
     try:
         message = connection.recv()
-    except EOFError:
+    except (EOFError, OSError):  # it died between two messages, or within one
         del active[connection]
         worker.process.join()
         if worker.attempt < ATTEMPTS:

@@ -11,40 +11,91 @@ the middle, are dropped when the campaign goes on.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Annotated, Any, Literal, TextIO
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from hwsim.errors import InputError, SurroundingsError
+from hwsim.graph.workload import Count, Label
+from hwsim.records import validate
 
 SCHEMA = "hwsim.curves/1"
 SHARED = ("workload", "setting", "corpus", "stop")
-ABOUT = (*SHARED, "date", "machine", "versions", "command")
-SIZES = ("hidden", "dataset", "seed", "parameters")
 
-Record = dict[str, Any]
+Line = dict[str, Any]
 
 
-@dataclass
+class Text(BaseModel):
+    """What the runs are trained on, in characters: all of it, and the part for validation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: Label
+    sha256: str
+    characters: Count
+    validation: Count
+    vocabulary: Count
+
+
+class StopRule(BaseModel):
+    """When a run ends: `patience` x the step of its minimum, between two numbers of steps."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    patience: Annotated[float, Field(gt=1, allow_inf_nan=False, strict=True)]
+    least: Count
+    most: Count
+
+
+class Header(BaseModel):
+    """The first line of a file: what its runs share, and where they were run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    schema_: Literal["hwsim.curves/1"] = Field("hwsim.curves/1", alias="schema")
+    workload: Label
+    setting: dict[str, Any]
+    corpus: Text
+    stop: StopRule
+    date: str
+    machine: str
+    versions: dict[str, str]
+    command: str
+
+    def line(self) -> Line:
+        """As it stands in the file."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+class End(BaseModel):
+    """A run's last line: how it ended, and its sizes."""
+
+    model_config = ConfigDict(frozen=True)
+    end: Literal["minimum", "censored"]
+    hidden: Count
+    dataset: Count
+    seed: Annotated[int, Field(ge=0, strict=True)]
+    parameters: Count
+
+
+@dataclass(frozen=True)
 class Curve:
-    """A finished run: its sizes and its evaluations in order."""
+    """A finished run: its last line, and its evaluations in order."""
 
     run: str
-    end: Record
-    steps: list[int] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
+    end: End
+    steps: list[int]
+    losses: list[float]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Curves:
-    """What a campaign's file holds: its header and its finished runs."""
+    """What a campaign's file holds: its header, its finished runs and their lines as they stand."""
 
-    header: Record
+    header: Header
     finished: dict[str, Curve]
     lines: dict[str, list[str]]
 
@@ -55,103 +106,109 @@ def read(path: Path) -> Curves:
     Raises InputError if the file is no campaign, or a line other than the last is broken.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        texts = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(str(path), f"can't be read ({error})", "give a file of curves") from None
-    records = list(_records(path, lines))
-    if not records or records[0][1].get("schema") != SCHEMA:
+    lines = list(_lines(path, texts))
+    if not lines or lines[0][1].get("schema") != SCHEMA:
         raise InputError(
             str(path),
             f"the first line is not a campaign's header ('schema' is not '{SCHEMA}')",
             "give a file written by `hwsim converge run`",
         )
-    header = records[0][1]
-    missing = [key for key in ABOUT if key not in header]
-    if missing:
-        raise InputError(f"{path}: line 1", f"the header has no '{missing[0]}'", "restore the line")
+    header = validate(Header, lines[0][1], f"{path}: line 1")
     finished: dict[str, Curve] = {}
     kept: dict[str, list[str]] = {}
-    open_runs: dict[str, Curve] = {}
-    for line, record in records[1:]:
-        run = str(record.get("run"))
-        if "end" in record:
-            finished[run] = _close(path, open_runs.pop(run, Curve(run, {})), record)
+    opened: dict[str, list[tuple[int, float]]] = {}
+    for text, line in lines[1:]:
+        run = str(line.get("run"))
+        where = f"{path}: run {run}"
+        if "end" in line:
+            finished[run] = _finished(where, run, opened.pop(run, []), line)
         else:
-            curve = open_runs.setdefault(run, Curve(run, {}))
-            if _add(path, curve, record):
+            step, loss = _evaluation(where, line)
+            curve = opened.setdefault(run, [])
+            if curve and step <= curve[-1][0]:  # it begins anew: its first process had died
+                curve.clear()
                 kept[run] = []
-        kept.setdefault(run, []).append(line)
+            curve.append((step, loss))
+        kept.setdefault(run, []).append(text)
     return Curves(header, finished, {run: kept[run] for run in finished})
 
 
-def _add(path: Path, curve: Curve, record: Record) -> bool:
-    """Append an evaluation; True if it begins the run anew (its first process had died)."""
+def _evaluation(where: str, line: Line) -> tuple[int, float]:
     try:
-        step, loss = int(record["step"]), float(record["loss"])
-    except (KeyError, TypeError, ValueError):
+        step, loss = int(line["step"]), float(line["loss"])
+    except (KeyError, TypeError, ValueError, OverflowError):
         step, loss = 0, 0.0
     if step < 1:
         raise InputError(
-            f"{path}: run {curve.run}",
-            "an evaluation has no proper 'step' and 'loss'",
-            "remove the run's lines",
+            where, "an evaluation has no proper 'step' and 'loss'", "remove the run's lines"
         )
-    anew = bool(curve.steps) and step <= curve.steps[-1]
-    if anew:
-        curve.steps, curve.losses = [], []
-    curve.steps.append(step)
-    curve.losses.append(loss)
-    return anew
+    return step, loss
 
 
-def _close(path: Path, curve: Curve, record: Record) -> Curve:
-    if not curve.steps or not all(isinstance(record.get(key), int) for key in SIZES):
-        raise InputError(
-            f"{path}: run {curve.run}",
-            f"it ends without an evaluation or without its sizes ({', '.join(SIZES)})",
-            "remove the run's lines",
-        )
-    curve.end = record
-    return curve
+def _finished(where: str, run: str, curve: list[tuple[int, float]], line: Line) -> Curve:
+    if not curve:
+        raise InputError(where, "it ends without an evaluation", "remove the run's lines")
+    end = validate(End, line, where)
+    return Curve(run, end, [step for step, _ in curve], [loss for _, loss in curve])
 
 
-def _records(path: Path, lines: list[str]) -> Iterator[tuple[str, Record]]:
-    for number, line in enumerate(lines, start=1):
+def _lines(path: Path, texts: list[str]) -> Iterator[tuple[str, Line]]:
+    """Every line as text and parsed, but for a last one that a kill cut short."""
+    for number, text in enumerate(texts, start=1):
         try:
-            record = json.loads(line)
-            if not isinstance(record, dict):
+            line = json.loads(text)
+            if not isinstance(line, dict):
                 raise ValueError("not an object")
-        except ValueError as error:
-            if number == len(lines) and number > 1:
-                return  # the last line was cut short by a kill
+        except (ValueError, RecursionError) as error:
+            if number == len(texts) and number > 1:
+                return
             raise InputError(
                 f"{path}: line {number}", f"not a JSON object ({error})", "remove the line"
             ) from None
-        yield line, record
+        yield text, line
 
 
 @contextmanager
-def writing(path: Path, header: Record) -> Iterator[tuple[TextIO, set[str]]]:
+def writing(path: Path, header: Header) -> Iterator[tuple[TextIO, set[str]]]:
     """The file open at its end, for one campaign at a time, and the runs that it has finished.
 
     Raises InputError if it is a directory, if another campaign writes it or if it was measured in
-    another setting, and SurroundingsError if the disk refuses.
+    another setting, and SurroundingsError if the disk refuses or the system has no file locks.
     """
     if path.is_dir():
         raise InputError(str(path), "is a directory", "write a file's path")
-    try:
+    with _disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(path):
-            done: set[str] = set()
-            if path.exists() and path.stat().st_size > 0:
-                found = read(path)
-                _same_campaign(path, found.header, header)
-                done = set(found.finished)
-                _rewrite(path, found)
-            with path.open("a", encoding="utf-8") as file:
-                if file.tell() == 0:
-                    append(file, header)
-                yield file, done
+    with _alone(path):
+        with _disk(path):
+            done = _resume(path, header)
+            file = path.open("a", encoding="utf-8")
+        try:
+            if file.tell() == 0:
+                append(file, header.line())
+            yield file, done
+        finally:
+            with _disk(path):
+                file.close()
+
+
+def append(file: TextIO, line: Line) -> None:
+    """One line, handed to the system before this returns: a kill doesn't lose it.
+
+    Raises SurroundingsError if the disk refuses.
+    """
+    with _disk(file.name):
+        file.write(json.dumps(line) + "\n")
+        file.flush()
+
+
+@contextmanager
+def _disk(path: Path | str) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise SurroundingsError(
             str(path), f"can't be written ({error.strerror})", "finished runs are kept; run again"
@@ -161,39 +218,52 @@ def writing(path: Path, header: Record) -> Iterator[tuple[TextIO, set[str]]]:
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """A lock that the system lets go when its holder dies, so a kill leaves none behind."""
+    try:
+        import fcntl
+    except ImportError:
+        raise SurroundingsError(
+            str(path), "can't be locked: this system has no fcntl", "run it on Linux or macOS"
+        ) from None
     lock = path.with_name(path.name + ".lock")
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with _disk(lock):
+        file = lock.open("w")
+    with file:
+        with _disk(lock):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Its last holder may have removed it since: then it keeps nobody out.
+                held = os.path.samestat(os.fstat(file.fileno()), lock.stat())
+            except (BlockingIOError, FileNotFoundError):
+                held = False
+        if not held:
             raise InputError(
                 str(path), "another campaign is writing it", "wait for it, or write elsewhere"
-            ) from None
+            )
         try:
             yield
         finally:
             lock.unlink(missing_ok=True)
 
 
-def append(file: TextIO, record: Record) -> None:
-    """One line, handed to the system before this returns: a kill doesn't lose it."""
-    file.write(json.dumps(record) + "\n")
-    file.flush()
-
-
-def _rewrite(path: Path, found: Curves) -> None:
-    """Only what counts: the header and the finished runs; atomically."""
-    text = "\n".join([json.dumps(found.header), *(x for run in found.lines.values() for x in run)])
+def _resume(path: Path, header: Header) -> set[str]:
+    """The runs that the file has finished; all else but its header is dropped from it."""
+    if not path.exists() or path.stat().st_size == 0:
+        return set()
+    found = read(path)
+    _same_campaign(path, found.header, header)
+    lines = [json.dumps(found.header.line()), *(x for run in found.lines.values() for x in run)]
     part = path.with_name(path.name + ".part")
-    part.write_text(text + "\n", encoding="utf-8")
+    part.write_text("\n".join(lines) + "\n", encoding="utf-8")
     os.replace(part, path)
+    return set(found.finished)
 
 
-def _same_campaign(path: Path, old: Record, new: Record) -> None:
+def _same_campaign(path: Path, old: Header, new: Header) -> None:
+    before, now = old.line(), new.line()
     for key in SHARED:
-        if old.get(key) != new.get(key):
+        if before[key] != now[key]:
             raise InputError(
                 f"{path}: {key}",
-                f"the file holds runs of {old.get(key)}, not of {new.get(key)}",
+                f"the file holds runs of {before[key]}, not of {now[key]}",
                 "write to another file with --out",
             )

@@ -36,6 +36,7 @@ FORMS: dict[Form, bool] = {"power": False, "power-plateau": True}
 # the largest model, left out, is predicted better with it than without.
 PLATEAU_SHARE = 0.05
 LEAST_PLATEAU = 1e-9  # steps; as good as none, and its logarithm is finite
+PROVENANCE = {"corpus", "stop", "date", "machine", "versions", "command"}
 TARGET = f"validation loss within {WITHIN:.0%} of the run's own minimum"
 
 
@@ -70,11 +71,11 @@ class Fit:
 
 def points(found: curves.Curves) -> Points:
     """Steps to the target of every finished run of a campaign."""
-    patience = float(found.header["stop"]["patience"])
+    patience = found.header.stop.patience
     rows = []
     for curve in found.finished.values():
         met = crossing(curve.steps, curve.losses, patience=patience)
-        rows.append((curve.end["parameters"], curve.end["dataset"], met.steps, float(met.censored)))
+        rows.append((curve.end.parameters, curve.end.dataset, met.steps, float(met.censored)))
     table = np.array(rows, dtype=float).reshape(-1, 4)
     return Points(table[:, 0], table[:, 1], table[:, 2], table[:, 3] > 0)
 
@@ -96,8 +97,8 @@ def fit_law(path: Path, name: str | None = None) -> Law:
     best = full if seen else fit(rows, center, plateau=False)
     header = found.header
     return Law(
-        name=name or header["workload"],
-        workload=header["workload"],
+        name=name or header.workload,
+        workload=header.workload,
         target=TARGET,
         parameters=_parameters(best.theta, draws, seen),
         plateau="seen" if seen else "not seen",
@@ -112,14 +113,11 @@ def fit_law(path: Path, name: str | None = None) -> Law:
             "data": _short(left_out(rows, center, rows.data, seen)),
         },
         held_out={form: _short(error) for form, error in errors.items()},
-        setting=header["setting"],
+        setting=header.setting,
         runs=len(rows),
         censored=int(rows.censored.sum()),
         draws=tuple((_short(a), _short(k1), _short(k2), _short(b)) for a, k1, k2, b in draws),
-        provenance={
-            key: header[key] for key in ("corpus", "stop", "date", "machine", "versions", "command")
-        }
-        | {"curves": path.name},
+        provenance=header.model_dump(mode="json", include=PROVENANCE) | {"curves": path.name},
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
@@ -14,6 +13,7 @@ from rich.progress import (
 
 from calibration.converge.campaign import Run
 from calibration.converge.train import Evaluation
+from hwsim.report.console import make_console
 
 # The time left follows the speed over the whole campaign, not over its last moments.
 SPEED_PERIOD = 1e6
@@ -23,9 +23,9 @@ class CampaignProgress:
     """A context manager whose `event` takes what `campaign` reports; everything goes to stderr."""
 
     def __init__(self, runs: list[Run]) -> None:
-        self.console = Console(stderr=True)
+        self.console = make_console(stderr=True)
         self.bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TaskProgressColumn(),
             TimeElapsedColumn(),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -52,7 +53,6 @@ def train(workload: CharLM, corpus: Corpus, seed: int, stop: Stop) -> Iterator[E
     A run whose loss is no longer finite ends with that evaluation.
     """
     torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
     torch.manual_seed(seed)
     text = torch.from_numpy(corpus.training[: workload.dataset])
     model = build(workload)
@@ -62,27 +62,38 @@ def train(workload: CharLM, corpus: Corpus, seed: int, stop: Stop) -> Iterator[E
     steps: list[int] = []
     losses: list[float] = []
     spent, due, running = 0.0, FIRST_EVALUATION, 0.0
-    for step in range(1, stop.most + 1):
-        begun = time.perf_counter()
-        starts = torch.randint(len(text) - workload.sequence, (workload.batch,))
-        window = text[starts + offsets]
-        loss = model(window[:-1], window[1:])
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-        optimizer.step()
-        spent += time.perf_counter() - begun
-        running += loss.item()
-        if step < due and step < stop.most:
-            continue
-        with torch.no_grad():
-            losses.append(model(inputs, targets).item())
-        since = step - (steps[-1] if steps else 0)
-        steps.append(step)
-        yield Evaluation(step, losses[-1], running / since, spent)
-        running, due = 0.0, max(int(step * GROWTH), step + LEAST_GAP)
-        if not math.isfinite(losses[-1]) or past_minimum(steps, losses, stop):
-            return
+    with _denormals_flushed():
+        for step in range(1, stop.most + 1):
+            begun = time.perf_counter()
+            starts = torch.randint(len(text) - workload.sequence, (workload.batch,))
+            window = text[starts + offsets]
+            loss = model(window[:-1], window[1:])
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+            optimizer.step()
+            spent += time.perf_counter() - begun
+            running += loss.item()
+            if step < due and step < stop.most:
+                continue
+            with torch.no_grad():
+                losses.append(model(inputs, targets).item())
+            since = step - (steps[-1] if steps else 0)
+            steps.append(step)
+            yield Evaluation(step, losses[-1], running / since, spent)
+            running, due = 0.0, max(int(step * GROWTH), step + LEAST_GAP)
+            if not math.isfinite(losses[-1]) or past_minimum(steps, losses, stop):
+                return
+
+
+@contextmanager
+def _denormals_flushed() -> Iterator[None]:
+    """They slow a CPU down by far; afterwards this thread's other work has them again."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def past_minimum(steps: list[int], losses: list[float], stop: Stop) -> bool:

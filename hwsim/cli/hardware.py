@@ -100,6 +100,9 @@ def _print_fields(system: System, sources: bool) -> None:
     for row in _fields(system):
         table.add_row(*(row if sources else row[:2]))
     console.print(table)
+    if system.node.pairs:
+        links = ", ".join(f"{a}-{b} x{count}" for a, b, count in system.node.pairs)
+        console.print(f"\nnode.pairs: {links}")
     for notes in dict.fromkeys((system.notes, system.device.notes)):
         if notes:
             console.print(notes)
@@ -115,21 +118,19 @@ def _fields(system: System) -> Iterator[tuple[str, str, str]]:
     for path, value in _leaves(form, ""):
         if path in known:
             yield known[path]
-        elif path == "node.pairs":
-            yield path, ", ".join(f"{a}-{b} x{links}" for a, b, links in value), ""
         else:
             yield path, value if isinstance(value, str) else json.dumps(value), ""
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """The dotted path and value of everything that is not empty; a list of lists is one value."""
-    entries = value.items() if isinstance(value, dict) else ()
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        entries = enumerate(value)
-    elif not isinstance(value, dict) and value not in ("", []):
+    """The dotted path and value of every field that is not empty; lists of lists are left out."""
+    if isinstance(value, list):
+        value = {number: entry for number, entry in enumerate(value) if isinstance(entry, dict)}
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{path}.{key}" if path else str(key))
+    elif value != "":
         yield path, value
-    for key, inner in entries:
-        yield from _leaves(inner, f"{path}.{key}" if path else str(key))
 
 
 def _print_json(value: Any) -> None:

@@ -30,7 +30,7 @@ Size = Annotated[float, Field(gt=0)]
 Deviation = Annotated[float, Field(ge=0)]
 
 # 80 % intervals: a tenth of the draws on either side.
-LOW, HIGH = 10.0, 90.0
+LOW, HIGH = 0.1, 0.9
 DRAWS = 2000
 GIVEN = "given"  # in place of a law's name: the count is the user's
 SEED = 2018
@@ -129,11 +129,11 @@ def predict(law: Law, model: float, data: float, setting: dict[str, Any]) -> Ste
     m, d = model / law.center["model"], data / law.center["data"]
     value = float(power_plateau(m, d, p["a"].value, p["k1"].value, p["k2"].value, p["b"].value))
     draws = _draws(law, m, d, math.sqrt(variance))
-    low, high = np.percentile(draws, (LOW, HIGH))
+    low, high = interval(draws)
     return Steps(
         value=value,
-        low=min(float(low), value),
-        high=max(float(high), value),
+        low=min(low, value),
+        high=max(high, value),
         draws=draws,
         law=law.name,
         target=law.target,
@@ -141,6 +141,17 @@ def predict(law: Law, model: float, data: float, setting: dict[str, Any]) -> Ste
         extrapolated=bool(warnings),
         warnings=tuple(warnings),
     )
+
+
+def interval(draws: Floats) -> tuple[float, float]:
+    """The 80 % interval of draws, interpolated between the nearest two.
+
+    >>> interval(np.arange(11.0))
+    (1.0, 9.0)
+    """
+    # np.percentile would do the same, and import twice as much of numpy at the start.
+    low, high = np.interp((LOW, HIGH), np.linspace(0.0, 1.0, len(draws)), np.sort(draws))
+    return float(low), float(high)
 
 
 def given(steps: float) -> Steps:

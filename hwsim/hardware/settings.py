@@ -16,8 +16,9 @@ BY_USER = "set by the user"
 def applied(form: dict[str, Any], values: dict[str, str]) -> dict[str, Any]:
     """A copy of a system's file form with `values` (dotted path -> text) set.
 
-    Raises InputError for a path that does not exist, and for a clock or multiprocessors that
-    some stated peak can't follow; whether a value fits its field is for validation.
+    Raises InputError for a path that does not exist, for a clock or multiprocessors that some
+    stated peak can't follow, and for a device's links where the node's decide; whether a value
+    fits its field is for validation.
     """
     form = copy.deepcopy(form)
     for path, text in values.items():
@@ -31,6 +32,11 @@ def applied(form: dict[str, Any], values: dict[str, str]) -> dict[str, Any]:
             device.get("operations_per_clock", {}).get(engine, {}).pop(dtype, None)
     for path in values:
         _follow(device, path)
+    if "device.memory.capacity" in values and "device.memory.reported" not in values:
+        device["memory"].pop("reported", None)
+        device["sources"].pop("memory.reported", None)
+    if "device.link.bandwidth" in values and "node.link.bandwidth" not in values:
+        _refuse_beside_a_link(form["node"], values["device.link.bandwidth"])
     if "node.devices" in values and "node.pairs" not in values:
         _drop_pairs(form["node"])
     return form
@@ -150,6 +156,16 @@ def _made_of(device: dict[str, Any], path: str) -> list[tuple[str, str]]:
             (e, d) for e, d in stated if e == engine and (field == "clock" or field == d in known)
         ]
     return []
+
+
+def _refuse_beside_a_link(node: dict[str, Any], text: str) -> None:
+    """Costs read the node's link: the device's alone would be set without any effect."""
+    if node.get("link"):
+        raise InputError(
+            "--set device.link.bandwidth",
+            "found the link of a device, where the node's decides",
+            f"write node.link.bandwidth='{text}'",
+        )
 
 
 def _drop_pairs(node: dict[str, Any]) -> None:

@@ -31,8 +31,16 @@ def make_console(*, stderr: bool = False) -> Console:
 
 
 def plain_table(*left: str, right: tuple[str, ...] = (), **options: Any) -> Table:
-    """A table without rules: its `left` columns, then the `right` ones, aligned so."""
-    table = Table(*left, box=None, pad_edge=False, **options)
-    for name in right:
-        table.add_column(name, justify="right")
+    """A table without rules: its `left` columns, then the `right` ones, aligned so.
+
+    The first column stays whole; where a terminal is narrow, the others are folded, never cut.
+    """
+    table = Table(box=None, pad_edge=False, **options)
+    for name in (*left, *right):
+        table.add_column(
+            name,
+            justify="right" if name in right else "left",
+            no_wrap=not table.columns,
+            overflow="fold",
+        )
     return table

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from hwsim import records
 from hwsim.errors import InputError
@@ -46,21 +45,6 @@ class Subject:
         if parts["plan"]:
             plan = _override_plan(plan, parts["plan"])
         return Subject(system, workload, plan)
-
-    def value(self, path: str) -> Any:
-        """The present value at a path, in file form; None if there is nothing."""
-        found: Any = self.system.model_dump(mode="json") | {
-            "workload": self.workload.model_dump(mode="json"),
-            "plan": self.plan.model_dump(mode="json"),
-        }
-        for key in path.split("."):
-            if isinstance(found, dict):
-                found = found.get(key)
-            elif isinstance(found, (list, tuple)) and key.isdigit() and int(key) < len(found):
-                found = found[int(key)]
-            else:
-                return None
-        return found
 
 
 def _override_plan(plan: Plan, settings: Mapping[str, str]) -> Plan:

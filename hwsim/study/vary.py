@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import math
 import re
+import typing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from pydantic import BaseModel
+
+from hwsim import records
 from hwsim.errors import InputError
 from hwsim.estimate import Estimate
+from hwsim.hardware.spec import System
+from hwsim.parallel.plan import Plan
 from hwsim.study.subject import Subject
 
 FLAT = 0.10
@@ -27,7 +34,8 @@ class Variation:
 def parse(text: str, subject: Subject) -> Variation:
     """`PATH=a,b,c`, or `PATH=lo:hi:n` for n values from lo to hi, evenly spaced in their logarithm.
 
-    Integer fields are rounded and repeated values dropped. Raises InputError for another form.
+    Integer fields are rounded and repeated values dropped. Raises InputError for another form, and
+    for a range of a field that holds neither a number nor a quantity.
     """
     path, equals, values = text.partition("=")
     if not equals or not path or not values:
@@ -36,7 +44,15 @@ def parse(text: str, subject: Subject) -> Variation:
         )
     if ":" not in values:
         return Variation(path, tuple(v.strip() for v in values.split(",")))
-    return Variation(path, _geometric(path, values, whole=_is_whole(subject.value(path))))
+    annotation = _annotation(path, subject)
+    kinds = _plain_types(annotation)
+    if annotation is not None and kinds.isdisjoint((int, float)):
+        raise InputError(
+            f"--vary {path}",
+            f"found the range '{values}' of a field that is not a number",
+            "write its values: a,b,c",
+        )
+    return Variation(path, _geometric(path, values, whole=int in kinds))
 
 
 def whole_numbers(path: str, values: str) -> tuple[int, ...]:
@@ -81,8 +97,26 @@ def time_of(estimate: Estimate) -> float:
     return estimate.total.seconds if estimate.total else estimate.step.seconds
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _annotation(path: str, subject: Subject) -> Any:
+    """The annotation of the field at a path; None if there is none."""
+    root, _, rest = path.partition(".")
+    own: dict[str, type[BaseModel]] = {"workload": type(subject.workload), "plan": Plan}
+    parts = (rest if root in own else path).split(".")
+    return records.field_at(
+        own.get(root, System), [int(part) if part.isdecimal() else part for part in parts]
+    )
+
+
+def _plain_types(annotation: Any) -> set[type]:
+    """The classes in an annotation: those of `Bytes | None` are float (a quantity) and NoneType.
+
+    >>> from hwsim.units import Bytes
+    >>> sorted(kind.__name__ for kind in _plain_types(Bytes | None))
+    ['NoneType', 'float']
+    """
+    if isinstance(annotation, type):
+        return {annotation}
+    return {kind for inner in typing.get_args(annotation) for kind in _plain_types(inner)}
 
 
 def _geometric(path: str, values: str, whole: bool) -> tuple[str, ...]:

@@ -32,9 +32,16 @@ def curves(tmp_path_factory):
         "schema": "hwsim.curves/1",
         "workload": "charlm-small",
         "setting": {"depth": 2},
-        "corpus": {"name": "help"},
+        "corpus": {
+            "name": "help",
+            "sha256": "00",
+            "characters": 370_382,
+            "validation": 24_000,
+            "vocabulary": 103,
+        },
         "stop": {"patience": 1.6, "least": 400, "most": 40_000},
-        **dict.fromkeys(("date", "machine", "versions", "command"), ""),
+        "versions": {},
+        **dict.fromkeys(("date", "machine", "command"), ""),
     }
     records = [header]
     for hidden in (32, 64, 128, 256):
@@ -123,6 +130,15 @@ def test_status(hwsim, curves):
     assert rows[0]["run"] == "h32-d8000-s0"
     assert not any(row["censored"] for row in rows)
     assert all(row["steps"] < row["minimum_steps"] for row in rows)
+    assert all(isinstance(row["minimum_steps"], int) for row in rows)
+
+
+def test_status_shows_a_run_as_it_is_named(hwsim, curves, tmp_path):
+    odd = tmp_path / "odd.jsonl"
+    odd.write_text(curves.read_text().replace("h32-d8000-s0", "h32[/x] :smile:"))
+    code, out, err = hwsim("status", odd)
+    assert (code, err) == (0, "")
+    assert "h32[/x] :smile:" in out
 
 
 @pytest.mark.parametrize("command", ["fit", "status"])
@@ -154,6 +170,10 @@ def test_a_file_that_is_none_of_curves(hwsim, tmp_path, command):
         (["--set", "device.name=x"], "write workload.FIELD=VALUE"),
         (["--set", "workload.widht=3"], "widht"),
         (["--set", "workload.batch=-1"], "workload.batch"),
+        (["--set", "workload.hidden=64"], "write --vary workload.hidden=64"),
+        (["--set", "workload.dataset=9000"], "write --vary workload.dataset="),
+        (["--set", "workload.corpus=mine"], "write --corpus FILE"),
+        (["--set", "workload.vocabulary=50"], "it is the corpus's"),
         (["--patience", "1"], "--patience"),
         (["--patience", "0.5"], "--patience"),
         (["--patience", "nan"], "--patience"),

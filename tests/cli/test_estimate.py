@@ -32,6 +32,13 @@ def test_a_table_by_default(hwsim):
     assert "\x1b" not in out
 
 
+def test_a_machine_and_a_model_are_enough(hwsim):
+    code, out, err = hwsim("estimate", "--hw", "volta.json", "--model", "charlm")
+    assert (code, err) == (0, "")
+    for word in ("steps", "time per step", "total training time", "law: charlm-small"):
+        assert word in out
+
+
 @pytest.mark.parametrize("name", ["NO_COLOR", "TERM"])
 def test_no_codes_in_a_pipe(hwsim, monkeypatch, name):
     monkeypatch.setenv(name, {"NO_COLOR": "1", "TERM": "xterm-256color"}[name])

@@ -177,6 +177,7 @@ OPTIONS = [
     setting("hardware-object", "device.memory=16 GiB", "object", "capacity, bandwidth"),
     option("set-device", "--set", "device=v100-sxm2", fragments=("v100-sxm2", "v100-sxm2-16gb")),
     setting("peaks", "device.multiprocessors=0", "0", "at least 1"),
+    setting("device-link", "device.link.bandwidth=99 GB/s", "node.link.bandwidth='99 GB/s'"),
     setting("workload-field", "workload.hiden=64", "hidden"),
     setting("workload-word", "workload.hidden=wide", "wide", "whole number"),
     setting("workload-fraction", "workload.hidden=6.5", "6.5", "whole number"),
@@ -215,6 +216,8 @@ OPTIONS = [
     sweep("one-point", "workload.hidden=32:64:1", "n from 2"),
     sweep("too-many-points", "workload.hidden=1:1e9:100000", "1:1e9:100000", "to 10000"),
     sweep("two-units", "device.memory.bandwidth=1 GB/s:1 TB/s:3", "units", "same unit"),
+    sweep("range-of-words", "device.memory.technology=1:2:3", "technology", "1:2:3", "a,b,c"),
+    sweep("range-of-flags", "plan.overlap=1:2:3", "overlap", "1:2:3", "a,b,c"),
     option("vary-field", "--vary", "workload.hiden=1:8:3", fragments=("hiden", "hidden")),
     option(
         "vary-value", "--vary", "workload.hidden=8,x", fragments=("hidden", "x", "whole number")
@@ -279,11 +282,70 @@ READ = [
 ]
 
 DEEP = setting("workload-deep", "workload.hidden=" + "[" * 30_000, "whole number")
-FAULTS = [*HARDWARE, *MODELS, *OPTIONS, *REFERENCES, *READ, DEEP]
+
+HEADER = {
+    "schema": "hwsim.curves/1",
+    "workload": "charlm-small",
+    "setting": {"depth": 2},
+    "corpus": {"name": "x", "sha256": "", "characters": 9, "validation": 1, "vocabulary": 3},
+    "stop": {"patience": 1.6, "least": 400, "most": 40_000},
+    "date": "",
+    "machine": "",
+    "versions": {},
+    "command": "",
+}
+
+
+def training(name, *words, fragments):
+    model = () if "--model" in words else ("--model", "charlm-small")
+    return Fault(f"run-{name}", ("converge", "run", *model, "--out", FILE, *words), fragments)
+
+
+TRAINING = [
+    training("no-axis", "--vary", "workload.depth=1,2", fragments=("depth", "workload.hidden or")),
+    training("words", "--vary", "workload.hidden=8,x", fragments=("8,x", "whole numbers above 0")),
+    training("zero", "--vary", "workload.dataset=0,9", fragments=("0,9", "whole numbers above 0")),
+    training("one-point", "--vary", "workload.hidden=8:9:1", fragments=("8:9:1", "n from 2")),
+    training("no-text", "--vary", "workload.dataset=30", fragments=("found 30", "31 to")),
+    training("model", "--model", "charml", fragments=("charml", "charlm")),
+    training("other-model", "--model", "speech", fragments=("--model", "speech", "charlm-small")),
+    training("seeds", "--seeds", "0", fragments=("--seeds", "1")),
+    training("patience", "--patience", "nan", fragments=("--patience", "1.05")),
+    training("steps", "--max-steps", "9", fragments=("--min-steps", "400", "--max-steps 9")),
+    training("corpus", "--corpus", "/no.txt", fragments=("/no.txt", "can't be read")),
+    training("hidden", "--set", "workload.hidden=8", fragments=("hidden", "--vary")),
+    training("dataset", "--set", "workload.dataset=8", fragments=("dataset", "--vary")),
+    training("own-corpus", "--set", "workload.corpus=x", fragments=("corpus", "--corpus FILE")),
+    training("symbols", "--set", "workload.vocabulary=9", fragments=("vocabulary", "--corpus")),
+    training("half", "--set", "workload.dtype=fp16", fragments=("dtype", "fp16", "fp32")),
+    training("hardware", "--set", "nodes=2", fragments=("nodes", "workload.FIELD")),
+]
+
+CURVES = [
+    Fault(f"{command}-{name}", ("converge", command, FILE), ("mine.json", *fragments), content)
+    for command in ("status", "fit")
+    for name, content, fragments in (
+        ("empty", "", ("header",)),
+        ("junk", "junk", ("line 1", "JSON")),
+        ("binary", b"\xff\xfe\x00", ("can't be read",)),
+        ("schema", changed(HEADER, "schema", "x"), ("schema", "hwsim.curves/1")),
+        ("stop", changed(HEADER, "stop", 3), ("line 1: stop", "3", "patience, least, most")),
+        ("no-stop", changed(HEADER, "stop", {}), ("line 1: stop.patience", "nothing", "number")),
+        ("patience", changed(HEADER, "stop.patience", 1), ("stop.patience", "more than 1")),
+        ("setting", changed(HEADER, "setting", [1]), ("line 1: setting", "[1]", "object")),
+        ("workload", changed(HEADER, "workload", 3), ("line 1: workload", "3", "text")),
+        ("corpus", changed(HEADER, "corpus.vocabulary", "x"), ("corpus.vocabulary", "whole")),
+    )
+]
+
+FAULTS = [*HARDWARE, *MODELS, *OPTIONS, *REFERENCES, *READ, DEEP, *TRAINING, *CURVES]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_has_one_clear_message(hwsim, tmp_path, fault):
+    if fault.words[0] == "converge":
+        pytest.importorskip("torch")
+        pytest.importorskip("scipy")
     path = tmp_path / "mine.json"
     if fault.content is not None:
         text = fault.content

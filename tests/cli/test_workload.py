@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from hwsim.cli.workload import app
 from hwsim.errors import InputError
-from hwsim.graph.workload import load
+from hwsim.graph.workload import load, registered
 from workloads.charlm import CharLM
 
 
@@ -33,6 +33,15 @@ def test_show_has_a_row_for_each_layer():
     out = run("show", "charlm", "--set", "hidden=256")
     for word in ("hidden", "256", "embedding", "recurrence", "output", "step"):
         assert word in out
+
+
+@pytest.mark.parametrize("text", ["[/foo]", "[red]x", ":smile:"])
+def test_show_prints_text_as_it_stands(text):
+    assert text in run("show", "charlm", "--set", f"corpus={text}")
+
+
+def test_list_is_not_folded_in_a_pipe():
+    assert len(run("list").splitlines()) == 1 + len(registered())
 
 
 def test_show_json_agrees_with_the_graph(tmp_path):

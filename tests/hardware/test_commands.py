@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from hwsim.cli.hardware import app
 from hwsim.errors import InputError
 from hwsim.hardware import catalog
+from hwsim.hardware.figures import figures
 
 
 @pytest.fixture
@@ -34,6 +35,50 @@ def test_show_prints_figures_and_sources(run):
     assert "125 TFLOPS" in plain
     assert "datasheet" not in plain
     assert "NVIDIA V100 datasheet" in full
+
+
+def test_show_begins_with_the_name_and_the_description(run):
+    assert run("show", "volta").stdout.splitlines()[:2] == [
+        "volta",
+        "Volta: DGX-1 with eight V100 16 GB",
+    ]
+
+
+def test_show_prints_the_words_that_decide_costs(run):
+    lines = run("show", "volta").stdout.splitlines()
+    found = {path: text.strip() for path, _, text in (line.partition(" ") for line in lines)}
+    for path, text in {
+        "device.name": "v100-sxm2-16gb",
+        "device.architecture": "Volta",
+        "device.memory.technology": "HBM2",
+        "device.link.kind": "NVLink 2, 6 links x 25 GB/s",
+        "node.topology": "hybrid-cube-mesh",
+        "node.link.kind": "NVLink 2",
+        "node.host_link.kind": "PCIe 3.0 x16",
+        "node.in_switch_reduction": "false",
+        "network.0.kind": "InfiniBand EDR",
+        "network.0.topology": "fat-tree",
+    }.items():
+        assert found[path] == text
+    assert found["node.pairs:"].startswith("0-1 x1, 0-2 x1, 0-3 x2,")
+
+
+@pytest.mark.parametrize("name", ["volta", "frontier-node", "l4"])
+def test_show_prints_every_figure(run, name):
+    lines = run("show", name, "--sources").stdout.splitlines()
+    rows = {line.split()[0]: " ".join(line.split()) for line in lines if line}
+    for figure in figures(catalog.load(name)):
+        assert rows[figure.path] == " ".join(" ".join(figure).split())
+
+
+def test_show_prints_text_as_it_stands(run, tmp_path):
+    form = catalog.file_form(catalog.load("volta"))
+    form["node"]["link"]["kind"] = form["description"] = form["notes"] = "[/b] :smile:"
+    path = tmp_path / "odd.json"
+    path.write_text(json.dumps(form))
+    result = run("show", str(path))
+    assert result.exit_code == 0
+    assert result.stdout.count("[/b] :smile:") == 3
 
 
 def test_show_as_json_is_what_load_reads(run):

@@ -103,6 +103,32 @@ def test_a_peak_set_beside_needs_not_follow():
     assert changed.matrix.fp16 == 136 * 1545e6 * 512
 
 
+def test_a_capacity_that_is_set_replaces_what_the_driver_reports():
+    blackwell = catalog.load("b200-sxm")
+    assert blackwell.device.memory.reported is not None
+    memory = catalog.override(blackwell, {"device.memory.capacity": "300 GiB"}).device.memory
+    assert (memory.capacity, memory.reported) == (300 * 2**30, None)
+    both = {"device.memory.capacity": "300 GiB", "device.memory.reported": "299 GiB"}
+    assert catalog.override(blackwell, both).device.memory.reported == 299 * 2**30
+    other = catalog.override(blackwell, {"device.memory.bandwidth": "1 TB/s"})
+    assert other.device.memory.reported == blackwell.device.memory.reported
+
+
+def test_a_devices_link_is_set_with_the_nodes():
+    with pytest.raises(InputError, match="where the node's decides") as error:
+        catalog.override(VOLTA, {"device.link.bandwidth": "300 GB/s"})
+    assert error.value.instead == "write node.link.bandwidth='300 GB/s'"
+    both = {"device.link.bandwidth": "300 GB/s", "node.link.bandwidth": "300 GB/s"}
+    changed = catalog.override(VOLTA, both)
+    assert changed.device.link.bandwidth == changed.node.link.bandwidth == 300e9
+
+
+def test_a_device_alone_has_no_nodes_link():
+    alone = catalog.load("v100-sxm2-16gb")
+    changed = catalog.override(alone, {"device.link.bandwidth": "300 GB/s"})
+    assert changed.device.link.bandwidth == 300e9
+
+
 @pytest.mark.parametrize("devices", [1, 2, 4, 7])
 def test_a_smaller_node_keeps_the_links_that_are_left(devices):
     node = catalog.override(VOLTA, {"node.devices": str(devices)}).node

@@ -50,30 +50,6 @@ def test_nothing_set_is_nothing_changed():
 
 
 @pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        ("device.memory.bandwidth", "900 GB/s"),
-        ("network.0.ports", 4),
-        ("workload.hidden", 2004),
-        ("plan.dp", 1),
-        ("plan.bucket", "25 MiB"),
-        ("nodes", None),
-        ("network.9.ports", None),
-        ("network.x", None),
-        ("workload.nothing", None),
-        ("workload.hidden.more", None),
-    ],
-)
-def test_a_value_is_in_file_form(path, value):
-    assert VOLTA.value(path) == value
-
-
-@pytest.mark.parametrize("path", ["device.memory.bandwidth", "workload.hidden", "plan.bucket"])
-def test_a_value_can_be_set_as_it_is_read(path):
-    assert VOLTA.with_settings({path: str(VOLTA.value(path))}).value(path) == VOLTA.value(path)
-
-
-@pytest.mark.parametrize(
     ("path", "text", "fragments"),
     [
         ("hidden", "64", ["hidden", "workload."]),

@@ -38,6 +38,10 @@ def timed(seconds, *, fits=True, total=True):
         ("device.memory.bandwidth=100 GB/s:900 GB/s:2", ("100 GB/s", "900 GB/s")),
         ("plan.bucket=1:4MiB:3", ("1 MiB", "2 MiB", "4 MiB")),
         ("workload.dtype=fp32,fp16", ("fp32", "fp16")),
+        ("nodes=1:10:4", ("1", "2", "5", "10")),
+        ("node.price=1:4 USD:3", ("1 USD", "2 USD", "4 USD")),
+        ("network.0.ports=1:9:3", ("1", "3", "9")),
+        ("device.memory.technology=HBM2,HBM3", ("HBM2", "HBM3")),
     ],
 )
 def test_values(text, values):
@@ -87,6 +91,13 @@ def test_values_are_evenly_spaced_in_their_logarithm(low, high, count):
         "workload.hidden=1:4:10001",
         "workload.hidden=1e:4:3",
         "device.memory.bandwidth=1 GB/s:1 TB/s:3",
+        "device.memory.technology=1:2:3",
+        "device.compute_capability=7.0:9.0:3",
+        "node.topology=1:2:3",
+        "network.0.kind=1:2:3",
+        "workload.corpus=1:2:3",
+        "workload.dtype=16:32:2",
+        "plan.overlap=1:2:2",
     ],
 )
 def test_another_form_is_refused(text):

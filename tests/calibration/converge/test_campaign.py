@@ -17,7 +17,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from calibration.converge.campaign import Run, campaign, check, grid
+from calibration.converge import campaign as campaigns
+from calibration.converge.campaign import ATTEMPTS, Run, Worker, campaign, check, grid
 from calibration.converge.corpus import load
 from calibration.converge.train import Stop, train
 from hwsim.errors import InputError, SurroundingsError
@@ -111,20 +112,30 @@ def count(path):
     return path.read_text().count("\n") if path.exists() else 0
 
 
-@pytest.mark.slow
+def kill(process, path, lines, pause):
+    """Kill a command `lines` lines and `pause` seconds after its workers begin, or once it ends."""
+
+    def begun():
+        # The header and what was finished stand already; new lines come from now on.
+        return count(path) > 0 and len(children(process.pid)) > 1
+
+    def ended():
+        return process.poll() is not None
+
+    wait_for(lambda: begun() or ended())
+    enough = count(path) + lines
+    wait_for(lambda: count(path) >= enough or ended())
+    time.sleep(pause)
+    orphans = children(process.pid)
+    process.kill()
+    process.communicate()
+    wait_for(lambda: not living(orphans))
+
+
 def test_killed_at_any_moment_it_goes_on(tmp_path, whole):
     path, chance = tmp_path / "curves.jsonl", random.Random(5)
     for _ in range(3):
-        process = begin(path, jobs=2)
-        # The header and what was finished stand when a campaign begins; then come new lines.
-        wait_for(lambda: count(path) > 0 and len(children(process.pid)) > 1)  # noqa: B023
-        enough = count(path) + chance.randrange(18)
-        wait_for(lambda: count(path) >= enough or process.poll() is not None)  # noqa: B023
-        time.sleep(chance.random() * 0.1)
-        orphans = children(process.pid)
-        process.kill()
-        process.communicate()
-        wait_for(lambda: not living(orphans))  # noqa: B023
+        kill(begin(path, jobs=2), path, chance.randrange(18), chance.random() * 0.1)
     process = begin(path, jobs=2)
     out, err = process.communicate()
     assert process.returncode == 0, err
@@ -132,7 +143,6 @@ def test_killed_at_any_moment_it_goes_on(tmp_path, whole):
     assert curves(path) == whole
 
 
-@pytest.mark.slow
 def test_ctrl_c_keeps_finished_runs(tmp_path, corpus, whole):
     path = tmp_path / "curves.jsonl"
     process = begin(path, jobs=1)
@@ -146,7 +156,6 @@ def test_ctrl_c_keeps_finished_runs(tmp_path, corpus, whole):
     assert curves(path) == {RUNS[0].name: whole[RUNS[0].name]}
 
 
-@pytest.mark.slow
 def test_a_killed_worker_is_started_again(tmp_path, corpus, whole):
     path, killed = tmp_path / "curves.jsonl", []
 
@@ -161,7 +170,6 @@ def test_a_killed_worker_is_started_again(tmp_path, corpus, whole):
     assert curves(path) == {killed[0]: whole[killed[0]]}
 
 
-@pytest.mark.slow
 def test_a_run_that_dies_twice_ends_the_campaign(tmp_path, corpus):
     path = tmp_path / "curves.jsonl"
 
@@ -176,19 +184,70 @@ def test_a_run_that_dies_twice_ends_the_campaign(tmp_path, corpus):
     assert curves(path) == {}
 
 
-def test_a_grid_begins_with_the_longest_runs():
+class Ended:
+    """The process of a worker that was killed."""
+
+    exitcode = -9
+
+    def join(self):
+        pass
+
+
+class Cut:
+    """A connection whose worker was killed before, or within, a message."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def recv(self):
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [EOFError(), OSError("got end of file during message")])
+def test_a_message_cut_short_is_a_death(error):
+    def receive(attempt):
+        active = {connection: Worker(RUNS[0], Ended(), attempt)}
+        again = campaigns._receive(connection, active, None, CharLMSmall(), lambda *_: None)
+        assert active == {}
+        return again
+
+    connection = Cut(error)
+    assert receive(1) == [(RUNS[0], 2)]
+    with pytest.raises(SurroundingsError, match="the run died 2 times"):
+        receive(ATTEMPTS)
+
+
+def test_a_process_that_can_not_be_started_is_the_surroundings(tmp_path, corpus, monkeypatch):
+    def refuse(_):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(multiprocessing.context.SpawnProcess, "start", refuse)
+    with pytest.raises(SurroundingsError, match="can't be started") as caught:
+        measure(corpus, tmp_path / "curves.jsonl")
+    assert caught.value.where == RUNS[0].name
+    assert "--jobs" in caught.value.instead
+
+
+def test_a_grid_goes_seed_by_seed_with_the_longest_runs_first():
     runs = grid((8, 64), (1000, 9000), range(2))
     assert len(set(runs)) == 8
-    assert runs[0] == Run(64, 9000, 0)
     assert [run.seed for run in runs] == [0] * 4 + [1] * 4
+    for seed in (runs[:4], runs[4:]):
+        assert (seed[0].hidden, seed[0].dataset) == (64, 9000)
+        assert seed == sorted(seed, key=lambda run: -run.weight)
 
 
-@pytest.mark.parametrize("dataset", [1, 31, 400_000])
+@pytest.mark.parametrize("dataset", [1, 30, 400_000])
 def test_a_data_set_must_fit_the_corpus(corpus, dataset):
     with pytest.raises(InputError, match=f"found {dataset} characters") as caught:
         check([Run(8, dataset, 0)], CharLMSmall(), corpus)
-    assert "write a size from 32 to" in caught.value.instead
+    assert "write a size from 31 to" in caught.value.instead
 
 
-def test_a_data_set_of_one_window_will_do(corpus):
-    check([Run(8, 32, 0), Run(8, len(corpus.training), 0)], CharLMSmall(), corpus)
+@pytest.mark.parametrize("room", [0, 1])
+def test_a_data_set_of_one_window_will_do(corpus, room):
+    size = CharLMSmall().sequence + 1 + room
+    check([Run(8, size, 0), Run(8, len(corpus.training), 0)], CharLMSmall(), corpus)
+    workload = CharLMSmall(hidden=8, dataset=size, vocabulary=corpus.vocabulary)
+    (evaluation,) = train(workload, corpus, 0, Stop(least=1, most=1))
+    assert evaluation.step == 1

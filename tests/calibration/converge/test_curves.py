@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,17 +12,24 @@ import pytest
 from calibration.converge import curves
 from hwsim.errors import InputError, SurroundingsError
 
-HEADER = {
+LINE = {
     "schema": curves.SCHEMA,
     "workload": "charlm-small",
     "setting": {"depth": 2, "batch": 32},
-    "corpus": {"name": "help", "sha256": "00"},
+    "corpus": {
+        "name": "help",
+        "sha256": "00",
+        "characters": 9000,
+        "validation": 1000,
+        "vocabulary": 50,
+    },
     "stop": {"patience": 1.6, "least": 400, "most": 40_000},
     "date": "2026-01-01",
     "machine": "x86_64",
     "versions": {"python": "3.11"},
     "command": "hwsim converge run",
 }
+HEADER = curves.Header.model_validate(LINE)
 
 
 def evaluations(run, losses, begin=20):
@@ -46,7 +55,7 @@ def lines(*records):
     return "".join(json.dumps(record) + "\n" for record in records)
 
 
-WHOLE = lines(HEADER, *evaluations("a", [3.0, 2.0, 1.0]), end("a"))
+WHOLE = lines(LINE, *evaluations("a", [3.0, 2.0, 1.0]), end("a"))
 
 
 @pytest.fixture
@@ -66,12 +75,12 @@ def test_a_finished_run_is_read(path):
     assert found.header == HEADER
     (curve,) = found.finished.values()
     assert (curve.run, curve.steps, curve.losses) == ("a", [20, 25, 30], [3.0, 2.0, 1.0])
-    assert curve.end["parameters"] == 999
+    assert curve.end == curves.End(end="minimum", hidden=8, dataset=1000, seed=0, parameters=999)
 
 
 def test_runs_may_be_interleaved(path):
     a, b = evaluations("a", [3.0, 2.0]), evaluations("b", [5.0, 4.0])
-    path.write_text(lines(HEADER, a[0], b[0], b[1], a[1], end("b"), end("a")))
+    path.write_text(lines(LINE, a[0], b[0], b[1], a[1], end("b"), end("a")))
     found = curves.read(path).finished
     assert found["a"].losses == [3.0, 2.0]
     assert found["b"].losses == [5.0, 4.0]
@@ -107,7 +116,7 @@ def test_a_last_line_without_its_line_end_counts(path):
 
 def test_a_run_that_began_anew_keeps_its_second_attempt(path):
     first, second = evaluations("a", [9.0, 8.0]), evaluations("a", [3.0, 2.0, 1.0])
-    path.write_text(lines(HEADER, *first, *second, end("a")))
+    path.write_text(lines(LINE, *first, *second, end("a")))
     assert curves.read(path).finished["a"].losses == [3.0, 2.0, 1.0]
     assert resume(path) == {"a"}
     assert path.read_text() == WHOLE
@@ -128,6 +137,7 @@ def test_a_broken_line_in_the_middle_is_named(path):
         {"run": "b", "step": "soon", "loss": 1.0},
         {"run": "b", "step": 0, "loss": 1.0},
         {"run": "b", "step": 20, "loss": None},
+        {"run": "b", "step": float("inf"), "loss": 1.0},
     ],
 )
 def test_an_evaluation_needs_its_step_and_loss(path, fault):
@@ -136,16 +146,35 @@ def test_an_evaluation_needs_its_step_and_loss(path, fault):
         curves.read(path)
 
 
-def test_an_end_needs_evaluations_and_sizes(path):
-    sized = end("b")
-    unsized = {key: value for key, value in sized.items() if key != "parameters"}
-    for faulty in ([sized], [*evaluations("b", [1.0]), unsized]):
-        path.write_text(WHOLE + lines(*faulty))
-        with pytest.raises(InputError, match="run b: it ends without"):
-            curves.read(path)
+def test_an_end_needs_evaluations(path):
+    path.write_text(WHOLE + lines(end("b")))
+    with pytest.raises(InputError, match="run b: it ends without an evaluation"):
+        curves.read(path)
 
 
-@pytest.mark.parametrize("content", ["", "\n", "hello\n", '{"run": 1}\n', "[]\n", "\ufeff{}\n"])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("parameters", None),
+        ("parameters", 0),
+        ("hidden", -8),
+        ("dataset", 0),
+        ("dataset", "1000"),
+        ("seed", -1),
+        ("seed", True),
+        ("end", "soon"),
+    ],
+)
+def test_an_end_has_sizes_above_zero(path, key, value):
+    path.write_text(WHOLE + lines(*evaluations("b", [1.0]), end("b") | {key: value}))
+    with pytest.raises(InputError, match=f"run b: {key}: found") as caught:
+        curves.read(path)
+    assert caught.value.instead
+
+
+@pytest.mark.parametrize(
+    "content", ["", "\n", "hello\n", '{"run": 1}\n', "[]\n", "\ufeff{}\n", "[" * 100_000]
+)
 def test_what_is_no_campaign(path, content):
     path.write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=r"curves\.jsonl"):
@@ -153,9 +182,31 @@ def test_what_is_no_campaign(path, content):
 
 
 def test_a_header_lacks_nothing(path):
-    path.write_text(lines({k: v for k, v in HEADER.items() if k != "stop"}))
-    with pytest.raises(InputError, match="line 1: the header has no 'stop'"):
+    path.write_text(lines({k: v for k, v in LINE.items() if k != "stop"}))
+    with pytest.raises(InputError, match="line 1: stop: found nothing"):
         curves.read(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "place"),
+    [
+        ("workload", 3, "workload"),
+        ("setting", [1], "setting"),
+        ("corpus", {"name": "help"}, r"corpus\.sha256"),
+        ("stop", {}, r"stop\.patience"),
+        ("stop", 3, "stop"),
+        ("stop", {"patience": 1.0, "least": 1, "most": 2}, r"stop\.patience"),
+        ("stop", {"patience": float("nan"), "least": 1, "most": 2}, r"stop\.patience"),
+        ("stop", {"patience": 1.6, "least": 0, "most": 2}, r"stop\.least"),
+        ("versions", "3.11", "versions"),
+        ("more", 1, "more"),
+    ],
+)
+def test_a_header_is_checked(path, key, value, place):
+    path.write_text(lines(LINE | {key: value}))
+    with pytest.raises(InputError, match=rf"line 1: {place}: found") as caught:
+        curves.read(path)
+    assert caught.value.instead
 
 
 def test_what_can_not_be_read(path):
@@ -167,10 +218,10 @@ def test_what_can_not_be_read(path):
 
 
 def test_a_header_alone_has_no_runs(path):
-    path.write_text(lines(HEADER))
+    path.write_text(lines(LINE))
     assert curves.read(path).finished == {}
     assert resume(path) == set()
-    assert path.read_text() == lines(HEADER)
+    assert path.read_text() == lines(LINE)
 
 
 @pytest.mark.parametrize("before", [None, ""])
@@ -178,7 +229,7 @@ def test_a_new_or_empty_file_gets_its_header(path, before):
     if before is not None:
         path.write_text(before)
     assert resume(path) == set()
-    assert path.read_text() == lines(HEADER)
+    assert path.read_text() == lines(LINE)
 
 
 @pytest.mark.parametrize("where", [".", "..", "/", "folder"])
@@ -213,25 +264,58 @@ def test_a_second_campaign_on_the_same_file_is_refused(path):
     assert resume(path) == set()
 
 
+def test_a_lock_whose_file_is_gone_is_none(path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def lock_late(file, _):
+        os.unlink(file.name)  # the campaign that held it has just ended
+
+    monkeypatch.setattr(fcntl, "flock", lock_late)
+    with pytest.raises(InputError, match="another campaign is writing it"):
+        resume(path)
+    assert not path.exists()
+
+
+def test_without_file_locks_nothing_is_written(path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    with pytest.raises(SurroundingsError, match="no fcntl; run it on Linux or macOS"):
+        resume(path)
+    assert not path.exists()
+
+
+def test_a_fault_of_the_campaign_is_not_the_files(path):
+    with pytest.raises(BlockingIOError), curves.writing(path, HEADER):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+
 def test_no_lock_is_left(path):
     resume(path)
     with pytest.raises(InputError):
-        resume(path, HEADER | {"workload": "charlm"})
+        resume(path, HEADER.model_copy(update={"workload": "charlm"}))
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
-@pytest.mark.parametrize("key", ["workload", "setting", "corpus", "stop"])
-def test_another_setting_is_refused(path, key):
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("workload", "charlm"),
+        ("setting", {"depth": 3, "batch": 32}),
+        ("corpus", HEADER.corpus.model_copy(update={"sha256": "01"})),
+        ("stop", HEADER.stop.model_copy(update={"most": 50_000})),
+    ],
+)
+def test_another_setting_is_refused(path, key, value):
     path.write_text(WHOLE)
     with pytest.raises(InputError, match=f"{key}: the file holds runs of") as caught:
-        resume(path, HEADER | {key: "other"})
+        resume(path, HEADER.model_copy(update={key: value}))
     assert "--out" in caught.value.instead
     assert path.read_text() == WHOLE
 
 
 def test_another_day_or_version_is_not(path):
     path.write_text(WHOLE)
-    assert resume(path, HEADER | {"date": "2026-02-02", "versions": {}, "command": ""}) == {"a"}
+    later = {"date": "2026-02-02", "versions": {}, "command": ""}
+    assert resume(path, HEADER.model_copy(update=later)) == {"a"}
     assert curves.read(path).header == HEADER
 
 
@@ -251,8 +335,9 @@ def test_a_disk_that_fills_up_keeps_what_was_finished(path, monkeypatch):
     def append_two():
         with curves.writing(path, HEADER) as (file, _):
             curves.append(file, evaluations("b", [3.0])[0])
-            monkeypatch.setattr(curves.json, "dumps", full)
-            curves.append(file, end("b"))
+            with monkeypatch.context() as patch:
+                patch.setattr(curves.json, "dumps", full)
+                curves.append(file, end("b"))
 
     with pytest.raises(SurroundingsError, match="finished runs are kept"):
         append_two()

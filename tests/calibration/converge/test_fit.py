@@ -31,8 +31,18 @@ def synthetic(seed=0, a=400.0, b=150.0, noise=0.05, models=MODELS, data=DATA, se
 def write(path, rows, censored=()):
     """A file of curves that meet the target at `rows.steps`, the minimum at twice that."""
     stop = {"patience": PATIENCE, "least": 1, "most": 10**9}
-    about = dict.fromkeys(curves.ABOUT, "") | {"workload": "charlm-small", "stop": stop}
-    records = [about | {"schema": curves.SCHEMA, "setting": {"depth": 2}}]
+    about = {"name": "help", "sha256": "", "characters": 9, "validation": 1, "vocabulary": 3}
+    header = curves.Header(
+        workload="charlm-small",
+        setting={"depth": 2},
+        corpus=curves.Text(**about),
+        stop=curves.StopRule(**stop),
+        date="",
+        machine="",
+        versions={},
+        command="",
+    )
+    records = [header.line()]
     for i, (model, data, steps) in enumerate(zip(rows.model, rows.data, rows.steps, strict=True)):
         last = 2.0 * steps * (1.1 if i in censored else 1.7)
         for step in np.unique(np.geomspace(steps / 8, last, 120).round().astype(int)):

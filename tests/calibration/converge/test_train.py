@@ -35,6 +35,11 @@ def test_the_loss_falls(corpus):
     assert found[-1].train_loss < found[0].train_loss
 
 
+def test_small_numbers_are_as_before_a_run(corpus):
+    run(corpus, stop=Stop(1.6, 1, 1))
+    assert float(np.float64(1e-300)) * 1e-20 > 0.0
+
+
 def test_evaluations_begin_early_and_spread_out(corpus):
     steps = [e.step for e in run(corpus)]
     assert steps[0] == FIRST_EVALUATION
