@@ -56,5 +56,5 @@ class Timeline:
         for begin, end in gaps:
             covered = sum(max(0.0, min(end, b) - max(begin, a)) for a, b in busy)
             parts["communication"] += covered
-            parts["bubble"] += end - begin - covered
+            parts["bubble"] += max(end - begin - covered, 0.0)  # never a rounding error below 0
         return parts
