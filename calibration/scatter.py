@@ -66,6 +66,6 @@ def save(path: Path, found: Sequence[Outcome]) -> None:
     panel.spines[["top", "right"]].set_visible(False)
     figure.legend(frameon=False, fontsize=7, loc="outside right upper", markerscale=2)
     try:
-        figure.savefig(path, dpi=150)
+        figure.savefig(path, dpi=150, bbox_inches="tight")
     except OSError as error:
         raise SurroundingsError(str(path), f"can't be written ({error.strerror})") from None
