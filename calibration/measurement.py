@@ -120,22 +120,9 @@ class Measurement(Case):
 
 def text_of(path: str) -> str:
     """The text of a UTF-8 file, or of standard input for `-`. Raises InputError."""
-    where = jsonfile.STDIN if path == "-" else path
-    try:
-        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-    except FileNotFoundError:
-        raise InputError(where, "found no such file", "write a path that exists") from None
-    except IsADirectoryError:
-        raise InputError(where, "found a directory", "write the path of a file in it") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        what = f"found a file that can't be read ({reason})"
-        raise InputError(where, what, "make it readable or write another path") from None
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        what = f"found bytes that are not UTF-8 text (at byte {error.start})"
-        raise InputError(where, what, "write the file in UTF-8") from None
+    if path == "-":
+        return jsonfile.stream_text(sys.stdin, jsonfile.LARGEST_DATA)
+    return jsonfile.file_text(path, path, jsonfile.LARGEST_DATA)
 
 
 def read(path: str) -> list[Measurement]:

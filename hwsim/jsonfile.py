@@ -9,16 +9,17 @@ from typing import Any, TextIO
 
 from hwsim.errors import InputError, at, several, shown
 
-LARGEST = 1 << 20  # bytes of one file
+LARGEST = 1 << 20  # bytes of one file of specs
+LARGEST_DATA = 1 << 30  # bytes of one file of data: timings, curves, a text to train on
 STDIN = "standard input"
 TOO_DEEP = "found objects nested too deep"
 
 
-def file_text(path: str, where: str) -> str:
-    """The text of a UTF-8 file of at most 1 MiB. Raises InputError."""
+def file_text(path: str, where: str, largest: int = LARGEST) -> str:
+    """The text of a UTF-8 file of at most `largest` bytes. Raises InputError."""
     try:
         with open(path, "rb") as stream:
-            data = stream.read(LARGEST + 1)
+            data = stream.read(largest + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(where, f"found no file {path}", "write a path that exists") from None
     except IsADirectoryError:
@@ -27,27 +28,27 @@ def file_text(path: str, where: str) -> str:
         reason = getattr(error, "strerror", None) or error
         what = f"found a file that can't be read ({reason})"
         raise InputError(where, what, "make it readable or write another path") from None
-    return _decoded(data, where)
+    return _decoded(data, where, largest)
 
 
-def stream_text(stream: TextIO | None) -> str:
-    """The text of standard input, at most 1 MiB of it. Raises InputError."""
+def stream_text(stream: TextIO | None, largest: int = LARGEST) -> str:
+    """The text of standard input, at most `largest` bytes of it. Raises InputError."""
     if stream is None:
         raise InputError("-", "found no standard input", "write a file or a shipped name")
     raw = getattr(stream, "buffer", None)
     if raw is not None:
-        return _decoded(raw.read(LARGEST + 1), STDIN)
-    return _decoded(stream.read(LARGEST + 1).encode(errors="surrogatepass"), STDIN)
+        return _decoded(raw.read(largest + 1), STDIN, largest)
+    return _decoded(stream.read(largest + 1).encode(errors="surrogatepass"), STDIN, largest)
 
 
-def _decoded(data: bytes, where: str) -> str:
-    if len(data) > LARGEST:
-        raise InputError(where, "found more than 1 MiB", "write a smaller file")
+def _decoded(data: bytes, where: str, largest: int) -> str:
+    if len(data) > largest:
+        raise InputError(where, f"found more than {largest >> 20} MiB", "write a smaller file")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         what = f"found bytes that are not UTF-8 text (at byte {error.start})"
-        raise InputError(where, what, "write a JSON file in UTF-8") from None
+        raise InputError(where, what, "save it as text in UTF-8") from None
 
 
 class _Object(dict[str, Any]):

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from hwsim import jsonfile
 from hwsim.errors import InputError
 
 DEFAULT = "pydoc-topics"
@@ -40,7 +41,7 @@ def load(path: Path | None = None, validation: int = VALIDATION_CHARACTERS) -> C
 
     Raises InputError if the file can't be read as text or is too short to cut.
     """
-    name, raw = (DEFAULT, _pydoc_topics()) if path is None else (path.name, _read(path))
+    name, raw = (DEFAULT, _pydoc_topics()) if path is None else (path.name, _text(path))
     paragraphs = list(dict.fromkeys(p.strip() for p in raw.split("\n\n") if p.strip()))
     random.Random(SHUFFLE_SEED).shuffle(paragraphs)
     text = "\n\n".join(paragraphs)
@@ -68,14 +69,6 @@ def _pydoc_topics() -> str:
     return "\n\n".join(topics.topics.values())
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            str(path), f"byte {error.start} is not UTF-8 text", "give a plain text file"
-        ) from None
-    except OSError as error:
-        raise InputError(
-            str(path), f"can't be read ({error.strerror})", "give a plain text file"
-        ) from None
+def _text(path: Path) -> str:
+    text = jsonfile.file_text(str(path), str(path), jsonfile.LARGEST_DATA)
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -21,6 +21,7 @@ from typing import Annotated, Any, Literal, TextIO
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hwsim import jsonfile
 from hwsim.errors import InputError, SurroundingsError
 from hwsim.graph.workload import Count, Label
 from hwsim.records import validate
@@ -105,11 +106,8 @@ def read(path: Path) -> Curves:
 
     Raises InputError if the file is no campaign, or a line other than the last is broken.
     """
-    try:
-        texts = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(str(path), f"can't be read ({error})", "give a file of curves") from None
-    lines = list(_lines(path, texts))
+    text = jsonfile.file_text(str(path), str(path), jsonfile.LARGEST_DATA)
+    lines = list(_lines(path, text.splitlines()))
     if not lines or lines[0][1].get("schema") != SCHEMA:
         raise InputError(
             str(path),

@@ -312,7 +312,7 @@ TRAINING = [
     training("seeds", "--seeds", "0", fragments=("--seeds", "1")),
     training("patience", "--patience", "nan", fragments=("--patience", "1.05")),
     training("steps", "--max-steps", "9", fragments=("--min-steps", "400", "--max-steps 9")),
-    training("corpus", "--corpus", "/no.txt", fragments=("/no.txt", "can't be read")),
+    training("corpus", "--corpus", "/no.txt", fragments=("/no.txt", "found no file")),
     training("hidden", "--set", "workload.hidden=8", fragments=("hidden", "--vary")),
     training("dataset", "--set", "workload.dataset=8", fragments=("dataset", "--vary")),
     training("own-corpus", "--set", "workload.corpus=x", fragments=("corpus", "--corpus FILE")),
@@ -327,7 +327,7 @@ CURVES = [
     for name, content, fragments in (
         ("empty", "", ("header",)),
         ("junk", "junk", ("line 1", "JSON")),
-        ("binary", b"\xff\xfe\x00", ("can't be read",)),
+        ("binary", b"\xff\xfe\x00", ("not UTF-8",)),
         ("schema", changed(HEADER, "schema", "x"), ("schema", "hwsim.curves/1")),
         ("stop", changed(HEADER, "stop", 3), ("line 1: stop", "3", "patience, least, most")),
         ("no-stop", changed(HEADER, "stop", {}), ("line 1: stop.patience", "nothing", "number")),
