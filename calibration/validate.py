@@ -20,18 +20,12 @@ from calibration import measurement as measurements
 from calibration.measurement import Measurement
 from calibration.null import Sample, null_seconds
 from calibration.predict import Prediction, Predictor, Skipped
+from calibration.refit import Predict
 from calibration.sources import tables
+from hwsim.cost.calibration import load
 from hwsim.errors import InputError, SurroundingsError
 
 WORST = 5
-# Tables that the default calibration's shares were set on (its `sources` say so).
-IN_SAMPLE = {
-    ("gemm", "deepbench"),
-    ("gemm", "neusight"),
-    ("gemm", "mamf"),
-    ("pointwise", "neusight"),
-    ("recurrent", "deepbench"),
-}
 HEADER = ("row", "predicted", "low", "high", "roofline", "why")
 Errors = dict[str, float] | None
 
@@ -62,9 +56,12 @@ def read(path: str) -> list[Measurement]:
 
 
 def outcomes(
-    cases: Iterable[Measurement], split: str = "none", predictor: Predictor | None = None
+    cases: Iterable[Measurement], split: str = "none", predictor: Predict | None = None
 ) -> list[Outcome]:
-    """What hwsim and the null model say about each case. Raises InputError for an unknown split."""
+    """What hwsim and the null model say about each case. Raises InputError for an unknown split.
+
+    `predictor` is by default that of what is shipped.
+    """
     predict = predictor or Predictor()
     found = [Outcome(case, predict(case)) for case in cases]
     by_table: dict[str, list[int]] = defaultdict(list)
@@ -81,15 +78,19 @@ def outcomes(
     return found
 
 
-def suites(found: Sequence[Outcome]) -> list[dict[str, Any]]:
-    """One record for each table and source, in their order."""
+def suites(found: Sequence[Outcome], split: str = "none") -> list[dict[str, Any]]:
+    """One record for each table and source, in their order.
+
+    `in_sample`: without a split, whether cases of the table are among those that the shipped
+    calibrations were fitted to.
+    """
     groups: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
     for outcome in found:
         groups[outcome.suite].append(outcome)
-    return [_suite(table, source, members) for (table, source), members in groups.items()]
+    return [_suite(table, source, members, split) for (table, source), members in groups.items()]
 
 
-def _suite(table: str, source: str, members: Sequence[Outcome]) -> dict[str, Any]:
+def _suite(table: str, source: str, members: Sequence[Outcome], split: str) -> dict[str, Any]:
     scored = list(_scored(members))
     skipped = [
         {"case": o.measurement.describe(), "why": o.answer.why}
@@ -106,7 +107,7 @@ def _suite(table: str, source: str, members: Sequence[Outcome]) -> dict[str, Any
         "roofline": errors([(answer.roofline, truth) for _, answer, truth in scored]),
         "null": errors(nulls),
         "worst": _worst(scored),
-        "in_sample": (table, source) in IN_SAMPLE,
+        "in_sample": split == "none" and f"{members[0].measurement.kind}/{source}" in load().rows,
         "blank": len(members) - len(skipped) - len(scored),
         "repeat_floor": repeat_floor([o.measurement for o in members]),
         "coverage80": sum(within) / len(within) if within else None,

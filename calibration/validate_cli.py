@@ -20,7 +20,7 @@ COLUMNS = ("mape", "median", "p90", "bias")
 
 
 class Split(StrEnum):
-    """What is left out together when the null model is fitted."""
+    """What is left out together when hwsim's parameters and the null model's are fitted."""
 
     none = "none"
     device = "device"
@@ -45,7 +45,7 @@ def command(
         list[str], typer.Argument(metavar="FILE...", help="CSV tables or JSON Lines; - is stdin.")
     ],
     split: Annotated[
-        Split, typer.Option(help="Fit the null model on other devices, shapes, ... only.")
+        Split, typer.Option(help="Fit to other devices, shapes, ... only, then predict.")
     ] = Split.none,
     predictions: Annotated[
         Path | None, typer.Option(help="Write every row's prediction to this CSV (one FILE).")
@@ -57,21 +57,24 @@ def command(
         raise InputError(
             "--predictions", f"found {len(files)} files", "give one FILE: rows are counted in it"
         )
-    from calibration import validate
+    from calibration import refit, validate
 
     if plot is not None:
         from calibration import scatter
 
         scatter.check(plot)
     cases = [case for file in files for case in validate.read(file)]
-    found = validate.outcomes(_watched(cases), split.value)
+    if split is not Split.none and not json_:
+        print("fitting", file=sys.stderr)
+    predictor = refit.predictor(cases, split.value)
+    found = validate.outcomes(_watched(cases), split.value, predictor)
     if predictions is not None:
         validate.write_predictions(predictions, found)
         print(f"wrote {predictions}", file=sys.stderr)
     if plot is not None:
         scatter.save(plot, found)
         print(f"wrote {plot}", file=sys.stderr)
-    suites = validate.suites(found)
+    suites = validate.suites(found, split.value)
     if json_:
         print(json.dumps({"split": split.value, "suites": suites}, indent=2))
     else:
@@ -114,7 +117,9 @@ def _show(suites: Sequence[dict[str, Any]], split: Split) -> None:
         f"and dtype, from {fitted}; floor: median max / min - 1 of repeats"
     )
     if any(suite["in_sample"] for suite in suites):
-        console.print("* in-sample: shares of the default calibration were set on this table")
+        console.print(
+            "* in-sample: the shipped calibrations were fitted to this table (try --split shape)"
+        )
     blank = sum(suite["blank"] for suite in suites)
     if blank:
         console.print(f"{blank:,} cases are predicted but not measured")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from hwsim.convergence.law import OTHER_KIND, PER_LOG_UNIT, Steps
 from hwsim.cost.calibration import Calibration
+from hwsim.cost.rates import has_tiles
 from hwsim.graph.dtypes import BYTES
 from hwsim.graph.step import MASTER_BYTES, StepGraph
 from hwsim.graph.workload import Workload
@@ -30,8 +31,7 @@ def assumptions(
 ) -> list[str]:
     """Everything that was taken for granted and could be otherwise, one line each."""
     found = [
-        f"kernels reach {calibration.matrix:.0%} of the dense peak and {calibration.memory:.0%} of "
-        f"the memory bandwidth (calibration '{calibration.name}': {calibration.description})",
+        _reached(system, calibration),
         *_computing(system, graph),
         *NOTHING_ELSE,
     ]
@@ -69,6 +69,16 @@ def sources(system: System, calibration: Calibration, count: Steps | None) -> li
     if count is not None and count.source:
         found.append(f"steps: {count.source}")
     return found
+
+
+def _reached(system: System, calibration: Calibration) -> str:
+    which = f"(calibration '{calibration.name}': {calibration.description})"
+    if calibration.products and has_tiles(system.device):
+        return f"kernels reach what tiles, waves and memory allow, fitted to measured times {which}"
+    return (
+        f"kernels reach {calibration.matrix:.0%} of the dense peak and {calibration.memory:.0%} of "
+        f"the memory bandwidth {which}"
+    )
 
 
 def _computing(system: System, graph: StepGraph) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
     total seconds = steps x seconds per step
 
-All intervals are 80 %. The step's interval is the calibration's spread, the steps' interval comes
+All intervals are 80 %. The step's interval is the spread of its kernels, the steps' interval comes
 with their law; the total's is read off the product of their draws, not off a covariance.
 """
 
@@ -19,8 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hwsim import basis
 from hwsim.convergence import law as laws
 from hwsim.convergence.law import DRAWS, Steps, interval
-from hwsim.cost.calibration import Calibration
-from hwsim.cost.calibration import load as load_calibration
+from hwsim.cost.calibration import Calibration, load_for
 from hwsim.errors import InputError
 from hwsim.graph.step import StepGraph
 from hwsim.graph.workload import Workload
@@ -129,17 +128,19 @@ def estimate(
 ) -> Estimate:
     """How long `workload` takes to train on `system`.
 
-    Without `plan` one device is used, without `calibration` the shipped default; `steps` replaces
+    Without `plan` one device is used, without `calibration` what was
+    fitted to the device, its architecture or any device; `steps` replaces
     the law. A step that needs more memory than there is comes back with `memory.fits` False.
     Raises InputError if the plan doesn't divide the batch or asks for devices there are not, if the
     device has no rate for the data type, or if a time is not finite.
     """
     plan = plan or Plan()
-    calibration = calibration or load_calibration()
+    calibration = calibration or load_for(system.device)
     check(plan, workload, system)
     graph = workload.graph(workload.batch // plan.dp)
     timeline = simulate(system, graph, plan, calibration)
-    step = _step(timeline, calibration)
+    spread = _spread(timeline)
+    step = _step(timeline, spread)
     count = _steps(workload, graph, steps)
     used = memory.footprint(graph, plan)
     room = memory.capacity(system.device)
@@ -155,7 +156,7 @@ def estimate(
         plan={"devices": plan.devices, "tp": 1, "pp": 1} | plan.model_dump(),
         step=step,
         convergence=_convergence(count),
-        total=_total(step, count, calibration),
+        total=_total(step, count, spread),
         memory=Memory(bytes=needed, capacity=room, fits=needed <= room, parts=used),
         assumptions=basis.assumptions(system, workload, graph, plan, calibration, count),
         warnings=warnings,
@@ -182,9 +183,9 @@ def _steps(workload: Workload, graph: StepGraph, given: float | None) -> Steps |
     return laws.predict(law, graph.parameters, workload.dataset, workload.setting())
 
 
-def _step(timeline: Timeline, calibration: Calibration) -> Step:
+def _step(timeline: Timeline, spread: float) -> Step:
     seconds, parts = _finite(timeline.seconds), timeline.parts()
-    low, high = interval(_luck(calibration))
+    low, high = interval(_luck(spread))
     return Step(
         seconds=seconds,
         low=seconds * low,
@@ -200,17 +201,25 @@ def _finite(seconds: float) -> float:
     return seconds
 
 
-def _luck(calibration: Calibration) -> Floats:
+def _spread(timeline: Timeline) -> float:
+    """The spread of a step: its kernels', weighted with their time, as if all err together."""
+    spans = timeline.on("compute") + timeline.on("link")
+    weights = [(span.end - span.begin, span.task.spread) for span in spans]
+    total = sum(seconds for seconds, _ in weights)
+    return sum(seconds * spread for seconds, spread in weights) / total if total > 0 else 0.0
+
+
+def _luck(spread: float) -> Floats:
     """Draws of measured / predicted seconds per step."""
     random = np.random.default_rng(SEED)
-    return np.asarray(np.exp(calibration.spread * random.standard_normal(DRAWS)))
+    return np.asarray(np.exp(spread * random.standard_normal(DRAWS)))
 
 
-def _total(step: Step, count: Steps | None, calibration: Calibration) -> Interval | None:
+def _total(step: Step, count: Steps | None, spread: float) -> Interval | None:
     if count is None:
         return None
     with np.errstate(over="ignore", invalid="ignore"):
-        low, high = interval(count.draws * step.seconds * _luck(calibration))
+        low, high = interval(count.draws * step.seconds * _luck(spread))
     seconds = _finite(count.value * step.seconds)
     _finite(high)
     return Interval(seconds=seconds, low=min(low, seconds), high=max(high, seconds))

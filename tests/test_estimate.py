@@ -165,7 +165,7 @@ def test_a_step_that_does_not_fit_is_answered_all_the_same():
     assert answer.total.seconds > 0
 
 
-@pytest.mark.parametrize("steps", [1e308, math.inf])
+@pytest.mark.parametrize("steps", [1.7e308, math.inf])
 def test_a_time_that_is_not_finite_is_refused(steps):
     with pytest.raises(InputError, match="not finite"):
         estimate(VOLTA, CharLM(), steps=steps)
@@ -284,7 +284,7 @@ def test_a_given_count_needs_no_law(with_law):
 
 def test_what_is_assumed_is_said():
     assumptions = estimate(VOLTA, CharLM(hidden=64), steps=1).assumptions
-    assert any("75%" in text for text in assumptions)
+    assert any("calibration 'volta'" in text for text in assumptions)
     assert any("workload.vocabulary = 98" in text for text in assumptions)
     assert not any(text.startswith(("node.", "network.")) for text in assumptions)
     assert any("device.launch.kernel" in text for text in assumptions)

@@ -10,27 +10,37 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 from calibration.measurement import Case, Measurement
-from calibration.predict.basis import Basis, dtype_of, finite
+from calibration.predict.basis import Basis, Provider, dtype_of, finite
 from calibration.predict.kernels import kernels_of
 from calibration.predict.steps import step_seconds
 from calibration.predict.systems import system_of
 from calibration.shapes import (
     Collective,
+    Convolution,
+    Gemm,
     ModelStep,
     MoeStep,
+    Pointwise,
+    Recurrent,
     Shape,
     StepsToTarget,
     TrainingRun,
     TransformerStep,
 )
-from hwsim.cost.calibration import Calibration
-from hwsim.cost.calibration import load as load_calibration
+from hwsim.cost.calibration import load_for
 from hwsim.cost.collectives import all_gather, all_reduce
 from hwsim.cost.roofline import kernel_cost
 from hwsim.errors import InputError
 
 # Standard deviations from the median to the ends of an 80 % interval: 1.2816.
 REACH = NormalDist().inv_cdf(0.9)
+# Whose spread a kernel has (fields of hwsim.cost.rates.Spreads).
+KINDS: dict[type[Shape], str] = {
+    Gemm: "products",
+    Recurrent: "chains",
+    Convolution: "convolutions",
+    Pointwise: "streams",
+}
 NOT_YET: dict[type[Shape], str] = {
     MoeStep: "mixtures of experts are not simulated yet",
     ModelStep: "the layers of named models are not described yet",
@@ -55,12 +65,11 @@ class Skipped(NamedTuple):
 
 
 class Predictor:
-    """Predictions under one calibration; devices and rates are looked up once."""
+    """Predictions under the calibrations that `provider` has; each is looked up once."""
 
-    def __init__(self, calibration: Calibration | None = None) -> None:
-        self.calibration = calibration or load_calibration()
-        self._reached = Basis(self.calibration)
-        self._bare = Basis(self.calibration, bare=True)
+    def __init__(self, provider: Provider = load_for) -> None:
+        self._reached = Basis(provider)
+        self._bare = Basis(provider, bare=True)
 
     def __call__(self, measurement: Measurement) -> Prediction | Skipped:
         """The prediction of a case, or why there is none."""
@@ -68,10 +77,18 @@ class Predictor:
         try:
             seconds = finite(_seconds(case, self._reached))
             roofline = finite(_seconds(case, self._bare))
+            factor = math.exp(REACH * _spread(case, self._reached))
         except InputError as error:
             return Skipped(_reason(error))
-        factor = math.exp(REACH * self.calibration.spread)
         return Prediction(seconds, seconds / factor, seconds * factor, roofline)
+
+
+def _spread(case: Case, basis: Basis) -> float:
+    """The spread of what was fitted for such kernels; of the calibration for all else."""
+    kind = KINDS.get(type(case.shape))
+    if kind is None:
+        return basis.calibration(basis.device(case.device)).spread
+    return float(getattr(basis.rates(case).spreads, kind))
 
 
 def _seconds(case: Case, basis: Basis) -> float:
@@ -85,7 +102,9 @@ def _seconds(case: Case, basis: Basis) -> float:
     if isinstance(shape, TransformerStep):
         return step_seconds(case, shape, basis)
     reach, dtype = basis.rates(case), dtype_of(case)
-    return sum(kernel_cost(kernel, reach, dtype).seconds for kernel in kernels_of(shape, dtype))
+    start = reach.chains.start if isinstance(shape, Recurrent) and reach.chains else 0.0
+    kernels = kernels_of(shape, dtype)
+    return start + sum(kernel_cost(kernel, reach, dtype).seconds for kernel in kernels)
 
 
 def _collective(case: Case, shape: Collective, basis: Basis) -> float:
@@ -97,7 +116,9 @@ def _collective(case: Case, shape: Collective, basis: Basis) -> float:
     if shape.collective not in costs:
         raise InputError("", f"the collective {shape.collective} is not simulated yet")
     system = system_of(case, basis)
-    return costs[shape.collective](shape.bytes, case.devices or 1, system, basis.calibration)
+    return costs[shape.collective](
+        shape.bytes, case.devices or 1, system, basis.calibration(system.device)
+    )
 
 
 def _reason(error: InputError) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 from calibration.measurement import Case
-from hwsim.cost.calibration import Calibration
+from calibration.shapes import Recurrent
+from hwsim.cost.calibration import Calibration, load
 from hwsim.cost.rates import Rates, rates
 from hwsim.errors import InputError
 from hwsim.graph.dtypes import Dtype
@@ -18,16 +20,19 @@ SHARES = ("matrix", "vector", "memory", "cache", "resident")
 DTYPES: dict[str, Dtype] = {"mxfp8": "fp8", "nvfp4": "fp4", "mxfp4": "fp4"}
 
 
+Provider = Callable[[Device], Calibration]
+
+
 class Basis:
-    """Devices with their rates under one calibration, each looked up once.
+    """Devices with their rates, each under the calibration that `provider` has for it.
 
     `bare` takes every share as 1 and everything that isn't work (launch, dispatch, latency) as 0:
     the roofline of the datasheet.
     """
 
-    def __init__(self, calibration: Calibration, *, bare: bool = False) -> None:
+    def __init__(self, provider: Provider, *, bare: bool = False) -> None:
         self.bare = bare
-        self.calibration = _all_ones(calibration) if bare else calibration
+        self._provider = provider
         self._devices: dict[str, Device] = {}
         self._rates: dict[tuple[object, ...], Rates] = {}
 
@@ -40,23 +45,38 @@ class Basis:
             self._devices[name] = _idealized(device) if self.bare else device
         return self._devices[name]
 
+    def calibration(self, device: Device) -> Calibration:
+        """What the device's rates are calibrated with."""
+        return _all_ones(load()) if self.bare else self._provider(device)
+
     def rates(self, case: Case) -> Rates:
         """What kernels of the case reach.
 
-        Raises InputError for an unknown device and a dtype without rate. Where the table names
-        ordinary units for a product, tensor cores don't count; kernels that were timed back to
-        back wait for no host.
+        Raises InputError for an unknown device and a dtype without rate.
         """
-        key = (case.device, case.dtype, case.engine, case.timing)
+        recurrent = isinstance(case.shape, Recurrent)
+        key = (case.device, case.dtype, case.engine, case.timing, recurrent)
         if key not in self._rates:
-            found = rates(self.device(case.device), self.calibration, dtype_of(case))
-            if case.engine == "vector":
-                shares = self.calibration.matrix / self.calibration.vector
-                found = found._replace(matrix=min(found.matrix, found.vector * shares))
-            if case.timing != "call":
-                found = found._replace(dispatch=0.0)
-            self._rates[key] = found
+            device = self.device(case.device)
+            self._rates[key] = rates_of(case, device, self.calibration(device))
         return self._rates[key]
+
+
+def rates_of(case: Case, device: Device, calibration: Calibration) -> Rates:
+    """What kernels of a case reach on its device.
+
+    Where the table names ordinary units for a product, tensor cores don't count; kernels that were
+    timed back to back wait for no host. A recurrent layer's other products are taken to reach what
+    its chain does.
+    """
+    call = case.timing == "call"
+    only = case.engine == "vector"
+    found = rates(
+        device, calibration, dtype_of(case), vector_only=only, timing="call" if call else "kernel"
+    )
+    if isinstance(case.shape, Recurrent) and found.chains is not None:
+        found = found._replace(products=found.chains.tiled._replace(launch=0.0))
+    return found if call else found._replace(dispatch=0.0)
 
 
 def dtype_of(case: Case) -> Dtype:
@@ -83,7 +103,9 @@ def _all_ones(calibration: Calibration) -> Calibration:
     links = calibration.links.model_copy(
         update=dict.fromkeys(type(calibration.links).model_fields, 1.0)
     )
-    return calibration.model_copy(update={**dict.fromkeys(SHARES, 1.0), "links": links})
+    ones = dict.fromkeys(SHARES, 1.0)
+    none: dict[str, object] = {"products": {}, "recurrences": {}, "convolutions": {}}
+    return calibration.model_copy(update={**ones, **none, "streams": None, "links": links})
 
 
 def _idealized(device: Device) -> Device:

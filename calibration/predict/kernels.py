@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from calibration.shapes import (
@@ -23,6 +24,7 @@ from hwsim.graph.step import UPDATE_FLOPS, update_bytes
 # Products of the state at every step; a GRU's third waits for its reset gate, here it does not.
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 # Arithmetic of one element, as hwsim.graph counts it; the rest of the operations is one each.
+REDUCTIONS = ("softmax", "layernorm")
 POINTWISE_FLOPS = {"gelu": 8, "softmax": 5, "layernorm": 7}
 
 
@@ -54,10 +56,12 @@ def _convolution(shape: Convolution, dtype: Dtype) -> list[Kernel]:  # noqa: ARG
         (shape.pad_h, shape.pad_w),
         bias=False,
     )
-    if shape.way == "forward":
-        return list(op.forward())
     data, weights = op.backward()
-    return [data if shape.way == "backward_data" else weights]
+    ways = {"forward": op.forward()[0], "backward_data": data, "backward_weights": weights}
+    kernel = ways[shape.way]
+    if kernel.window is None or shape.algorithm is None:
+        return [kernel]
+    return [replace(kernel, window=kernel.window._replace(algorithm=shape.algorithm))]
 
 
 def _recurrent(shape: Recurrent, dtype: Dtype) -> list[Kernel]:  # noqa: ARG001
@@ -82,7 +86,9 @@ def _recurrent(shape: Recurrent, dtype: Dtype) -> list[Kernel]:  # noqa: ARG001
 
 def _pointwise(shape: Pointwise, dtype: Dtype) -> list[Kernel]:
     flops = POINTWISE_FLOPS.get(shape.op, 1) * shape.rows * shape.cols
-    return [Kernel(shape.op, "vector", flops, shape.bytes_moved / BYTES[dtype])]
+    reduces = shape.op in REDUCTIONS
+    elements = shape.bytes_moved / BYTES[dtype]
+    return [Kernel(shape.op, "vector", flops, elements, reduction=reduces)]
 
 
 def _attention(shape: AttentionCore, dtype: Dtype) -> list[Kernel]:  # noqa: ARG001

@@ -30,7 +30,8 @@ def step_seconds(case: Case, shape: TransformerStep, basis: Basis) -> float:
     dtype = dtype_of(case)
     graph = _workload(shape, dtype).graph(micro)
     system = system_of(case, basis)
-    timeline = simulate(system, graph, Plan(dp=shape.dp), basis.calibration)
+    calibration = basis.calibration(system.device)
+    timeline = simulate(system, graph, Plan(dp=shape.dp), calibration)
     spans = [(span.task.part, span.end - span.begin) for span in timeline.on("compute")]
     update = sum(seconds for part, seconds in spans if part == "update")
     both = sum(seconds for part, seconds in spans if part != "update")
@@ -38,7 +39,7 @@ def step_seconds(case: Case, shape: TransformerStep, basis: Basis) -> float:
     if shape.zero_stage == 1:
         seconds -= update * (1.0 - 1.0 / shape.dp)
     if shape.recompute == "full":
-        reach = rates(system.device, basis.calibration, dtype)
+        reach = rates(system.device, calibration, dtype)
         again = sum(kernel_cost(kernel, reach, dtype).seconds for kernel in graph.forward())
         seconds += count * again
     return seconds

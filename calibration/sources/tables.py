@@ -19,6 +19,9 @@ from hwsim.errors import InputError, near, several, shown
 
 # A record's field whose column is called otherwise.
 COLUMN_OF = {"way": "pass"}
+# How sources time a kernel, for tables without a column that says so: DeepBench back to back
+# (baidu-research/DeepBench, README), NeuSight a framework's call (sitar-lab/NeuSight, README).
+TIMINGS = {"deepbench": "kernel", "neusight": "call"}
 OPTIONAL = {"engine", "timing", "intra_link", "inter_link"}
 
 
@@ -203,6 +206,8 @@ def _measurement(
         return {field: filled[name] for field, name in fields.items() if name in filled}
 
     about: dict[str, Any] = dict.fromkeys(table.optional.split()) | picked(table.about)
+    if table.kind == "convolution":
+        about["timing"] = TIMINGS.get(filled["source"])
     results = {name: filled[name] for name in table.results.split() if name in filled}
     remarks = {name: filled[name] for name in table.remarks.split() if name in filled}
     made = checked(

@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Collection
+from typing import Literal, NamedTuple
 
-from hwsim.cost.calibration import Calibration
+from hwsim.cost import calibration as calibrations
+from hwsim.cost.calibration import Calibration, nearest
+from hwsim.cost.convolution import Convolving
+from hwsim.cost.gemm import NARROW, Tiled, tile_number
 from hwsim.errors import InputError
 from hwsim.graph.dtypes import BYTES, Dtype
 from hwsim.hardware.spec import Device
 
+Timing = Literal["kernel", "call"]
+CLASSES = (*(str(side) for side in NARROW), "more")
+
+
+class Chaining(NamedTuple):
+    """The products of a recurrence: tiles whose launch is a step's wait, and the seconds that a
+    layer takes to start."""
+
+    tiled: Tiled
+    start: float
+
+
+class Spreads(NamedTuple):
+    """Standard deviation of ln(measured / predicted), by kind of kernel."""
+
+    products: float = 0.0
+    chains: float = 0.0
+    convolutions: float = 0.0
+    streams: float = 0.0
+
 
 class Rates(NamedTuple):
-    """Reachable rates in SI units; each may be an array over hardware points."""
+    """Reachable rates in SI units; each may be an array over hardware points.
+
+    Kinds of kernels that nothing was fitted for are None: they are costed as a roofline.
+    """
 
     matrix: float  # FLOP/s of matrix products
     vector: float  # FLOP/s of everything else
@@ -21,21 +48,39 @@ class Rates(NamedTuple):
     launch: float  # s between dependent kernels, on the device
     chain: float  # s more before each product of a recurrence
     dispatch: float  # s of host time per kernel
+    rows: float | None = None  # bytes/s of kernels with a reduction along rows
+    on_vector: bool = False  # products run on vector units
+    products: Tiled | None = None
+    chains: Chaining | None = None
+    convolutions: Convolving | None = None
+    spreads: Spreads = Spreads()
 
 
-def rates(device: Device, calibration: Calibration, dtype: Dtype) -> Rates:
+def rates(
+    device: Device,
+    calibration: Calibration,
+    dtype: Dtype,
+    *,
+    vector_only: bool = False,
+    timing: Timing = "kernel",
+) -> Rates:
     """Rates for one data type; tensor cores where the device has them for it.
 
-    Raises InputError if the device states no rate for `dtype`.
+    `vector_only` leaves them out. `timing` "call" adds what a framework's call takes around each
+    kernel, for times that were measured so. Raises InputError if the device states no rate for
+    `dtype`.
     """
     matrix, vector = peaks(device, dtype)
+    on_vector = vector_only or dtype == "fp32" or getattr(device.matrix, dtype, None) is None
+    if vector_only:
+        matrix = min(matrix, vector)
     clock = device.clock
     # Peaks are stated at the boost clock; a sustained clock below it scales them down.
     slowdown = clock.sustained / clock.boost if clock.sustained and clock.boost else 1.0
     memory = device.memory.bandwidth * calibration.memory
     l2 = device.caches.l2
     stated = l2.bandwidth if l2 is not None else None
-    return Rates(
+    found = Rates(
         matrix=matrix * slowdown * calibration.matrix,
         vector=vector * slowdown * calibration.vector,
         memory=memory,
@@ -44,7 +89,78 @@ def rates(device: Device, calibration: Calibration, dtype: Dtype) -> Rates:
         launch=device.launch.kernel,
         chain=device.launch.kernel * calibration.chain,
         dispatch=device.launch.dispatch,
+        on_vector=on_vector,
+        spreads=Spreads(*(4 * [calibration.spread])),
     )
+    tiled = _tiled(found, device, calibration, dtype, timing, matrix * slowdown)
+    return _streams(tiled, calibration, timing)
+
+
+def _streams(found: Rates, calibration: Calibration, timing: Timing) -> Rates:
+    fitted = calibration.streams
+    if fitted is None:
+        return found
+    bandwidth = found.memory / calibration.memory
+    return found._replace(
+        memory=bandwidth * fitted.memory,
+        rows=bandwidth * fitted.rows,
+        launch=fitted.launch if timing == "call" else found.launch,
+        spreads=found.spreads._replace(streams=fitted.spread),
+    )
+
+
+def _tiled(
+    found: Rates,
+    device: Device,
+    calibration: Calibration,
+    dtype: Dtype,
+    timing: Timing,
+    peak: float,
+) -> Rates:
+    """With what was fitted for kernels made of tiles, on a device whose processors share memory."""
+    if not has_tiles(device):
+        return found
+    processors = device.multiprocessors or 1
+    engine, bandwidth = "vector" if found.on_vector else "matrix", device.memory.bandwidth
+    # What was fitted in fp32 tells of no faster format: DeepBench's P100 computes fp16 in fp32.
+    single = device.vector.fp32
+    calls = calibration.call if timing == "call" else {}
+
+    def tiles(fitted: calibrations.Products, launch: float, like: Collection[str]) -> Tiled:
+        numbers = tuple(tile_number(fitted.narrow.get(side, "")) for side in CLASSES)
+        known = f"{engine} {dtype}" in like
+        rate = peak if known or engine == "matrix" or single is None else min(peak, single)
+        own = (fitted.reach * rate, fitted.half, fitted.setup, fitted.memory * bandwidth)
+        return Tiled(*own, float(processors), launch, numbers)
+
+    timed = nearest(calibration.products, engine, dtype)
+    chain = nearest(calibration.recurrences, engine, dtype)
+    sliding = nearest(calibration.convolutions, engine, dtype)
+    spreads = found.spreads
+    if timed:
+        same = timed.get(timing)
+        product = same or next(iter(timed.values()))
+        launch = same.launch if same else calls.get("products", found.launch)
+        found = found._replace(products=tiles(product, launch, calibration.products))
+        spreads = spreads._replace(products=product.spread)
+    if chain:
+        made = Chaining(tiles(chain, chain.launch, calibration.recurrences), chain.start)
+        found = found._replace(chains=made)
+        spreads = spreads._replace(chains=chain.spread)
+    if sliding:
+        alike = sliding.get(timing)
+        best = alike or next(iter(sliding.values()))
+        launch = alike.launch if alike else calls.get("convolutions", found.launch)
+        tiled = tiles(best, launch, calibration.convolutions)
+        made_of = Convolving(tiled, best.winograd, best.data, best.weights)
+        found = found._replace(convolutions=made_of)
+        spreads = spreads._replace(convolutions=best.spread)
+    return found._replace(spreads=spreads)
+
+
+def has_tiles(device: Device) -> bool:
+    """Whether a device states what kernels made of tiles run on: processors with shared memory."""
+    return device.multiprocessors is not None and device.caches.shared is not None
 
 
 def peaks(device: Device, dtype: Dtype) -> tuple[float, float]:

@@ -5,16 +5,19 @@ Williams, Waterman, Patterson 2009, with a launch term; arguments may be numpy a
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from hwsim.cost.convolution import convolution_parts
+from hwsim.cost.gemm import Parts, Tiled, product_parts
 from hwsim.cost.rates import Rates
 from hwsim.cost.recurrent import traffic_seconds
 from hwsim.graph.dtypes import BYTES, Dtype
 from hwsim.graph.ops import Kernel
 
 BOUNDS = ("compute", "memory", "launch")
+Kind = Literal["products", "chains", "convolutions", "streams"]
 
 
 class Cost(NamedTuple):
@@ -49,12 +52,55 @@ def roofline(
 
 
 def kernel_cost(kernel: Kernel, rates: Rates, dtype: Dtype) -> Cost:
-    """Cost of one kernel of a graph, its repeats included."""
-    rate = rates.matrix if kernel.engine == "matrix" else rates.vector
+    """Cost of one kernel of a graph, its repeats included.
+
+    A product is made of tiles (`hwsim.cost.gemm`), a convolution of the like
+    (`hwsim.cost.convolution`), as far as the device has rates for them; all else is a roofline.
+    """
     size = BYTES[dtype] if kernel.element_bytes is None else kernel.element_bytes
-    memory = traffic_seconds(
-        kernel.elements * size, kernel.weights * size, kernel.repeat, rates, kernel.matrices
-    )
-    chained = kernel.sequential and kernel.engine == "matrix"
-    launch = rates.launch + rates.chain if chained else rates.launch
-    return roofline(kernel.flops / rate, memory, launch, rates.dispatch, kernel.repeat)
+    kind = kind_of(kernel)
+    if kind == "chains" and rates.chains is not None:
+        near = rates.chains
+        reached = rates._replace(memory=near.tiled.memory)
+        memory = _traffic(kernel, size, reached)
+        work, launch = _product(kernel, size, memory, near.tiled), near.tiled.launch
+    elif kind == "convolutions" and rates.convolutions is not None and kernel.window is not None:
+        sliding = rates.convolutions
+        memory = kernel.elements * size / sliding.tiled.memory
+        work = convolution_parts(kernel.window, size, memory, sliding, vector=rates.on_vector)
+        launch = sliding.tiled.launch
+    elif kind == "products" and rates.products is not None:
+        memory = kernel.elements * size / rates.products.memory
+        work, launch = _product(kernel, size, memory, rates.products), rates.products.launch
+    else:
+        if kernel.reduction and rates.rows is not None:
+            rates = rates._replace(memory=rates.rows)
+        rate = rates.matrix if kernel.engine == "matrix" else rates.vector
+        work = Parts(kernel.flops / rate, _traffic(kernel, size, rates))
+        chained = kernel.sequential and kernel.engine == "matrix"
+        launch = rates.launch + rates.chain if chained else rates.launch
+    return roofline(work.compute, work.memory, launch, rates.dispatch, kernel.repeat)
+
+
+def kind_of(kernel: Kernel) -> Kind:
+    """The kind of a kernel, of those that rates are fitted for."""
+    if kernel.engine != "matrix" or kernel.shape is None:
+        return "streams"
+    if kernel.sequential:
+        return "chains"
+    return "products" if kernel.window is None else "convolutions"
+
+
+def _traffic(kernel: Kernel, size: float, rates: Rates) -> float:
+    elements, weights = kernel.elements * size, kernel.weights * size
+    return traffic_seconds(elements, weights, kernel.repeat, rates, kernel.matrices)
+
+
+def _product(kernel: Kernel, size: float, memory: float, tiled: Tiled) -> Parts:
+    batch, m, n, k = kernel.shape or (1, 1, 1, 1)
+    return product_parts(batch, m, n, k, size, memory, tiled)
+
+
+def spread_of(kernel: Kernel, rates: Rates) -> float:
+    """Standard deviation of ln(measured / predicted) of a kernel."""
+    return float(getattr(rates.spreads, kind_of(kernel)))

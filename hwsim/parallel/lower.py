@@ -13,7 +13,7 @@ from typing import Literal
 from hwsim.cost.calibration import Calibration
 from hwsim.cost.collectives import all_reduce
 from hwsim.cost.rates import Rates, rates
-from hwsim.cost.roofline import BOUNDS, kernel_cost
+from hwsim.cost.roofline import BOUNDS, kernel_cost, spread_of
 from hwsim.errors import InputError
 from hwsim.graph.ops import Kernel
 from hwsim.graph.step import StepGraph, state_bytes
@@ -28,7 +28,8 @@ MOST_OPERATORS = 100_000  # every one is simulated
 class Task:
     """`seconds` of a stream, once the tasks numbered in `after` are done.
 
-    `part` is where its time is booked: compute, memory, launch, communication or update.
+    `part` is where its time is booked: compute, memory, launch, communication or update; `spread`
+    is the standard deviation of the logarithm of its time.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Task:
     seconds: float
     part: str
     after: tuple[int, ...]
+    spread: float = 0.0
 
 
 @dataclass
@@ -52,13 +54,15 @@ class _Builder:
         for kernel in kernels:
             cost = kernel_cost(kernel, self.rates, self.graph.dtype)
             booked = part or BOUNDS[cost.bound]
-            self.tasks.append(Task(kernel.name, "compute", cost.seconds, booked, self.last))
+            spread = spread_of(kernel, self.rates)
+            task = Task(kernel.name, "compute", cost.seconds, booked, self.last, spread)
+            self.tasks.append(task)
             self.last = (len(self.tasks) - 1,)
 
-    def reduce(self, seconds: float, size: float) -> int:
+    def reduce(self, seconds: float, size: float, spread: float) -> int:
         """Sum a bucket once the backward pass has come this far; the task's number."""
         name = f"all-reduce {size / 2**20:.3g} MiB"
-        self.tasks.append(Task(name, "link", seconds, "communication", self.last))
+        self.tasks.append(Task(name, "link", seconds, "communication", self.last, spread))
         return len(self.tasks) - 1
 
 
@@ -87,7 +91,7 @@ def lower(graph: StepGraph, system: System, plan: Plan, calibration: Calibration
     def flush() -> None:
         nonlocal filled, bucket
         seconds = all_reduce(filled, plan.dp, system, calibration)
-        sums.append(build.reduce(seconds, filled))
+        sums.append(build.reduce(seconds, filled, calibration.spread))
         filled, bucket = 0.0, plan.bucket
 
     for parameters, kernels in _backward(graph):

@@ -54,7 +54,9 @@ class Timeline:
         if self.seconds > at:
             gaps.append((at, self.seconds))
         for begin, end in gaps:
-            covered = sum(max(0.0, min(end, b) - max(begin, a)) for a, b in busy)
+            # A sum of spans that fill the gap may exceed it by a rounding.
+            shared = sum(max(0.0, min(end, b) - max(begin, a)) for a, b in busy)
+            covered = min(shared, end - begin)
             parts["communication"] += covered
-            parts["bubble"] += max(end - begin - covered, 0.0)  # never a rounding error below 0
+            parts["bubble"] += end - begin - covered
         return parts

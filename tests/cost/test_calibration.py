@@ -3,8 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
-from hwsim.cost.calibration import Calibration, load
+from hwsim.cost.calibration import Calibration, Layer, load, load_for, shipped
 from hwsim.errors import InputError
+from hwsim.hardware import catalog
 
 SHARES = ("matrix", "vector", "memory", "resident")
 DEFAULT = load()
@@ -38,3 +39,30 @@ def test_an_unknown_name_lists_those_there_are():
         load("defualt")
     assert "defualt" in error.value.what
     assert "default" in error.value.instead
+
+
+def test_a_device_has_its_own_then_its_architectures_then_the_default():
+    measured, sibling, stranger = (
+        load_for(catalog.load(name).device) for name in ("v100-pcie-16gb", "titanv", "mi300x")
+    )
+    assert (measured.name, sibling.name, stranger.name) == ("v100-pcie-16gb", "volta", "default")
+    spreads = [c.products["vector fp32"]["kernel"].spread for c in (measured, sibling)]
+    assert spreads[0] < spreads[1]
+    assert stranger == DEFAULT
+    assert measured.links == DEFAULT.links
+
+
+def test_every_shipped_layer_says_what_it_is_from():
+    for name in shipped():
+        layer = load(name)
+        assert layer.name == name
+        assert "hwsim calibrate fit" in layer.sources["fitted"]
+        assert sum(layer.rows.values()) > 0
+
+
+def test_a_layer_replaces_only_what_it_has():
+    layer = Layer(name="x", description="y", call={"products": 1e-5})
+    joined = DEFAULT.over(layer)
+    assert joined.call["products"] == 1e-5
+    assert joined.products == DEFAULT.products
+    assert joined.streams == DEFAULT.streams

@@ -53,7 +53,7 @@ def test_rates_are_shares_of_the_datasheet():
     found = rates(V100, DEFAULT, "fp16")
     assert found.matrix == pytest.approx(125e12 * DEFAULT.matrix)
     assert found.vector == pytest.approx(31.4e12 * DEFAULT.vector)
-    assert found.memory == pytest.approx(900e9 * DEFAULT.memory)
+    assert found.memory == pytest.approx(900e9 * DEFAULT.streams.memory)
     assert found.resident == pytest.approx(6 * 2**20 * DEFAULT.resident)
     assert (found.launch, found.dispatch) == pytest.approx((4e-6, 8e-6))
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from hwsim.errors import InputError
-from hwsim.graph.ops.kernel import Kernel, Op, bias_gradient
+from hwsim.graph.ops.kernel import Kernel, Op, Window, bias_gradient
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +83,23 @@ class Convolution2d(Op):
     def _weights(self) -> int:
         return self.filters * self._depth
 
-    def _product(self, way: str, m: int, n: int, k: int) -> Kernel:
+    def _product(self, way: Literal["forward", "dgrad", "wgrad"], m: int, n: int, k: int) -> Kernel:
         return Kernel(
             f"{self.name}.{way}",
             "matrix",
             flops=2 * m * n * k,
             elements=self.saved + self._weights + self._positions * self.filters,
             shape=(1, m, n, k),
+            window=Window(
+                way,
+                self.batch,
+                self.channels,
+                self.filters,
+                self.height,
+                self.width,
+                *self.output,
+                self.kernel[0] * self.kernel[1],
+                self.stride[0] * self.stride[1],
+                square=self.kernel[0] == self.kernel[1],
+            ),
         )

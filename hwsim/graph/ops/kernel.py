@@ -9,9 +9,34 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Engine = Literal["matrix", "vector"]
+
+
+class Window(NamedTuple):
+    """The convolution behind a product: `images` of channels x height x width, `filters` of so
+    many `taps`, output rows x columns; `stride` is that of both axes multiplied. `algorithm` is
+    set where it is known which one ran.
+    """
+
+    way: Literal["forward", "dgrad", "wgrad"]
+    images: int
+    channels: int
+    filters: int
+    height: int
+    width: int
+    rows: int
+    columns: int
+    taps: int
+    stride: int
+    square: bool = True
+    algorithm: str | None = None
+
+    @property
+    def winograd(self) -> bool:
+        """Whether Winograd's algorithm for 3 x 3 filters applies."""
+        return self.square and self.taps == 9 and self.stride == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +49,9 @@ class Kernel:
     of the elements that come back in every repeat (a recurrent matrix); where several matrices
     take turns, ``matrices`` of them do, so that weights x matrices elements are live throughout.
     ``shape`` is (batch, m, n, k) of a matrix product, with flops = 2 batch m n k.
-    ``element_bytes`` is set where an element has not the workload's dtype.
+    ``window`` is set for a convolution's, ``reduction`` where rows are read to sum them up first
+    (softmax, normalization). ``element_bytes`` is set where an element has not the workload's
+    dtype.
     """
 
     name: str
@@ -37,6 +64,8 @@ class Kernel:
     matrices: int = 1
     shape: tuple[int, int, int, int] | None = None
     element_bytes: float | None = None
+    window: Window | None = None
+    reduction: bool = False
 
     @property
     def total_flops(self) -> float:

@@ -38,13 +38,14 @@ class Normalization(Op):
     def forward(self) -> tuple[Kernel, ...]:
         size = self.rows * self.width
         elements = 2 * size + self.parameters
-        return (Kernel(f"{self.name}.forward", "vector", NORMALIZATION_FLOPS * size, elements),)
+        flops = NORMALIZATION_FLOPS * size
+        return (Kernel(f"{self.name}.forward", "vector", flops, elements, reduction=True),)
 
     def backward(self) -> tuple[Kernel, ...]:
         size = self.rows * self.width
         elements = 3 * size + 2 * self.parameters
         flops = NORMALIZATION_BACKWARD_FLOPS * size
-        return (Kernel(f"{self.name}.backward", "vector", flops, elements),)
+        return (Kernel(f"{self.name}.backward", "vector", flops, elements, reduction=True),)
 
 
 @dataclass(frozen=True, slots=True)

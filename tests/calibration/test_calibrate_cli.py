@@ -1,0 +1,64 @@
+"""`hwsim calibrate`: files that are read back, and faults."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from calibration.calibrate_cli import app
+from hwsim.cost.calibration import Layer
+from hwsim.errors import InputError
+
+HEADER = "source,device,dtype,engine,batch,m,n,k,transpose_a,transpose_b,timing,seconds"
+ROWS = [
+    f"lab,{device},fp32,vector,1,{m},{n},1024,0,0,kernel,{2 * m * n * 1024 / 5e12 + 1e-5}"
+    for device in ("p4", "titanv")
+    for m in (512, 2048)
+    for n in (64, 512, 2048)
+]
+
+
+def ran(*words):
+    return CliRunner().invoke(app, [*map(str, words)])
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "gemm.csv"
+    path.write_text("\n".join([HEADER, *ROWS]) + "\n")
+    return path
+
+
+def test_a_fit_of_one_device_is_one_file_that_is_read_back(table, tmp_path):
+    out = tmp_path / "fitted"
+    done = ran("fit", table, "--device", "p4", "--out", out)
+    assert (done.exit_code, [path.name for path in out.iterdir()]) == (0, ["p4.json"])
+    layer = Layer.model_validate_json((out / "p4.json").read_text())
+    assert layer.rows == {"gemm/lab": 6}
+    assert layer.products["vector fp32"]["kernel"].reach > 0
+    assert "hwsim calibrate fit gemm.csv --device p4" in layer.sources["fitted"]
+    assert "p4" in done.stdout
+
+
+def test_all_devices_come_with_architectures_and_the_default(table, tmp_path):
+    out = tmp_path / "fitted"
+    assert ran("fit", table, "--out", out).exit_code == 0
+    names = {path.stem for path in out.iterdir()}
+    assert names == {"p4", "titanv", "pascal", "volta", "default"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(("--device", "p5", "--out", "x"), "p4"), (("--out", "gemm.csv"), "folder")],
+)
+def test_a_fault_is_said(table, words, said):
+    words = [str(table) if word == "gemm.csv" else word for word in words]
+    done = ran("fit", table, *words)
+    assert isinstance(done.exception, InputError)
+    assert said in str(done.exception)
+
+
+def test_a_shipped_calibration_is_shown():
+    done = ran("show", "volta")
+    assert json.loads(done.stdout)["name"] == "volta"
+    assert "default" in str(ran("show", "volat").exception)

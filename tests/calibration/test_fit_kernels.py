@@ -1,0 +1,127 @@
+"""Fits to made-up times: parameters come back, what is left out is not seen, strangers are."""
+
+import numpy as np
+import pytest
+
+from calibration.fit_kernels import Fit, Key, fit, groups, held_out, key_of, spread_of
+from calibration.layers import calibrations, fit_all, mean, provider
+from calibration.measurement import Measurement, Provenance
+from calibration.predict import Predictor
+from calibration.refit import predictor
+from calibration.shapes import Collective, Gemm, Pointwise
+from hwsim.cost.calibration import load
+from hwsim.hardware import catalog
+
+TRUTH = {"reach": 0.8, "half": 12.0, "setup": 30.0, "memory": 0.6, "launch": 2e-5}
+KEY = Key("products", "vector fp32")
+SIZES = [(m, n, k) for m in (512, 1760, 4096) for n in (16, 64, 700, 3000) for k in (512, 2560)]
+
+
+def product(m, n, k, device="v100-pcie-16gb", seconds=1.0):
+    return Measurement(
+        shape=Gemm(m=m, n=n, k=k),
+        device=device,
+        dtype="fp32",
+        engine="vector",
+        timing="kernel",
+        seconds=seconds,
+        provenance=Provenance(source="lab"),
+    )
+
+
+def made(device="v100-pcie-16gb", factor=1.0):
+    """Cases whose times follow from `TRUTH`."""
+    cases = [product(*sizes, device) for sizes in SIZES]
+    ((_, group),) = groups(cases).items()
+    times = factor * np.exp(group.residuals(Fit(TRUTH, {})))
+    return [c.model_copy(update={"seconds": float(t)}) for c, t in zip(cases, times, strict=True)]
+
+
+def test_parameters_come_back():
+    ((name, group),) = groups(made()).items()
+    assert name == ("v100-pcie-16gb", KEY)
+    found = fit(group)
+    assert np.abs(group.residuals(found)).max() < 0.05
+    assert found.values["reach"] == pytest.approx(TRUTH["reach"], rel=0.1)
+    assert found.values["launch"] == pytest.approx(TRUTH["launch"], rel=0.1)
+    assert found.narrow == {}
+
+
+def test_what_the_data_do_not_tell_is_named_and_stays():
+    ((_, group),) = groups([product(8192, 8192, 8192, seconds=0.1)]).items()
+    found = fit(group)
+    assert {"launch", "memory"} <= set(found.free)
+    assert found.values["launch"] == pytest.approx(1e-5, rel=0.1)
+
+
+def test_held_out_residuals_are_those_of_other_sizes():
+    ((_, group),) = groups(made()).items()
+    seen = []
+
+    def spy(part):
+        seen.append({case.shape for case in part.cases})
+        return Fit(TRUTH, {})
+
+    found = held_out(group, spy)
+    assert np.allclose(found, 0.0)
+    for fold, shapes in zip(sorted(set(group.folds)), seen, strict=True):
+        left_out = {c.shape for c, f in zip(group.cases, group.folds, strict=True) if f == fold}
+        assert not left_out & shapes
+
+
+def test_eight_in_ten_residuals_are_within_the_spread():
+    residuals = np.random.default_rng(1).standard_normal(4000) * 0.3
+    assert spread_of(residuals) == pytest.approx(0.3, rel=0.05)
+    assert spread_of(residuals[:3]) == 0.45
+
+
+def test_no_entry_for_what_nothing_is_fitted_to():
+    blank = product(1, 1, 1).model_copy(update={"seconds": None})
+    ring = product(1, 1, 1).model_copy(
+        update={"shape": Collective(collective="all_reduce", bytes=8)}
+    )
+    unknown = product(1, 1, 1, device="v101")
+    assert [key_of(case) for case in (blank, ring, unknown)] == [None, None, None]
+    stream = Pointwise(op="add", rows=8, cols=8, bytes_moved=768)
+    assert key_of(product(1, 1, 1).model_copy(update={"shape": stream})) == Key("streams")
+
+
+def test_layers_hold_the_device_its_architecture_and_the_mean():
+    fitted = fit_all(made() + made("titanx-pascal", 1.5), spreads=False)
+    default, layers = calibrations(fitted)
+    assert set(layers) == {"v100-pcie-16gb", "titanx-pascal", "volta", "pascal"}
+    reach = [layers[n].products["vector fp32"]["kernel"].reach for n in ("volta", "pascal")]
+    whole = default.products["vector fp32"]["kernel"].reach
+    assert whole == pytest.approx(np.sqrt(reach[0] * reach[1]), rel=1e-3)
+    assert default.rows == {"gemm/lab": 2 * len(SIZES)}
+    assert default.links == load().links
+    calibration = provider((default, layers))
+    assert calibration(catalog.load("titanv").device).name == "volta"
+    assert calibration(catalog.load("l4").device).name == default.name
+
+
+def test_a_tile_that_half_do_not_have_is_not_in_the_mean():
+    some, none = Fit(TRUTH, {"32": "128x128"}), Fit(TRUTH, {})
+    assert mean([some, some, none]).narrow == {"32": "128x128"}
+    assert mean([some, none]).narrow == {}
+
+
+@pytest.mark.parametrize("split", ["device", "shape", "source"])
+def test_a_case_does_not_change_its_own_prediction(split):
+    cases = made() + made("titanx-pascal", 1.5)
+    spoiled = [c.model_copy(update={"seconds": 100 * c.seconds}) for c in cases[: len(SIZES)]]
+    if split == "shape":  # one size, on both devices
+        spoiled = [cases[0].model_copy(update={"seconds": 1.0}), *cases[1 : len(SIZES)]]
+    others = cases[len(SIZES) :]
+    if split == "source":
+        provenance = Provenance(source="elsewhere")
+        others = [c.model_copy(update={"provenance": provenance}) for c in others]
+    known, changed = (
+        predictor([*first, *others], split) for first in (cases[: len(SIZES)], spoiled)
+    )
+    assert known(cases[0]).seconds == changed(spoiled[0]).seconds
+
+
+def test_without_a_split_the_shipped_calibrations_predict():
+    case = product(512, 512, 512)
+    assert predictor([case], "none")(case) == Predictor()(case)

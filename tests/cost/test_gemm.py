@@ -1,0 +1,79 @@
+"""Products in tiles: by hand, what never gets slower, and arrays."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hwsim.cost.gemm import TILES, Tiled, product_parts, tile_name, tile_number
+
+# 80 processors, 14 TFLOP/s, 900 GB/s.
+AT = Tiled(peak=14e12, half=10.0, setup=16.0, memory=900e9, processors=80.0, launch=5e-6)
+sizes = st.integers(1, 20_000)
+
+
+def slower(parts):
+    return max(parts)
+
+
+def seconds(m, n, k, tiled=AT, batch=1):
+    return slower(product_parts(batch, m, n, k, 4, 0.0, tiled))
+
+
+def test_a_large_product_nears_the_peak():
+    ideal = 2 * 8192**3 / AT.peak
+    assert ideal < seconds(8192, 8192, 8192) < 1.25 * ideal
+
+
+def test_a_narrow_product_pays_for_a_whole_tile():
+    # On one processor and without reuse to pay for, any of at most 32 columns costs 32.
+    one = Tiled(peak=1e12, half=0.0, setup=0.0, memory=1e12, processors=1.0)
+    assert seconds(1024, 16, 512, one) == pytest.approx(2 * 1024 * 32 * 512 / 1e12)
+    assert seconds(1024, 16, 512, one) == seconds(1024, 32, 512, one)
+
+
+def test_the_last_wave_takes_as_long_as_a_full_one():
+    # Tiles of 32 x 32 alone can hold these products; 80 of them are one wave, 81 are two.
+    one_wave, two_waves = (seconds(32, 32, 32, batch=count) for count in (80, 81))
+    assert two_waves == pytest.approx(2 * one_wave)
+
+
+def test_a_known_tile_is_taken_unsplit():
+    number = tile_number("128x128")
+    fixed = AT._replace(narrow=(-1, number, -1, -1))
+    assert tile_name(number) == "128x128"
+    work = 2 * 128 * 128 * (1760 + 16) / (AT.peak / 80 * 64 / 74)
+    assert seconds(1760, 32, 1760, fixed) == pytest.approx(work)  # 14 blocks, one wave
+    assert seconds(1760, 32, 1760) < work
+    assert seconds(1760, 64, 1760, fixed) == seconds(1760, 64, 1760)
+
+
+@given(sizes, sizes, sizes)
+@settings(deadline=None, max_examples=40)
+def test_transposing_changes_nothing(m, n, k):
+    assert seconds(m, n, k) == seconds(n, m, k)
+
+
+@given(sizes, sizes, sizes, st.floats(1.0, 10.0))
+@settings(deadline=None, max_examples=40)
+def test_it_is_never_faster_than_the_peak_and_more_is_never_slower(m, n, k, factor):
+    before = seconds(m, n, k)
+    assert before >= 2 * m * n * k / AT.peak
+    for name in ("peak", "memory"):
+        after = AT._replace(**{name: getattr(AT, name) * factor})
+        assert seconds(m, n, k, after) <= before * (1 + 1e-12)
+
+
+@given(st.lists(st.tuples(sizes, sizes, sizes), min_size=1, max_size=6))
+@settings(deadline=None, max_examples=30)
+def test_arrays_are_their_elements(rows):
+    m, n, k = np.array(rows).T
+    found = product_parts(1, m, n, k, 4, 1e-6, AT)
+    for compute, memory, row in zip(*found, rows, strict=True):
+        assert (compute, memory) == product_parts(1, *row, 4, 1e-6, AT)
+
+
+def test_every_tile_has_a_name():
+    assert [tile_number(tile_name(number)) for number in range(len(TILES))] == list(
+        range(len(TILES))
+    )
