@@ -14,6 +14,8 @@ from hwsim.graph.dtypes import BYTES, Dtype
 from hwsim.hardware.spec import Device
 
 Timing = Literal["kernel", "call"]
+# The launch.kernel of every fitted device's file: another one scales the waits that were fitted.
+FITTED_AT = 4e-6
 CLASSES = (*(str(side) for side in NARROW), "more")
 
 
@@ -104,7 +106,7 @@ def _streams(found: Rates, calibration: Calibration, timing: Timing) -> Rates:
     return found._replace(
         memory=bandwidth * fitted.memory,
         rows=bandwidth * fitted.rows,
-        launch=fitted.launch if timing == "call" else found.launch,
+        launch=fitted.launch * found.launch / FITTED_AT if timing == "call" else found.launch,
         spreads=found.spreads._replace(streams=fitted.spread),
     )
 
@@ -125,13 +127,14 @@ def _tiled(
     # What was fitted in fp32 tells of no faster format: DeepBench's P100 computes fp16 in fp32.
     single = device.vector.fp32
     calls = calibration.call if timing == "call" else {}
+    slower = device.launch.kernel / FITTED_AT
 
     def tiles(fitted: calibrations.Products, launch: float, like: Collection[str]) -> Tiled:
         numbers = tuple(tile_number(fitted.narrow.get(side, "")) for side in CLASSES)
         known = f"{engine} {dtype}" in like
         rate = peak if known or engine == "matrix" or single is None else min(peak, single)
         own = (fitted.reach * rate, fitted.half, fitted.setup, fitted.memory * bandwidth)
-        return Tiled(*own, float(processors), launch, numbers)
+        return Tiled(*own, float(processors), launch * slower, numbers)
 
     timed = nearest(calibration.products, engine, dtype)
     chain = nearest(calibration.recurrences, engine, dtype)
@@ -140,17 +143,18 @@ def _tiled(
     if timed:
         same = timed.get(timing)
         product = same or next(iter(timed.values()))
-        launch = same.launch if same else calls.get("products", found.launch)
+        launch = same.launch if same else calls.get("products", FITTED_AT)
         found = found._replace(products=tiles(product, launch, calibration.products))
         spreads = spreads._replace(products=product.spread)
     if chain:
-        made = Chaining(tiles(chain, chain.launch, calibration.recurrences), chain.start)
+        tiled = tiles(chain, chain.launch, calibration.recurrences)
+        made = Chaining(tiled, chain.start * slower)
         found = found._replace(chains=made)
         spreads = spreads._replace(chains=chain.spread)
     if sliding:
         alike = sliding.get(timing)
         best = alike or next(iter(sliding.values()))
-        launch = alike.launch if alike else calls.get("convolutions", found.launch)
+        launch = alike.launch if alike else calls.get("convolutions", FITTED_AT)
         tiled = tiles(best, launch, calibration.convolutions)
         made_of = Convolving(tiled, best.winograd, best.data, best.weights)
         found = found._replace(convolutions=made_of)

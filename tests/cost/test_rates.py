@@ -3,6 +3,7 @@
 import pytest
 
 from hwsim.cost.calibration import load as load_calibration
+from hwsim.cost.calibration import load_for
 from hwsim.cost.rates import offered, peaks, rates
 from hwsim.errors import InputError
 from hwsim.graph.dtypes import BYTES
@@ -79,3 +80,14 @@ def test_a_stated_cache_rate_wins():
 def test_without_a_cache_nothing_stays():
     bare = catalog.override(catalog.load("v100-sxm2-16gb"), {"device.caches.l2": "null"})
     assert rates(bare.device, DEFAULT, "fp32").resident == 0.0
+
+
+def test_a_faster_launch_shortens_every_wait_that_was_fitted():
+    volta = catalog.load("volta")
+    quick = catalog.override(volta, {"device.launch.kernel": "1 us"})
+    slow, fast = (
+        rates(system.device, load_for(system.device), "fp32") for system in (volta, quick)
+    )
+    assert fast.products.launch == pytest.approx(slow.products.launch / 4)
+    assert fast.chains.tiled.launch == pytest.approx(slow.chains.tiled.launch / 4)
+    assert fast.chains.start == pytest.approx(slow.chains.start / 4)

@@ -94,5 +94,5 @@ def test_a_file_that_is_no_text_to_train_on(tmp_path, content, fault):
 
 def test_a_missing_file_and_a_directory_are_bad_input(tmp_path):
     for path in (tmp_path / "none.txt", tmp_path):
-        with pytest.raises(InputError, match="found no file|found a directory"):
+        with pytest.raises(InputError, match=r"found no file|found a directory"):
             corpus.load(path)

@@ -213,7 +213,7 @@ def test_what_can_not_be_read(path):
     for prepare in (lambda: None, lambda: path.write_bytes(b"\xff\xfe"), path.mkdir):
         path.unlink(missing_ok=True)
         prepare()
-        with pytest.raises(InputError, match="found no file|not UTF-8|found a directory"):
+        with pytest.raises(InputError, match=r"found no file|not UTF-8|found a directory"):
             curves.read(path)
 
 
