@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from calibration.extras import need
 from hwsim.errors import InputError, SurroundingsError, near
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def fit(
     out: Annotated[Path, typer.Option(help="The folder to write to; it is made.")],
     device: Annotated[str, typer.Option(help="A device of the tables, or all.")] = ALL,
 ) -> None:
+    need("scipy", "hwsim calibrate fit")
     from calibration import layers, validate
 
     cases = [case for file in files for case in validate.read(file)]

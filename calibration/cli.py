@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from calibration.extras import need
 from hwsim.cli.options import parse_settings
 from hwsim.errors import InputError, SurroundingsError
 from hwsim.graph import workload as workloads
@@ -70,7 +71,7 @@ def run(
     min_steps: Annotated[int, typer.Option(min=1, help="No run ends before.")] = 400,
     max_steps: Annotated[int, typer.Option(min=1, help="Every run ends here (censored).")] = 40_000,
 ) -> None:
-    _need("torch")
+    need("torch", "hwsim converge run")
     from calibration.converge.campaign import campaign, grid
     from calibration.converge.corpus import load
     from calibration.converge.progress import CampaignProgress
@@ -105,7 +106,7 @@ def fit(
     name: Annotated[str | None, typer.Option(help="The law's name; the workload's.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    _need("scipy")
+    need("scipy", "hwsim converge fit")
     from calibration.converge import curves
     from calibration.converge.fit import fit_law, points, slopes
 
@@ -202,15 +203,6 @@ def _grid(texts: list[str]) -> dict[str, tuple[int, ...]]:
         given[path] = values
     chosen = GRID | given
     return {path: whole_numbers(path, values) for path, values in chosen.items()}
-
-
-def _need(module: str) -> None:
-    from importlib.util import find_spec
-
-    if find_spec(module) is None:
-        raise SurroundingsError(
-            "hwsim converge", f"{module} is not installed", 'pip install "hwsim[measure]"'
-        )
 
 
 def _write(out: Path, text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
@@ -11,9 +11,7 @@ from calibration.fit_kernels import FOLDS, fit, groups, key_of
 from calibration.layers import Fits, Fitted, Name, calibrations, fit_all, provider
 from calibration.measurement import Measurement
 from calibration.null import GROUPS
-from calibration.predict import Prediction, Predictor, Skipped
-
-Predict = Callable[[Measurement], Prediction | Skipped]
+from calibration.predict import Predict, Prediction, Predictor, Skipped
 
 
 def predictor(cases: Sequence[Measurement], split: str) -> Predict:

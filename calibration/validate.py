@@ -19,8 +19,7 @@ import numpy as np
 from calibration import measurement as measurements
 from calibration.measurement import Measurement
 from calibration.null import Sample, null_seconds
-from calibration.predict import Prediction, Predictor, Skipped
-from calibration.refit import Predict
+from calibration.predict import Predict, Prediction, Predictor, Skipped
 from calibration.sources import tables
 from hwsim.cost.calibration import load
 from hwsim.errors import InputError, SurroundingsError

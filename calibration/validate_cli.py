@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from calibration.extras import need
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,16 +58,21 @@ def command(
         raise InputError(
             "--predictions", f"found {len(files)} files", "give one FILE: rows are counted in it"
         )
-    from calibration import refit, validate
+    from calibration import validate
 
     if plot is not None:
         from calibration import scatter
 
         scatter.check(plot)
     cases = [case for file in files for case in validate.read(file)]
-    if split is not Split.none and not json_:
-        print("fitting", file=sys.stderr)
-    predictor = refit.predictor(cases, split.value)
+    predictor = None
+    if split is not Split.none:
+        need("scipy", "hwsim validate --split")
+        from calibration import refit
+
+        if not json_:
+            print("fitting", file=sys.stderr)
+        predictor = refit.predictor(cases, split.value)
     found = validate.outcomes(_watched(cases), split.value, predictor)
     if predictions is not None:
         validate.write_predictions(predictions, found)

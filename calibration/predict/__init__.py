@@ -6,6 +6,7 @@ Predictions go through the cost functions of the estimate and see a `Case`, whic
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -62,6 +63,9 @@ class Skipped(NamedTuple):
     """Why a case can't be costed."""
 
     why: str
+
+
+Predict = Callable[[Measurement], Prediction | Skipped]
 
 
 class Predictor:
