@@ -222,13 +222,6 @@ def test_a_corpus_too_small_for_the_data_size(hwsim, tmp_path):
     assert not where.exists()
 
 
-def test_a_measuring_command_asks_for_its_extra(hwsim, curves, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    code, _, err = hwsim("fit", curves)
-    assert code == 4
-    assert 'pip install "hwsim[measure]"' in err
-
-
 @pytest.mark.parametrize("command", ["run", "fit", "status"])
 def test_each_command_shows_an_example(hwsim, command):
     code, out, _ = hwsim(command, "--help")
