@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from hwsim.hardware import catalog
-from hwsim.hardware.figures import figures
+from hwsim.hardware.figures import figures, leaves
 from hwsim.hardware.spec import System
 from hwsim.report.console import make_console, plain_table
 
@@ -115,22 +115,11 @@ def _fields(system: System) -> Iterator[tuple[str, str, str]]:
         for key in printed:
             record.pop(key, None)
     known = {figure.path: figure for figure in figures(system)}
-    for path, value in _leaves(form, ""):
+    for path, value in leaves(form):
         if path in known:
             yield known[path]
-        else:
+        elif value != "":
             yield path, value if isinstance(value, str) else json.dumps(value), ""
-
-
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """The dotted path and value of every field that is not empty; lists of lists are left out."""
-    if isinstance(value, list):
-        value = {number: entry for number, entry in enumerate(value) if isinstance(entry, dict)}
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _leaves(inner, f"{path}.{key}" if path else str(key))
-    elif value != "":
-        yield path, value
 
 
 def _print_json(value: Any) -> None:

@@ -50,20 +50,20 @@ def source_of(sources: dict[str, str], path: str) -> str:
 
 def _quantities(dumped: dict[str, Any], spec: Record) -> Iterator[tuple[str, str]]:
     """(path, text) of every number of `dumped`, with the text of the JSON form."""
-    texts = dict(_leaves(spec.model_dump(mode="json"), ""))
-    for path, value in _leaves(dumped, ""):
+    texts = dict(leaves(spec.model_dump(mode="json")))
+    for path, value in leaves(dumped):
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             yield path, f"{texts[path]:g}" if isinstance(texts[path], float) else str(texts[path])
 
 
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """The dotted path and value of every leaf; a list of records counts, other lists don't."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _leaves(inner, f"{path}.{key}" if path else key)
+            yield from leaves(inner, f"{path}.{key}" if path else key)
     elif isinstance(value, (list, tuple)):
         for number, inner in enumerate(value):
             if isinstance(inner, dict):
-                yield from _leaves(inner, f"{path}.{number}")
+                yield from leaves(inner, f"{path}.{number}")
     else:
         yield path, value
