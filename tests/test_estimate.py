@@ -52,16 +52,19 @@ def toy(**setting):
     )
 
 
+# Laws are remembered by name for the life of the process: no two tests may share one.
+NUMBERS = count()
+
+
 @pytest.fixture
 def with_law(monkeypatch):
     """A workload class like charlm-small whose steps follow the given law."""
-    names = (f"toy-{number}" for number in count())
 
     def make(law):
         monkeypatch.setattr(laws, "load", lambda _: law)
 
         class Toy(CharLMSmall):
-            law: ClassVar[str | None] = f"{next(names)}-{id(make)}"
+            law: ClassVar[str | None] = f"toy-{next(NUMBERS)}"
 
         return Toy
 
