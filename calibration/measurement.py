@@ -76,7 +76,7 @@ class Case(Record):
 
     @property
     def kind(self) -> str:
-        """gemm, convolution, recurrent, pointwise, attention, update, collective, step or run."""
+        """The kind of its shape's family, such as gemm, update, collective, step or run."""
         return self.shape.family
 
     def describe(self) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic_core import PydanticCustomError
 
 from hwsim.errors import shown
@@ -29,6 +29,21 @@ Flag = Annotated[bool, BeforeValidator(_flag)]
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Way = Literal["forward", "backward_data", "backward_weights", "backward"]
+
+
+def _pairs(value: Any) -> Any:
+    """A JSON object as sorted pairs, which can be hashed."""
+    if isinstance(value, dict):
+        return tuple(sorted(value.items()))
+    return value
+
+
+Setting = int | float | str
+Settings = Annotated[
+    tuple[tuple[str, Setting], ...],
+    BeforeValidator(_pairs),
+    PlainSerializer(dict, return_type=dict[str, Setting]),
+]
 
 
 class Record(BaseModel):
@@ -122,12 +137,27 @@ class AttentionCore(Shape):
 
 
 class Update(Shape):
-    """The optimizer over all parameters in one launch."""
+    """The optimizer over all parameters, which `tensors` equal tensors hold; `how` it is
+    implemented: one launch for all (fused), or one for each operation on all (foreach)."""
 
     family: ClassVar[str] = "update"
     kind: Literal["update"] = "update"
     optimizer: Optimizer
     parameters: Count
+    tensors: Count = 1
+    how: Literal["fused", "foreach"] = "fused"
+
+
+class Launch(Shape):
+    """One of a row of smallest operations, each on the result of the one before.
+
+    `mode`: eager calls, `training` with the backward pass (one of its two operations), or replayed
+    from a captured graph.
+    """
+
+    family: ClassVar[str] = "launch"
+    kind: Literal["launch"] = "launch"
+    mode: Literal["eager", "training", "graph"]
 
 
 class Collective(Shape):
@@ -203,6 +233,19 @@ class ModelStep(Shape):
     seq_or_image: Text | None = None
 
 
+class WorkloadStep(Shape):
+    """A training step of a workload of hwsim's; `settings` are the fields that differ from its
+    defaults, by name, its global batch included. Forward, backward and update."""
+
+    family: ClassVar[str] = "step"
+    kind: Literal["workload-step"] = "workload-step"
+    workload: Text
+    settings: Settings = ()
+
+    def describe(self) -> str:
+        return " ".join([self.workload, *(f"{name} {value}" for name, value in self.settings)])
+
+
 class TrainingRun(Shape):
     """A whole run of a named model to its benchmark's target."""
 
@@ -235,10 +278,12 @@ KINDS: tuple[type[Shape], ...] = (
     Pointwise,
     AttentionCore,
     Update,
+    Launch,
     Collective,
     TransformerStep,
     MoeStep,
     ModelStep,
+    WorkloadStep,
     TrainingRun,
     StepsToTarget,
 )
@@ -250,10 +295,12 @@ AnyShape = Annotated[
     | Pointwise
     | AttentionCore
     | Update
+    | Launch
     | Collective
     | TransformerStep
     | MoeStep
     | ModelStep
+    | WorkloadStep
     | TrainingRun
     | StepsToTarget,
     Field(discriminator="kind"),

@@ -180,7 +180,7 @@ def write_predictions(path: Path, found: Sequence[Outcome]) -> None:
                 if isinstance(answer, Skipped):
                     writer.writerow((row, "", "", "", "", answer.why))
                 else:
-                    writer.writerow((row, *(f"{seconds:.9g}" for seconds in answer), ""))
+                    writer.writerow((row, *(f"{seconds:.9g}" for seconds in answer[:4]), ""))
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise InputError(
             f"--predictions {path}", str(error.strerror), "write a file's path"

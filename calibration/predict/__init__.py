@@ -33,8 +33,9 @@ from hwsim.cost.collectives import all_gather, all_reduce
 from hwsim.cost.roofline import kernel_cost
 from hwsim.errors import InputError
 
-# Standard deviations from the median to the ends of an 80 % interval: 1.2816.
-REACH = NormalDist().inv_cdf(0.9)
+# Standard deviations from the median to the ends of an 80 and a 95 % interval: 1.2816, 1.96.
+REACH80 = NormalDist().inv_cdf(0.9)
+REACH95 = NormalDist().inv_cdf(0.975)
 # Whose spread a kernel has (fields of hwsim.cost.rates.Spreads).
 KINDS: dict[type[Shape], str] = {
     Gemm: "products",
@@ -51,12 +52,14 @@ NOT_YET: dict[type[Shape], str] = {
 
 
 class Prediction(NamedTuple):
-    """Seconds with an 80 % interval, and those of the bare datasheet roofline."""
+    """Seconds with an 80 and a 95 % interval, and those of the bare datasheet roofline."""
 
     seconds: float
     low: float
     high: float
     roofline: float
+    low95: float
+    high95: float
 
 
 class Skipped(NamedTuple):
@@ -81,10 +84,12 @@ class Predictor:
         try:
             seconds = finite(_seconds(case, self._reached))
             roofline = finite(_seconds(case, self._bare))
-            factor = math.exp(REACH * _spread(case, self._reached))
+            spread = _spread(case, self._reached)
         except InputError as error:
             return Skipped(_reason(error))
-        return Prediction(seconds, seconds / factor, seconds * factor, roofline)
+        near, far = math.exp(REACH80 * spread), math.exp(REACH95 * spread)
+        inner, outer = (seconds / near, seconds * near), (seconds / far, seconds * far)
+        return Prediction(seconds, *inner, roofline, *outer)
 
 
 def _spread(case: Case, basis: Basis) -> float:

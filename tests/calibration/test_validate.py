@@ -30,7 +30,7 @@ def twice(measurement):
     """Says 2 s of everything, whose roofline is 1 s, and nothing of a device it doesn't know."""
     if measurement.device == "x":
         return Skipped("no such device")
-    return Prediction(2.0, 1.5, 2.5, 1.0)
+    return Prediction(2.0, 1.5, 2.5, 1.0, 1.0, 4.0)
 
 
 def test_statistics_of_four_rows_by_hand():
