@@ -48,8 +48,8 @@ def test_measurements_read_back_as_they_were_written(tmp_path):
     assert len(path.read_text().splitlines()) == 4
 
 
-def test_the_kinds_are_the_nine_families():
-    families = "gemm convolution recurrent pointwise attention update collective step run"
+def test_the_kinds_are_ten_families():
+    families = "gemm convolution recurrent pointwise attention update launch collective step run"
     assert {kind.family for kind in KINDS} == set(families.split())
     assert made().kind == "gemm"
 
