@@ -82,6 +82,7 @@ class CharLMSmall(CharLM):
     """
 
     name: ClassVar[str] = "charlm-small"
+    family: ClassVar[str | None] = "charlm"
 
     batch: Count = 32
     hidden: Count = 64

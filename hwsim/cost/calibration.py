@@ -83,12 +83,37 @@ class Streams(Record):
     spread: Positive
 
 
+class Host(Record):
+    """Kernels of a CPU (see `hwsim.cost.host`): shares of the stated peak, a share of the stated
+    bandwidth for each number of live bytes, and `launch`, the seconds of an operator's call."""
+
+    products: Positive
+    chains: Positive
+    convolutions: Positive
+    streams: Positive
+    packing: Positive
+    levels: tuple[tuple[Positive, Positive], ...] = Field(min_length=1)
+    launch: Seconds
+    spread: Positive
+
+
+class Steps(Record):
+    """Whole steps of a workload beside the sum of their kernels: factors on the time of products
+    and of all others, the seconds in which the framework issues a kernel, and their spread."""
+
+    products: Positive
+    streams: Positive
+    launch: Seconds
+    spread: Positive
+
+
 class Layer(Record):
     """What was fitted: to one device, or to all measured devices of an architecture.
 
     Entries go by engine and data type ("vector fp32", "matrix fp16"), then by how they were timed:
     `kernel` (back to back) or `call` (a framework's). `call` has the seconds that a framework's
-    call takes around a kernel, by kind; `rows` how many cases of which tables were fitted to.
+    call takes around a kernel, by kind; `steps` goes by the family of a workload; `rows` how many
+    cases of which tables were fitted to.
     """
 
     schema_: Literal["hwsim.calibration/2"] = Field("hwsim.calibration/2", alias="schema")
@@ -98,6 +123,8 @@ class Layer(Record):
     recurrences: dict[str, Recurrences] = {}
     convolutions: dict[str, dict[Literal["kernel", "call"], Convolutions]] = {}
     streams: Streams | None = None
+    host: Host | None = None
+    steps: dict[str, Steps] = {}
     call: dict[str, Seconds] = {}
     rows: dict[str, int] = {}
     sources: dict[str, str] = {}
@@ -125,9 +152,10 @@ class Calibration(Layer):
     def over(self, layer: Layer) -> Calibration:
         """This one where `layer` has nothing, else the layer."""
         own = {"name": layer.name, "description": layer.description}
-        kinds = ("products", "recurrences", "convolutions", "call")
+        kinds = ("products", "recurrences", "convolutions", "steps", "call")
         joined = {kind: {**getattr(self, kind), **getattr(layer, kind)} for kind in kinds}
-        single = {} if layer.streams is None else {"streams": layer.streams}
+        alone = {"streams": layer.streams, "host": layer.host}
+        single = {kind: found for kind, found in alone.items() if found is not None}
         told = {**self.sources, **layer.sources}
         rows = {**self.rows, **layer.rows}
         return self.model_copy(update={**own, **joined, **single, "sources": told, "rows": rows})

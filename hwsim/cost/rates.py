@@ -9,6 +9,7 @@ from hwsim.cost import calibration as calibrations
 from hwsim.cost.calibration import Calibration, nearest
 from hwsim.cost.convolution import Convolving
 from hwsim.cost.gemm import NARROW, Tiled, tile_number
+from hwsim.cost.host import Eager, Hosting
 from hwsim.errors import InputError
 from hwsim.graph.dtypes import BYTES, Dtype
 from hwsim.hardware.spec import Device
@@ -55,6 +56,8 @@ class Rates(NamedTuple):
     products: Tiled | None = None
     chains: Chaining | None = None
     convolutions: Convolving | None = None
+    host: Hosting | None = None
+    eager: Eager = Eager()
     spreads: Spreads = Spreads()
 
 
@@ -65,11 +68,13 @@ def rates(
     *,
     vector_only: bool = False,
     timing: Timing = "kernel",
+    family: str | None = None,
 ) -> Rates:
     """Rates for one data type; tensor cores where the device has them for it.
 
     `vector_only` leaves them out. `timing` "call" adds what a framework's call takes around each
-    kernel, for times that were measured so. Raises InputError if the device states no rate for
+    kernel, for times that were measured so; `family` what was fitted to the steps of a workload
+    of this family. Raises InputError if the device states no rate for
     `dtype`.
     """
     matrix, vector = peaks(device, dtype)
@@ -94,8 +99,35 @@ def rates(
         on_vector=on_vector,
         spreads=Spreads(*(4 * [calibration.spread])),
     )
+    if calibration.host is not None:
+        return _eager(
+            _hosted(found, calibration.host, matrix * slowdown, memory), calibration, family
+        )
     tiled = _tiled(found, device, calibration, dtype, timing, matrix * slowdown)
-    return _streams(tiled, calibration, timing)
+    return _eager(_streams(tiled, calibration, timing), calibration, family)
+
+
+def _hosted(found: Rates, host: calibrations.Host, peak: float, bandwidth: float) -> Rates:
+    made = Hosting(
+        products=host.products * peak,
+        chains=host.chains * peak,
+        convolutions=host.convolutions * peak,
+        streams=host.streams * peak,
+        packing=host.packing,
+        sizes=tuple(size for size, _ in host.levels),
+        bandwidths=tuple(share * bandwidth for _, share in host.levels),
+    )
+    spreads = Spreads(*(4 * [host.spread]))
+    return found._replace(host=made, launch=host.launch, dispatch=0.0, spreads=spreads)
+
+
+def _eager(found: Rates, calibration: Calibration, family: str | None) -> Rates:
+    """With what whole steps of a workload told; of no workload in particular, their kernels'."""
+    fitted = calibration.steps.get(family or "")
+    if fitted is None:
+        return found
+    eager = Eager(fitted.products, fitted.streams, fitted.launch)
+    return found._replace(eager=eager, spreads=Spreads(*(4 * [fitted.spread])))
 
 
 def _streams(found: Rates, calibration: Calibration, timing: Timing) -> Rates:

@@ -11,6 +11,7 @@ import numpy as np
 
 from hwsim.cost.convolution import convolution_parts
 from hwsim.cost.gemm import Parts, Tiled, product_parts
+from hwsim.cost.host import host_parts
 from hwsim.cost.rates import Rates
 from hwsim.cost.recurrent import traffic_seconds
 from hwsim.graph.dtypes import BYTES, Dtype
@@ -51,6 +52,21 @@ def roofline(
     return Cost(seconds, bound)
 
 
+def in_turn(compute: float, memory: float, launch: float, repeat: float = 1) -> Cost:
+    """Seconds of `repeat` equal operators of a thread that issues, moves and computes in turn.
+
+        t = repeat x (launch + compute + memory)
+
+    >>> in_turn(3e-6, 1e-6, launch=2e-6)
+    Cost(seconds=6e-06, bound=0)
+    """
+    seconds = repeat * (launch + compute + memory)
+    bound: Any = np.where(compute + memory > launch, np.where(compute >= memory, 0, 1), 2)
+    if np.ndim(seconds) == 0:
+        return Cost(float(seconds), int(bound))
+    return Cost(seconds, bound)
+
+
 def kernel_cost(kernel: Kernel, rates: Rates, dtype: Dtype) -> Cost:
     """Cost of one kernel of a graph, its repeats included.
 
@@ -58,6 +74,12 @@ def kernel_cost(kernel: Kernel, rates: Rates, dtype: Dtype) -> Cost:
     (`hwsim.cost.convolution`), as far as the device has rates for them; all else is a roofline.
     """
     size = BYTES[dtype] if kernel.element_bytes is None else kernel.element_bytes
+    eager = rates.eager
+    factor = eager.products if kernel.engine == "matrix" else eager.streams
+    if rates.host is not None:
+        work = host_parts(kernel, size, rates.host)
+        launch = rates.launch if eager.launch is None else eager.launch
+        return in_turn(factor * work.compute, factor * work.memory, launch, kernel.repeat)
     kind = kind_of(kernel)
     if kind == "chains" and rates.chains is not None:
         near = rates.chains
@@ -79,7 +101,9 @@ def kernel_cost(kernel: Kernel, rates: Rates, dtype: Dtype) -> Cost:
         work = Parts(kernel.flops / rate, _traffic(kernel, size, rates))
         chained = kernel.sequential and kernel.engine == "matrix"
         launch = rates.launch + rates.chain if chained else rates.launch
-    return roofline(work.compute, work.memory, launch, rates.dispatch, kernel.repeat)
+    dispatch = rates.dispatch if eager.launch is None else eager.launch
+    compute, memory = factor * work.compute, factor * work.memory
+    return roofline(compute, memory, launch, dispatch, kernel.repeat)
 
 
 def kind_of(kernel: Kernel) -> Kind:

@@ -54,13 +54,15 @@ class Layer:
 
 @dataclass(frozen=True)
 class StepGraph:
-    """What one device's share of a step computes: `batch` samples that are `tokens` items."""
+    """What one device's share of a step computes: `batch` samples that are `tokens` items, of a
+    workload of some `family`."""
 
     layers: tuple[Layer, ...]
     dtype: Dtype
     optimizer: Optimizer
     batch: int
     tokens: int
+    family: str = ""
 
     @property
     def parameters(self) -> int:

@@ -60,6 +60,7 @@ class Workload(BaseModel, ABC):
     name: ClassVar[str]
     unit: ClassVar[str]
     law: ClassVar[str | None] = None
+    family: ClassVar[str | None] = None
     assumed: ClassVar[dict[str, str]] = {}
     setting_fields: ClassVar[tuple[str, ...]] = (
         "batch",
@@ -103,7 +104,8 @@ class Workload(BaseModel, ABC):
             where, instead = "workload.batch", "write a whole number above 0"
             raise InputError(where, f"found {share!r} samples on one device", instead)
         tokens = share * self.items_per_sample
-        return StepGraph(self.build(share), self.dtype, self.optimizer, share, tokens)
+        family = self.family or self.name
+        return StepGraph(self.build(share), self.dtype, self.optimizer, share, tokens, family)
 
     def setting(self) -> dict[str, Any]:
         """The fields that a law of steps must share with this workload to speak about it."""

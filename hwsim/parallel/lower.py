@@ -79,7 +79,10 @@ def lower(graph: StepGraph, system: System, plan: Plan, calibration: Calibration
             f"found {operators:,} operators in one step",
             f"write fewer layers: at most {MOST_OPERATORS:,} operators are simulated",
         )
-    build = _Builder(rates(system.device, calibration, graph.dtype), graph)
+    reach = rates(system.device, calibration, graph.dtype, family=graph.family)
+    # A CPU sums gradients in the threads that compute: nothing of it is hidden.
+    overlap = plan.overlap and reach.host is None
+    build = _Builder(reach, graph)
     for layer in graph.layers:
         for _ in range(layer.repeat):
             for op in layer.ops:
@@ -97,7 +100,7 @@ def lower(graph: StepGraph, system: System, plan: Plan, calibration: Calibration
     for parameters, kernels in _backward(graph):
         build.compute(kernels)
         filled += parameters * gradient
-        if plan.dp > 1 and plan.overlap and filled >= bucket:
+        if plan.dp > 1 and overlap and filled >= bucket:
             flush()
     if plan.dp > 1 and filled:
         flush()

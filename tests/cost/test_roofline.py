@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hwsim.cost.host import Eager
 from hwsim.cost.rates import Rates
 from hwsim.cost.roofline import BOUNDS, kernel_cost, roofline
 from hwsim.graph.ops import Kernel, Linear
@@ -35,6 +36,8 @@ all_rates = st.builds(
     launch=st.floats(0.0, 1e-3),
     chain=st.floats(0.0, 1e-3),
     dispatch=st.floats(0.0, 1e-3),
+    host=st.none(),
+    eager=st.just(Eager()),
 )
 FREE = Rates(math.inf, math.inf, math.inf, math.inf, 0.0, launch=4e-6, chain=30e-6, dispatch=1e-6)
 
