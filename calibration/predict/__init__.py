@@ -13,7 +13,7 @@ from typing import NamedTuple
 from calibration.measurement import Case, Measurement
 from calibration.predict.basis import Basis, Provider, dtype_of, finite
 from calibration.predict.kernels import kernels_of
-from calibration.predict.steps import step_seconds
+from calibration.predict.steps import step_seconds, workload_seconds
 from calibration.predict.systems import system_of
 from calibration.shapes import (
     Collective,
@@ -27,6 +27,7 @@ from calibration.shapes import (
     StepsToTarget,
     TrainingRun,
     TransformerStep,
+    WorkloadStep,
 )
 from hwsim.cost.calibration import load_for
 from hwsim.cost.collectives import all_gather, all_reduce
@@ -110,6 +111,8 @@ def _seconds(case: Case, basis: Basis) -> float:
         return _collective(case, shape, basis)
     if isinstance(shape, TransformerStep):
         return step_seconds(case, shape, basis)
+    if isinstance(shape, WorkloadStep):
+        return workload_seconds(case, shape, basis)
     reach, dtype = basis.rates(case), dtype_of(case)
     start = reach.chains.start if isinstance(shape, Recurrent) and reach.chains else 0.0
     kernels = kernels_of(shape, dtype)

@@ -10,6 +10,7 @@ from calibration.shapes import (
     AttentionCore,
     Convolution,
     Gemm,
+    Launch,
     Pointwise,
     Recurrent,
     Shape,
@@ -19,13 +20,20 @@ from hwsim.graph.dtypes import BYTES, Dtype
 from hwsim.graph.ops import Attention, Convolution2d, Kernel, gemm
 from hwsim.graph.recurrent import GATES as LSTM_GATES
 from hwsim.graph.recurrent import LSTM_BACKWARD_FLOPS, LSTM_FLOPS
-from hwsim.graph.step import UPDATE_FLOPS, update_bytes
+from hwsim.graph.step import UPDATE_FLOPS, Optimizer, update_bytes
 
 # Products of the state at every step; a GRU's third waits for its reset gate, here it does not.
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 # Arithmetic of one element, as hwsim.graph counts it; the rest of the operations is one each.
 REDUCTIONS = ("softmax", "layernorm")
 POINTWISE_FLOPS = {"gelu": 8, "softmax": 5, "layernorm": 7}
+# Operands read and written by each operation of an update over lists of tensors.
+_MOMENTUM = {"average": 3, "step": 3}
+FOREACH: dict[Optimizer, dict[str, int]] = {
+    "sgd": {"step": 3},
+    "momentum": _MOMENTUM,
+    "adam": {"average": 3, "decay": 2, "square": 3, "root": 2, "scale": 2, "sum": 2, "step": 4},
+}
 
 
 def kernels_of(shape: Shape, dtype: Dtype) -> list[Kernel]:
@@ -106,10 +114,21 @@ def _attention(shape: AttentionCore, dtype: Dtype) -> list[Kernel]:  # noqa: ARG
 
 
 def _update(shape: Update, dtype: Dtype) -> list[Kernel]:
+    """Fused: one launch that moves each value once. Foreach: one launch an operation, as torch's
+    Adam has them, each with its operands: two averages, root, quotient, sum, quotient and step."""
     count = shape.parameters
+    if shape.how == "foreach":
+        return [
+            Kernel(f"update.{name}", "vector", count, operands * count, repeat=1)
+            for name, operands in FOREACH[shape.optimizer].items()
+        ]
     size = update_bytes(shape.optimizer, dtype)
     flops = UPDATE_FLOPS[shape.optimizer] * count
     return [Kernel("update", "vector", flops, count, element_bytes=size)]
+
+
+def _launch(shape: Launch, dtype: Dtype) -> list[Kernel]:  # noqa: ARG001
+    return [Kernel("tiny", "vector", 1, 2)]
 
 
 _BUILDERS: dict[type[Shape], Callable[[Any, Dtype], list[Kernel]]] = {
@@ -119,4 +138,5 @@ _BUILDERS: dict[type[Shape], Callable[[Any, Dtype], list[Kernel]]] = {
     Pointwise: _pointwise,
     AttentionCore: _attention,
     Update: _update,
+    Launch: _launch,
 }

@@ -1,17 +1,18 @@
-"""A training step of a dense transformer that is spread by data parallelism alone."""
+"""Training steps that are spread by data parallelism alone: of transformers, of workloads."""
 
 from __future__ import annotations
 
 from calibration.measurement import Case
 from calibration.predict.basis import Basis, dtype_of
 from calibration.predict.systems import system_of
-from calibration.shapes import TransformerStep
+from calibration.shapes import TransformerStep, WorkloadStep
 from hwsim.cost.rates import rates
 from hwsim.cost.roofline import kernel_cost
 from hwsim.errors import InputError
 from hwsim.estimate import simulate
 from hwsim.graph.dtypes import Dtype
-from hwsim.parallel.plan import Plan
+from hwsim.graph.workload import Workload, find
+from hwsim.parallel.plan import Plan, check
 from workloads.transformer import Transformer
 
 
@@ -43,6 +44,25 @@ def step_seconds(case: Case, shape: TransformerStep, basis: Basis) -> float:
         again = sum(kernel_cost(kernel, reach, dtype).seconds for kernel in graph.forward())
         seconds += count * again
     return seconds
+
+
+def workload_seconds(case: Case, shape: WorkloadStep, basis: Basis) -> float:
+    """Seconds of a step of one of hwsim's workloads, its batch split over the case's devices.
+
+    Raises InputError for a workload or a setting that is not there.
+    """
+    workload = workload_of(case, shape)
+    plan = Plan(dp=case.devices or 1)
+    system = system_of(case, basis)
+    check(plan, workload, system)
+    graph = workload.graph(workload.batch // plan.dp)
+    return simulate(system, graph, plan, basis.calibration(system.device)).seconds
+
+
+def workload_of(case: Case, shape: WorkloadStep) -> Workload:
+    """The workload in the data type of the case."""
+    kind = find(shape.workload)
+    return kind.model_validate({**dict(shape.settings), "dtype": dtype_of(case)})
 
 
 def _micro_batch(shape: TransformerStep) -> int:

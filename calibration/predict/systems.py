@@ -30,6 +30,7 @@ OTHERS = {
     "pcie4": ("PCIe 4.0 x16", 31.5e9, "pcie-tree"),
 }
 # Gb/s of a port in one direction (InfiniBand Trade Association; Intel for Omni-Path).
+GLOO = "gloo"  # torch.distributed between processes of one machine
 INFINIBAND = {"fdr": 56, "edr": 100, "hdr": 200, "ndr": 400, "xdr": 800}
 PORTS = re.compile(
     r"(?:(?P<ports>[1-9]\d{0,3})x)?"
@@ -51,10 +52,22 @@ def system_of(case: Case, basis: Basis) -> System:
         raise InputError("devices", "found nothing", "write how many took part")
     if devices == 1:
         return catalog.single(device)
+    if case.intra_link == GLOO:
+        return _processes(case, device, basis)
     here = case.devices_per_node or devices
     nodes = -(-devices // here)
     network = (_tier(case.inter_link),) if nodes > 1 else ()
     system = _joined(device, _node(here, case.intra_link), network, nodes)
+    return _without_latency(system) if basis.bare else system
+
+
+def _processes(case: Case, device: Device, basis: Basis) -> System:
+    """A CPU's own processes: as the system of this name joins them."""
+    system = catalog.load(str(case.device))
+    if system.node.link is None:
+        raise InputError("intra_link", f"{case.device} states no link between processes", "")
+    node = system.node.model_copy(update={"devices": case.devices})
+    system = system.model_copy(update={"device": device, "node": node})
     return _without_latency(system) if basis.bare else system
 
 

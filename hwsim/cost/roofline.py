@@ -57,8 +57,8 @@ def in_turn(compute: float, memory: float, launch: float, repeat: float = 1) -> 
 
         t = repeat x (launch + compute + memory)
 
-    >>> in_turn(3e-6, 1e-6, launch=2e-6)
-    Cost(seconds=6e-06, bound=0)
+    >>> in_turn(3.0, 1.0, launch=2.0, repeat=10)
+    Cost(seconds=60.0, bound=0)
     """
     seconds = repeat * (launch + compute + memory)
     bound: Any = np.where(compute + memory > launch, np.where(compute >= memory, 0, 1), 2)
