@@ -45,7 +45,7 @@ KERNELS: tuple[type[Shape], ...] = (
     Launch,
 )
 CHEAP = ("add", "mul", "relu")  # their time is that of their operands
-LAUNCHES = 3.0  # a call must take this many launches to tell a bandwidth
+LAUNCHES = 1.5  # a call must take this many launches to tell a bandwidth
 RANGES = {
     "products": Range(0.9, 0.02, 1.5),
     "chains": Range(0.8, 0.02, 1.5),
