@@ -30,7 +30,7 @@ app = typer.Typer(
 
 
 @app.command(
-    help="""Fit a calibration to what `hwsim calibrate run` measured: then --hw local is this machine.
+    help="""Fit a calibration to what `hwsim calibrate run` measured, for --hw local.
 
     With --out, fit published tables too: one JSON file a device in that folder, and with --device
     all also one for each architecture, and the default.
@@ -118,7 +118,7 @@ def _show_local(found: Found) -> None:
     from hwsim.report.console import make_console, plain_table
 
     table = plain_table("entry", right=("cases", "held-out median", "untold"))
-    entries = [(f"steps of {family}", one.residuals, ()) for family, one in found.steps.items()]
+    entries = [(family, one.residuals, ()) for family, one in found.eager.items()]
     if found.host is not None:
         entries.insert(0, ("kernels", found.host.residuals, found.host.free))
     for name, residuals, free in entries:

@@ -7,25 +7,27 @@ that of the best product, its bandwidth that of the largest stream.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from calibration.families import family_of
+from calibration.fit_eager import EagerFit, fit_eager, typical
 from calibration.fit_host import CHEAP, KERNELS, HostFit, dtypes, fit_host
 from calibration.fit_kernels import folds_of
-from calibration.fit_steps import StepsFit, family_of, fit_steps
 from calibration.measurement import Measurement
 from calibration.predict.basis import dtype_of
 from calibration.predict.systems import GLOO
 from calibration.shapes import Collective, Gemm, Launch, Pointwise
-from hwsim.cost.calibration import Layer, load
+from hwsim.cost.calibration import Calibration, Layer, load
 from hwsim.errors import InputError
 from hwsim.graph.dtypes import Dtype
 from hwsim.hardware import catalog
 from hwsim.hardware.spec import Device, Link, Memory, Node, Peaks, System
 from hwsim.hardware.spec import Launch as LaunchCost
+from hwsim.parallel.lower import ANY
 from hwsim.userdata import LOCAL
 
 FEWEST = 12  # kernels that a machine is fitted to
@@ -39,7 +41,7 @@ class Found:
     system: System
     layer: Layer
     host: HostFit | None = None
-    steps: dict[str, StepsFit] = field(default_factory=dict)
+    eager: dict[str, EagerFit] = field(default_factory=dict)
 
 
 def fit(cases: Sequence[Measurement], system: System, command: str) -> Found:
@@ -55,31 +57,36 @@ def fit(cases: Sequence[Measurement], system: System, command: str) -> Found:
         what = f"found {len(kernels)} kernels that a CPU can be fitted to"
         raise InputError("measurements", what, f"measure at least {FEWEST}: hwsim calibrate run")
     host = fit_host(kernels, device, folds_of(kernels))
-    under = load().model_copy(update={"host": host.host})
-    steps = {}
-    for family, members in families(cases).items():
-        found = fit_steps(members, device, under)
-        if found is not None:
-            steps[family] = found
+    eager = _eager(cases, device, load().model_copy(update={"host": host.host}))
+    entries = {family: one.eager for family, one in eager.items()}
+    workloads = [entry for family, entry in entries.items() if "." not in family]
+    if workloads:
+        entries[ANY] = typical(workloads)
     layer = Layer(
         name=device.name,
         description=device.description,
         host=host.host,
-        steps={family: one.steps for family, one in steps.items()},
-        rows={"kernels": len(kernels), "steps": sum(len(one.residuals) for one in steps.values())},
-        sources=_told(host, steps, command),
+        eager=entries,
+        rows=dict(Counter(f"{case.kind}/{case.provenance.source}" for case in cases)),
+        sources=_told(host, eager, command),
     )
-    return Found(system, layer, host, steps)
+    return Found(system, layer, host, eager)
 
 
-def families(cases: Sequence[Measurement]) -> dict[str, list[Measurement]]:
-    """Steps on one device by the family of their workload."""
-    found: dict[str, list[Measurement]] = defaultdict(list)
+def _eager(cases: Sequence[Measurement], device: Device, under: Calibration) -> dict[str, EagerFit]:
+    """Fits of families, updates first: a step ends with one."""
+    members: dict[str, list[Measurement]] = defaultdict(list)
     for case in cases:
         family = family_of(case)
-        if family is not None:
-            found[family].append(case)
-    return dict(found)
+        if family is not None and case.devices == 1 and case.seconds is not None:
+            members[family].append(case)
+    found: dict[str, EagerFit] = {}
+    for family in sorted(members, key=lambda name: (not name.startswith("update"), name)):
+        fitted = fit_eager(members[family], device, under)
+        if fitted is not None:
+            found[family] = fitted
+            under = under.model_copy(update={"eager": {**under.eager, family: fitted.eager}})
+    return found
 
 
 def describe(cases: Sequence[Measurement]) -> System:
@@ -118,7 +125,7 @@ def _cpu(cases: Sequence[Measurement]) -> System:
         architecture="CPU",
         description=_identity(first),
         vector=Peaks.model_validate(peaks),
-        memory=Memory(capacity=int(capacity[1]) * 2**30, bandwidth=bandwidth),
+        memory=Memory(capacity=float(capacity[1]) * 2**30, bandwidth=bandwidth),
         launch=LaunchCost(kernel=_launch(cases), dispatch=0.0),
         sources={
             **{f"vector.{dtype}": f"{source}: the best product" for dtype in peaks},
@@ -199,14 +206,14 @@ def _link(cases: Sequence[Measurement]) -> Link | None:
     return Link(kind=GLOO, bandwidth=float(f"{bandwidth:.3g}"), latency=float(f"{latency:.3g}"))
 
 
-def _told(host: HostFit, steps: dict[str, StepsFit], command: str) -> dict[str, str]:
+def _told(host: HostFit, eager: dict[str, EagerFit], command: str) -> dict[str, str]:
     known = np.abs(np.expm1(host.residuals[np.isfinite(host.residuals)]))
     text = f"fitted to {host.cases} kernels; held-out median error {np.median(known):.1%}"
     if host.free:
         text += f"; they do not tell {', '.join(host.free)}"
     told = {"fitted": command, "host": text}
-    for family, one in steps.items():
+    for family, one in eager.items():
         off = np.abs(np.expm1(one.residuals[np.isfinite(one.residuals)]))
-        error = f"; left-out median error {np.median(off):.1%}" if len(off) else ""
-        told[f"steps.{family}"] = f"fitted to {len(one.residuals)} steps{error}"
+        error = f"; held-out median error {np.median(off):.1%}" if len(off) else ""
+        told[f"eager.{family}"] = f"fitted to {len(one.residuals)} cases{error}"
     return told
