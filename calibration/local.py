@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from calibration import layers
 from calibration.families import family_of
 from calibration.fit_eager import EagerFit, fit_eager, typical
 from calibration.fit_host import CHEAP, KERNELS, HostFit, dtypes, fit_host
 from calibration.fit_kernels import folds_of
+from calibration.layers import Fits
 from calibration.measurement import Measurement
 from calibration.predict.basis import dtype_of
 from calibration.predict.systems import GLOO
-from calibration.shapes import Collective, Gemm, Launch, Pointwise
-from hwsim.cost.calibration import Calibration, Layer, load
+from calibration.shapes import Collective, Gemm, Launch, Pointwise, WorkloadStep
+from hwsim.cost.calibration import Calibration, Eager, Layer, load, load_for
+from hwsim.cost.rates import is_host
 from hwsim.errors import InputError
 from hwsim.graph.dtypes import Dtype
 from hwsim.hardware import catalog
@@ -30,6 +33,7 @@ from hwsim.hardware.spec import Launch as LaunchCost
 from hwsim.parallel.lower import ANY
 from hwsim.userdata import LOCAL
 
+AROUND = ("update", "launch")  # operators that no kernel's fit is for
 FEWEST = 12  # kernels that a machine is fitted to
 CAPACITY = re.compile(r"(\d+) GiB")
 
@@ -42,10 +46,43 @@ class Found:
     layer: Layer
     host: HostFit | None = None
     eager: dict[str, EagerFit] = field(default_factory=dict)
+    kernels: Fits = field(default_factory=dict)
 
 
 def fit(cases: Sequence[Measurement], system: System, command: str) -> Found:
-    """The calibration of a CPU. Raises InputError where too little was measured."""
+    """The calibration of the machine. Raises InputError where too little was measured."""
+    return (_fit_cpu if is_host(system.device) else _fit_gpu)(cases, system, command)
+
+
+def _fit_gpu(cases: Sequence[Measurement], system: System, command: str) -> Found:
+    """Kernels as those of published tables, and framework code around them."""
+    fitted = layers.fit_all(cases)
+    if not fitted:
+        what = "found no product, recurrence, convolution or elementwise kernel"
+        raise InputError("measurements", what, "measure them: hwsim calibrate run")
+    device = system.device
+    named = {"name": device.name, "description": device.description}
+    kernels = layers.calibrations(fitted)[1][str(cases[0].device)].model_copy(update=named)
+    around = [case for case in cases if str(family_of(case)).partition(".")[0] in AROUND]
+    workloads = [case for case in cases if isinstance(case.shape, WorkloadStep)]
+    eager = _eager([*around, *workloads], device, load_for(catalog_device(cases)).over(kernels))
+    told = {**kernels.sources, **_told(None, eager, command)}
+    layer = kernels.model_copy(update={"eager": _entries(eager), "sources": told})
+    return Found(system, layer, None, eager, fitted)
+
+
+def catalog_device(cases: Sequence[Measurement]) -> Device:
+    """The device that was measured, under its name in the catalog."""
+    return catalog.load(str(cases[0].device)).device
+
+
+def _entries(eager: Mapping[str, EagerFit]) -> dict[str, Eager]:
+    entries = {family: one.eager for family, one in eager.items()}
+    workloads = [entry for family, entry in entries.items() if "." not in family]
+    return entries | ({ANY: typical(workloads)} if workloads else {})
+
+
+def _fit_cpu(cases: Sequence[Measurement], system: System, command: str) -> Found:
     device = system.device
     chosen = dtypes(cases)
     kernels = [
@@ -58,15 +95,11 @@ def fit(cases: Sequence[Measurement], system: System, command: str) -> Found:
         raise InputError("measurements", what, f"measure at least {FEWEST}: hwsim calibrate run")
     host = fit_host(kernels, device, folds_of(kernels))
     eager = _eager(cases, device, load().model_copy(update={"host": host.host}))
-    entries = {family: one.eager for family, one in eager.items()}
-    workloads = [entry for family, entry in entries.items() if "." not in family]
-    if workloads:
-        entries[ANY] = typical(workloads)
     layer = Layer(
         name=device.name,
         description=device.description,
         host=host.host,
-        eager=entries,
+        eager=_entries(eager),
         rows=dict(Counter(f"{case.kind}/{case.provenance.source}" for case in cases)),
         sources=_told(host, eager, command),
     )
@@ -206,12 +239,13 @@ def _link(cases: Sequence[Measurement]) -> Link | None:
     return Link(kind=GLOO, bandwidth=float(f"{bandwidth:.3g}"), latency=float(f"{latency:.3g}"))
 
 
-def _told(host: HostFit, eager: dict[str, EagerFit], command: str) -> dict[str, str]:
-    known = np.abs(np.expm1(host.residuals[np.isfinite(host.residuals)]))
-    text = f"fitted to {host.cases} kernels; held-out median error {np.median(known):.1%}"
-    if host.free:
-        text += f"; they do not tell {', '.join(host.free)}"
-    told = {"fitted": command, "host": text}
+def _told(host: HostFit | None, eager: dict[str, EagerFit], command: str) -> dict[str, str]:
+    told = {"fitted": command}
+    if host is not None:
+        known = np.abs(np.expm1(host.residuals[np.isfinite(host.residuals)]))
+        told["host"] = f"fitted to {host.cases} kernels; held-out median {np.median(known):.1%}"
+        if host.free:
+            told["host"] += f"; they do not tell {', '.join(host.free)}"
     for family, one in eager.items():
         off = np.abs(np.expm1(one.residuals[np.isfinite(one.residuals)]))
         error = f"; held-out median error {np.median(off):.1%}" if len(off) else ""

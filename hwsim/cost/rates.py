@@ -200,6 +200,11 @@ def has_tiles(device: Device) -> bool:
     return device.multiprocessors is not None and device.caches.shared is not None
 
 
+def is_host(device: Device) -> bool:
+    """Whether the thread that issues an operator also runs it: a CPU has no dispatch of its own."""
+    return device.launch.dispatch == 0.0 and not has_tiles(device)
+
+
 def peaks(device: Device, dtype: Dtype) -> tuple[float, float]:
     """Dense datasheet peaks for products and for other work, in FLOP/s.
 
