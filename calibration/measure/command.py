@@ -74,10 +74,16 @@ def _chosen(here: Place, options: Options) -> list[Case]:
         standard = design.DTYPES if here.tensor_cores else ("fp32",)
         dtypes, kinds = options.dtypes or standard, options.kinds or design.KINDS
         return design.cases(here, dtypes, kinds, quick=options.quick)
-    chosen = dict.fromkeys(one.case for one in measurement.read(options.cases))
+    read = measurement.read(options.cases)
+    for one in read:
+        if one.shape.kind not in design.KINDS:
+            place_of = f"{options.cases}: row {one.row}: shape.kind"
+            raise InputError(
+                place_of, f"{one.shape.kind} can't be measured", near("", design.KINDS)
+            )
     return [
         case
-        for case in chosen
+        for case in dict.fromkeys(one.case for one in read)
         if (not options.kinds or case.shape.kind in options.kinds)
         and (not options.dtypes or case.dtype in options.dtypes)
     ]

@@ -9,12 +9,15 @@ from calibration.measure.clock import LEAST
 from calibration.measure.place import Place
 from calibration.measure.steps import workload_of
 from calibration.measurement import Case
+from calibration.predict.basis import dtype_of
 from calibration.predict.kernels import kernels_of
 from calibration.shapes import Collective, Launch, Shape, Update, WorkloadStep
-from hwsim.graph.dtypes import BYTES
+from hwsim.errors import InputError
+from hwsim.graph.dtypes import BYTES, Dtype
 from hwsim.graph.ops import Kernel
 
-DTYPES = ("fp32", "tf32", "bf16")
+_FORMATS: dict[str, Dtype] = {"fp32": "fp32", "tf32": "tf32", "bf16": "bf16"}
+DTYPES = tuple(_FORMATS)
 GRIDS = {
     "gemm": kernel_design.gemms,
     "convolution": kernel_design.convolutions,
@@ -30,8 +33,8 @@ WITHOUT_TF32 = ("pointwise",)
 FP32_ALONE = ("update", "launch", "collective")
 WITH_ENGINE = ("gemm", "convolution", "recurrent")
 MATRIX = ("tf32", "bf16", "fp16")
-# Of every group each so manieth case, if it is so short.
-QUICK_STRIDE = 4
+# Of every group each so manieth case, if it is so short; grids are 2, 3 and 4 wide.
+QUICK_STRIDE = 5
 QUICK_SECONDS = 0.15
 KERNEL_ROUNDS, STEP_ROUNDS = 15, 9
 WARM_UP = 3  # samples beside the rounds
@@ -72,7 +75,7 @@ def _groups(kind: str, place: Place, dtype: str) -> Iterator[list[Case]]:
             groups = step_design.steps(step_design.SPREAD, max(place.devices // 2, 1))
             yield from (_spread(place, group, dtype) for group in groups)
     else:
-        for group in GRIDS[kind](place.cuda, int(BYTES[dtype])):
+        for group in GRIDS[kind](place.cuda, int(BYTES[_FORMATS[dtype]])):
             for timing in ("kernel", "call"):
                 timed = [shape for shape in group if timing in _timings(place, shape)]
                 yield _cases(place, timed, dtype, timing)
@@ -95,7 +98,7 @@ def _cases(place: Place, group: Sequence[Shape], dtype: str, timing: str) -> lis
                 "shape": shape,
                 "device": place.name,
                 "dtype": dtype,
-                "engine": engine if shape.kind in WITH_ENGINE else None,
+                "engine": engine if shape.family in WITH_ENGINE else None,
                 "timing": timing,
             }
         )
@@ -118,17 +121,25 @@ def rounds(case: Case) -> int:
 def expected(case: Case, place: Place) -> float:
     """About how many seconds its measurement takes."""
     setup = (GPU_SPEED if place.cuda else CPU_SPEED)[-1]
-    return setup + (rounds(case) + WARM_UP) * max(LEAST, seconds(case, place))
+    try:
+        once = seconds(case, place)
+    except InputError:  # it will be skipped
+        return setup
+    return setup + (rounds(case) + WARM_UP) * max(LEAST, once)
 
 
 def seconds(case: Case, place: Place) -> float:
-    """About how long it runs once, at the least: a plain sum of work over slow rates."""
+    """About how long it runs once, at the least: a plain sum of work over slow rates.
+
+    Raises InputError for a case that can't be.
+    """
     rate, bandwidth, start, _ = GPU_SPEED if place.cuda else CPU_SPEED
-    shape, dtype = case.shape, case.dtype or "fp32"
+    shape = case.shape
     if isinstance(shape, Launch):
         return start
     if isinstance(shape, Collective):
         return shape.bytes / bandwidth
+    dtype = dtype_of(case)
     kernels: list[Kernel]
     if isinstance(shape, WorkloadStep):
         workload = workload_of(shape)

@@ -32,7 +32,7 @@ from hwsim.errors import InputError
 
 Make = Callable[..., Tensor]
 
-CELLS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+CELLS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 # Inputs of a recurrent layer, which is timed without their product: as few as its fast kernels
 # take. The product that remains is this over `hidden` of the recurrent one; nothing is subtracted.
 INPUTS = {"cpu": 1, "cuda": 8}

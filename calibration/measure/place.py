@@ -174,7 +174,8 @@ def _gpu(place: Place) -> str:
 def _versions(place: Place) -> str:
     told = [f"python {platform.python_version()}", f"torch {torch.__version__}"]
     if place.cuda:
-        told += [f"CUDA {torch.version.cuda}", f"cuDNN {torch.backends.cudnn.version()}"]
+        cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+        told += [f"CUDA {torch.version.cuda}", f"cuDNN {cudnn}"]
     return ", ".join(told)
 
 
@@ -192,8 +193,10 @@ def settled(place: Place) -> Iterator[None]:
         if not place.cuda:
             yield
             return
-        with torch.cuda.device(place.device), torch.cuda.stream(torch.cuda.Stream()):
-            yield
+        with torch.cuda.device(place.device):
+            stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            with torch.cuda.stream(stream):
+                yield
     finally:
         torch.set_num_threads(threads)
         torch.set_flush_denormal(False)

@@ -71,7 +71,7 @@ class Team:
         number = self._ask(case)[0]
 
         def sample(repeats: int) -> float:
-            return max(self._ask((number, repeats)))
+            return float(max(self._ask((number, repeats))))
 
         return sample
 
@@ -183,8 +183,8 @@ def _collective(shape: Collective, place: Place) -> Work:
     if shape.collective == "all_reduce":
         return Work(partial(dist.all_reduce, whole), queued=True)
     if shape.collective == "all_gather":
-        return Work(partial(dist.all_gather_into_tensor, whole, part), queued=True)
+        return Work(partial(dist.all_gather_single, whole, part), queued=True)
     if shape.collective == "reduce_scatter":
-        return Work(partial(dist.reduce_scatter_tensor, part, whole), queued=True)
+        return Work(partial(dist.reduce_scatter_single, part, whole), queued=True)
     known = "all_reduce, all_gather or reduce_scatter"
     raise InputError("shape.collective", f"found {shape.collective}", f"write {known}")

@@ -19,6 +19,7 @@ TYPES = {
     "fp16": torch.float16,
     "bf16": torch.bfloat16,
 }
+MILLI = 1e-3  # events count milliseconds
 
 
 class Work(NamedTuple):
@@ -55,7 +56,7 @@ def host_sample(work: Work, *, cuda: bool) -> Sample:
 def graph_sample(work: Work) -> Sample:
     """Seconds by a GPU's clock: back-to-back kernels, replayed from a captured graph."""
     captured: dict[int, torch.cuda.CUDAGraph] = {}
-    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
 
     def sample(repeats: int) -> float:
         if repeats not in captured:
@@ -65,7 +66,7 @@ def graph_sample(work: Work) -> Sample:
         captured[repeats].replay()
         end.record()
         end.synchronize()
-        return begin.elapsed_time(end) * 1e-3 / work.parts
+        return float(begin.elapsed_time(end)) * MILLI / work.parts
 
     return sample
 
