@@ -78,6 +78,35 @@ def fit(
 
 
 @app.command(
+    help="""Measure kernels and whole training steps on this machine; one JSON line each.
+
+    A file that exists is continued. Example: hwsim calibrate run measured.jsonl --quick
+    """
+)
+def run(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The file of measurements.")],
+    quick: Annotated[bool, typer.Option("--quick", help="A part, in a minute or two.")] = False,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda or cuda:N; by default a GPU if there is one.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, max=1024, help="Threads of a CPU.")] = 1,
+    dtype: Annotated[
+        list[str] | None, typer.Option(help="fp32, tf32 or bf16; by default all a GPU has.")
+    ] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="A kind, such as gemm; all.")] = None,
+    cases: Annotated[
+        str | None, typer.Option(metavar="FILE", help="JSON Lines of the cases to measure.")
+    ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Print what would be measured.")] = False,
+) -> None:
+    need("torch", "hwsim calibrate run")
+    from calibration.measure import command
+
+    options = command.Options(quick, device, threads, dtype or (), kind or (), cases)
+    command.run(out, options, plan=plan)
+
+
+@app.command(
     help="""Print a shipped calibration as JSON.
 
     Example: hwsim calibrate show volta
