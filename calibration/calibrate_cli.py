@@ -128,10 +128,13 @@ def _fit_local(cases: Sequence[Measurement], files: Sequence[str], *, borrow: bo
     from hwsim.hardware import catalog
 
     system = local.describe(cases)
-    here, measured = local.this_machine(), cases[0].provenance.machine
-    if measured != here and not borrow:
-        what = f"measured on {measured}, but this is {here}"
-        raise InputError(", ".join(files), what, "measure here, or add --borrow")
+    measured = cases[0].provenance.machine
+    if not borrow:
+        need("torch", "hwsim calibrate fit")
+        here = local.machines()
+        if measured not in here:
+            what = f"found what was measured on {measured}, but this is {' or '.join(here)}"
+            raise InputError(", ".join(files), what, "measure here, or add --borrow")
     names = " ".join(Path(file).name for file in files)
     day = datetime.now(UTC).date().isoformat()
     found = local.fit(cases, system, f"{day}, hwsim calibrate fit {names}")
@@ -147,9 +150,12 @@ def _show_local(found: Found) -> None:
     from hwsim.report.console import make_console, plain_table
 
     table = plain_table("entry", right=("cases", "held-out median", "untold"))
-    entries = [(family, one.residuals, ()) for family, one in found.eager.items()]
+    entries: list[tuple[str, Any, tuple[str, ...]]] = []
     if found.host is not None:
-        entries.insert(0, ("kernels", found.host.residuals, found.host.free))
+        entries.append(("kernels", found.host.residuals, found.host.free))
+    for (_, key), kernels in found.kernels.items():
+        entries.append((" ".join(key), kernels.residuals, kernels.fit.free))
+    entries += [(family, one.residuals, ()) for family, one in found.eager.items()]
     for name, residuals, free in entries:
         off = np.abs(np.expm1(residuals[np.isfinite(residuals)]))
         error = f"{np.median(off):.1%}" if len(off) else "-"

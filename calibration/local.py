@@ -142,6 +142,17 @@ def describe(cases: Sequence[Measurement]) -> System:
     return _cpu(cases)
 
 
+def machines() -> list[str]:
+    """What measurements on this machine say of it: of its CPU, and of its GPU if it has one."""
+    import torch
+
+    from calibration.measure import place
+
+    names = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    found = (place.provenance(place.find(name, 1), "").machine for name in names)
+    return [machine for machine in found if machine]
+
+
 def _cpu(cases: Sequence[Measurement]) -> System:
     first = cases[0]
     source = f"measured on {_identity(first)}; {first.provenance.versions}, {first.provenance.date}"
