@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +16,8 @@ from hwsim.errors import InputError, SurroundingsError, near
 
 if TYPE_CHECKING:
     from calibration.layers import Fitted
+    from calibration.local import Found
+    from calibration.measurement import Measurement
     from hwsim.cost.calibration import Layer
 
 ALL = "all"
@@ -28,9 +30,12 @@ app = typer.Typer(
 
 
 @app.command(
-    help="""Fit calibrations to measured kernels; one JSON file a device in the folder --out.
+    help="""Fit a calibration to what `hwsim calibrate run` measured: then --hw local is this machine.
 
-    With --device all also one for each architecture, and the default.
+    With --out, fit published tables too: one JSON file a device in that folder, and with --device
+    all also one for each architecture, and the default.
+
+    Example: hwsim calibrate fit mine.jsonl
 
     Example: hwsim calibrate fit gemm.csv recurrent.csv --device v100-pcie-16gb --out fitted
     """
@@ -39,13 +44,19 @@ def fit(
     files: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="CSV tables or JSON Lines; - is stdin.")
     ],
-    out: Annotated[Path, typer.Option(help="The folder to write to; it is made.")],
+    out: Annotated[Path | None, typer.Option(help="The folder to write to; it is made.")] = None,
     device: Annotated[str, typer.Option(help="A device of the tables, or all.")] = ALL,
+    borrow: Annotated[
+        bool, typer.Option("--borrow", help="Also what was measured on another machine.")
+    ] = False,
 ) -> None:
     need("scipy", "hwsim calibrate fit")
     from calibration import layers, validate
 
     cases = [case for file in files for case in validate.read(file)]
+    if out is None:
+        _fit_local(cases, files, borrow=borrow)
+        return
     known = sorted({case.device for case in cases if case.device})
     if device not in (ALL, *known):
         raise InputError("--device", f"found '{device}'", near(device, [ALL, *known]))
@@ -79,6 +90,42 @@ def show(
 
     found: Any = calibration.load() if name == "default" else calibration.load_layer(name)
     print(json.dumps(_record(found), indent=2))
+
+
+def _fit_local(cases: Sequence[Measurement], files: Sequence[str], *, borrow: bool) -> None:
+    """The calibration of this machine, into the user's data."""
+    from calibration import local
+    from hwsim import userdata
+    from hwsim.hardware import catalog
+
+    system = local.describe(cases)
+    here, measured = local.this_machine(), cases[0].provenance.machine
+    if measured != here and not borrow:
+        what = f"measured on {measured}, but this is {here}"
+        raise InputError(", ".join(files), what, "measure here, or add --borrow")
+    names = " ".join(Path(file).name for file in files)
+    day = datetime.now(UTC).date().isoformat()
+    found = local.fit(cases, system, f"{day}, hwsim calibrate fit {names}")
+    _show_local(found)
+    place = userdata.write(catalog.file_form(system), _record(found.layer))
+    print(f"wrote {place}: try `hwsim estimate --hw local --model charlm-small`", file=sys.stderr)
+
+
+def _show_local(found: Found) -> None:
+    """What was fitted, and how far off it is where it was not fitted."""
+    import numpy as np
+
+    from hwsim.report.console import make_console, plain_table
+
+    table = plain_table("entry", right=("cases", "held-out median", "untold"))
+    entries = [(f"steps of {family}", one.residuals, ()) for family, one in found.steps.items()]
+    if found.host is not None:
+        entries.insert(0, ("kernels", found.host.residuals, found.host.free))
+    for name, residuals, free in entries:
+        off = np.abs(np.expm1(residuals[np.isfinite(residuals)]))
+        error = f"{np.median(off):.1%}" if len(off) else "-"
+        table.add_row(name, f"{len(residuals):,}", error, ", ".join(free) or "-")
+    make_console().print(table)
 
 
 def _show_fits(fitted: Mapping[Any, Fitted]) -> None:

@@ -140,10 +140,7 @@ class Group:
 
     @cached_property
     def folds(self) -> Floats:
-        """A number for each case, equal for equal sizes whatever the pass."""
-        skipped = {"way", "timesteps", "algorithm"}
-        texts = [repr(case.shape.model_dump(exclude=skipped)) for case in self.cases]
-        return np.array([zlib.crc32(text.encode()) % FOLDS for text in texts])
+        return folds_of(self.cases)
 
     def part(self, chosen: Floats) -> Group:
         """Those cases that are chosen."""
@@ -162,6 +159,13 @@ class Group:
             return _default().model_copy(update={"streams": entry})
         made = {timing: entry} if kind in TIMED else entry
         return _default().model_copy(update={kind: {engine: made}})
+
+
+def folds_of(cases: Sequence[Measurement]) -> Floats:
+    """A number for each case, equal for equal sizes whatever the pass."""
+    skipped = {"way", "timesteps", "algorithm"}
+    texts = [repr(case.shape.model_dump(exclude=skipped)) for case in cases]
+    return np.array([zlib.crc32(text.encode()) % FOLDS for text in texts])
 
 
 def _default() -> Calibration:

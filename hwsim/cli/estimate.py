@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from hwsim.cli.options import parse_settings
+from hwsim.cost.calibration import load_for, read_layer
 from hwsim.errors import DoesNotFit, InputError
 from hwsim.estimate import Estimate, estimate
 from hwsim.graph import workload as workloads
@@ -49,6 +50,12 @@ def command(
         str | None,
         typer.Option("--vary", metavar="PATH=LO:HI:N", help="Sweep a field; or PATH=a,b,c."),
     ] = None,
+    calibration: Annotated[
+        str | None, typer.Option(metavar="FILE", help="What `hwsim calibrate fit` wrote.")
+    ] = None,
+    borrow: Annotated[
+        bool, typer.Option("--borrow", help="Also if it was fitted to another device.")
+    ] = False,
     steps: Annotated[float | None, typer.Option(help="Your own count of steps.")] = None,
     tokens: Annotated[float | None, typer.Option(help="Items to train on, instead.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Passes over the data, instead.")] = None,
@@ -62,7 +69,9 @@ def command(
             raise InputError("--dp and --set plan.dp", "found together", "write one of them")
         settings["plan.dp"] = dp
     subject = _subject(hw, model, settings)
-    count = _Count(steps, tokens, epochs)
+    if borrow and calibration is None:
+        raise InputError("--borrow", "found without --calibration", "add --calibration FILE")
+    count = _Given(steps, tokens, epochs, calibration, borrow)
     if vary_ is None:
         if plot is not None:
             raise InputError("--plot", "found without --vary", "add --vary PATH=LO:HI:N")
@@ -71,10 +80,18 @@ def command(
         _many(subject, vary_, count, as_json=json_, plot=plot)
 
 
-class _Count:
-    """The user's own count of steps, if any: --steps, --tokens or --epochs."""
+class _Given:
+    """The user's own count of steps, if any (--steps, --tokens or --epochs), and calibration."""
 
-    def __init__(self, steps: float | None, tokens: float | None, epochs: float | None) -> None:
+    def __init__(
+        self,
+        steps: float | None,
+        tokens: float | None,
+        epochs: float | None,
+        calibration: str | None,
+        borrow: bool,
+    ) -> None:
+        self._calibration, self._borrow = calibration, borrow
         given = {"--steps": steps, "--tokens": tokens, "--epochs": epochs}
         named = {name: value for name, value in given.items() if value is not None}
         if len(named) > 1:
@@ -94,9 +111,12 @@ class _Count:
         return self.steps
 
     def answer(self, subject: Subject) -> Estimate:
-        return estimate(
-            subject.system, subject.workload, subject.plan, steps=self.of(subject.workload)
-        )
+        system, calibration = subject.system, None
+        if self._calibration is not None:
+            layer = read_layer(self._calibration, system.device, borrow=self._borrow)
+            calibration = load_for(system.device).over(layer)
+        steps = self.of(subject.workload)
+        return estimate(system, subject.workload, subject.plan, calibration, steps=steps)
 
 
 def _subject(hw: str, model: str, settings: Mapping[str, str]) -> Subject:
@@ -105,7 +125,7 @@ def _subject(hw: str, model: str, settings: Mapping[str, str]) -> Subject:
     return Subject(catalog.load(hw, stdin=sys.stdin), workloads.load(model)).with_settings(settings)
 
 
-def _one(subject: Subject, count: _Count, *, as_json: bool, cite: bool) -> None:
+def _one(subject: Subject, count: _Given, *, as_json: bool, cite: bool) -> None:
     answer = count.answer(subject)
     if as_json:
         print(json.dumps(answer.record(), indent=2))
@@ -116,7 +136,7 @@ def _one(subject: Subject, count: _Count, *, as_json: bool, cite: bool) -> None:
         raise does_not_fit(answer.memory.parts, subject.system.device, advice)
 
 
-def _many(subject: Subject, text: str, count: _Count, *, as_json: bool, plot: Path | None) -> None:
+def _many(subject: Subject, text: str, count: _Given, *, as_json: bool, plot: Path | None) -> None:
     variation = vary.parse(text, subject)
     answers = vary.run(subject, variation, count.answer)
     some_fit = any(answer.memory.fits for answer in answers)

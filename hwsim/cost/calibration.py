@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hwsim import jsonfile, records
+from hwsim import jsonfile, records, userdata
 from hwsim.errors import InputError
 from hwsim.hardware.spec import Device
 
@@ -189,8 +189,35 @@ def load_layer(name: str) -> Layer:
 
 
 def load_for(device: Device) -> Calibration:
-    """The default under what was fitted to the device's architecture, under its own."""
-    return _joined(device.architecture.lower(), device.name)
+    """The default under what was fitted to the device's architecture, under its own.
+
+    `local` has what its owner fitted. Raises InputError if that was fitted to another machine.
+    """
+    found = _joined(device.architecture.lower(), device.name)
+    return found if device.name != userdata.LOCAL else found.over(_local(device))
+
+
+def read_layer(path: str, device: Device, *, borrow: bool = False) -> Layer:
+    """What a file of `hwsim calibrate fit` holds for this device.
+
+    Raises InputError for a file that isn't one, and, unless `borrow`, for one that was fitted to
+    another device.
+    """
+    tree = jsonfile.read_object(jsonfile.file_text(path, path), path)
+    layer = records.validate(Layer, tree, path)
+    if not borrow and layer.name not in (device.name, device.architecture.lower()):
+        what = f"found a calibration of {layer.name}, but the device is {device.name}"
+        raise InputError(f"{path}: name", what, "add --borrow to use it all the same")
+    return layer
+
+
+def _local(device: Device) -> Layer:
+    layer = records.validate(Layer, userdata.read("calibration"), str(userdata.path()))
+    if layer.description != device.description:
+        what = f"found one of {layer.description}, but the device is {device.description}"
+        instead = f"calibrate the device: {userdata.HOW}"
+        raise InputError(f"calibration of {device.name}", what, instead)
+    return layer
 
 
 @lru_cache

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, TextIO
 
 from pydantic import BaseModel
 
-from hwsim import jsonfile, records
+from hwsim import jsonfile, records, userdata
 from hwsim.errors import InputError, near, several, shown
 from hwsim.hardware import settings
 from hwsim.hardware.spec import Alias, Device, Node, System
@@ -38,7 +38,7 @@ class Shipped(NamedTuple):
 
 
 def load(ref: str, *, stdin: TextIO | None = None) -> System:
-    """The system at `ref`: an existing file, "-" for standard input, or a shipped name.
+    """The system at `ref`: an existing file, "-" for standard input, `local`, or a shipped name.
 
     A device comes back as a system of one node of one device. Raises InputError for whatever
     can't be found, read or understood.
@@ -188,6 +188,8 @@ def _text_of(ref: str, stdin: TextIO | None) -> tuple[str, str]:
         return jsonfile.file_text(ref, ref), ref
     if ref == "-":
         return jsonfile.stream_text(stdin), jsonfile.STDIN
+    if ref == userdata.LOCAL:
+        return json.dumps(userdata.read("system")), f"{userdata.path()}: system"
     return _shipped_text(name, ref), name
 
 

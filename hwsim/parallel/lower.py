@@ -105,6 +105,7 @@ def lower(graph: StepGraph, system: System, plan: Plan, calibration: Calibration
     if plan.dp > 1 and filled:
         flush()
     build.last = (*build.last, *sums)
+    build.rates = rates(system.device, calibration, graph.dtype)  # one launch of no framework code
     build.compute(graph.update(), "update")
     return build.tasks
 
