@@ -107,7 +107,7 @@ def clustered(scored: Sequence[Scored], split: str) -> dict[str, Any] | None:
     """Coverage with equal weight for each cluster, with a 90 % interval; None without cases.
 
     The clusters are drawn again, with replacement, `DRAWS` times (Efron 1979): hundreds of rows of
-    one shape or device are one piece of evidence.
+    one shape or device are one piece of evidence. A single cluster has no interval.
     """
     if not scored:
         return None
@@ -118,8 +118,9 @@ def clustered(scored: Sequence[Scored], split: str) -> dict[str, Any] | None:
     found: dict[str, Any] = {"clusters": len(members)}
     for name, inside in zip(("coverage80", "coverage95"), within(scored), strict=True):
         shares = np.array([inside[numbers].mean() for numbers in members.values()])
-        low, high = np.percentile(shares[draws].mean(axis=1), ENDS)
-        found[name] = {"value": float(shares.mean()), "low": float(low), "high": float(high)}
+        ends = np.percentile(shares[draws].mean(axis=1), ENDS).tolist()
+        low, high = ends if len(members) > 1 else (None, None)
+        found[name] = {"value": float(shares.mean()), "low": low, "high": high}
     return found
 
 

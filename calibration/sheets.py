@@ -64,7 +64,8 @@ def coverage(suites: Sequence[Suite]) -> Sheet:
         for name in ("coverage80", "coverage95"):
             one = found[name]
             reach = f"{percent(one['low'])} .. {percent(one['high'])}"
-            shares += [percent(suite[name]), percent(one["value"]), reach]
+            known = reach if one["low"] is not None else "-"
+            shares += [percent(suite[name]), percent(one["value"]), known]
         rows.append((suite["name"], f"{suite['cases']:,}", f"{found['clusters']:,}", *shares))
     ends = ("in 80 %", "clustered 80 %", "its 90 %", "in 95 %", "clustered 95 %", "its 90 %")
     return Sheet("Coverage", ("suite",), ("cases", "clusters", *ends), rows)

@@ -37,7 +37,7 @@ class By(StrEnum):
     cluster = "cluster"
 
 
-BY = {By.device: sheets.devices, By.stratum: sheets.strata, By.cluster: sheets.coverage}
+BY = {By.cluster: sheets.coverage, By.stratum: sheets.strata, By.device: sheets.devices}
 
 app = typer.Typer(add_completion=False)
 
@@ -101,8 +101,8 @@ def command(
     if json_:
         print(json.dumps({"split": split.value, "suites": suites}, indent=2))
     elif markdown:
-        for sheet in (sheets.overview, sheets.coverage, sheets.strata, sheets.devices):
-            print(sheets.markdown(sheet(suites)), end="\n\n")
+        made = [sheet(suites) for sheet in (sheets.overview, *BY.values())]
+        print("\n\n".join(sheets.markdown(sheet) for sheet in made if sheet.rows))
     else:
         _show(suites, split)
         if by is not None:
