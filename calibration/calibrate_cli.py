@@ -30,7 +30,7 @@ app = typer.Typer(
 
 
 @app.command(
-    help="""Fit a calibration to what `hwsim calibrate run` measured: then --hw local is this machine.
+    help="""Fit a calibration to what `hwsim calibrate run` measured, for --hw local.
 
     With --out, fit published tables too: one JSON file a device in that folder, and with --device
     all also one for each architecture, and the default.
@@ -104,6 +104,35 @@ def fit(
 
 
 @app.command(
+    help="""Measure kernels and whole training steps on this machine; one JSON line each.
+
+    A file that exists is continued. Example: hwsim calibrate run measured.jsonl --quick
+    """
+)
+def run(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The file of measurements.")],
+    quick: Annotated[bool, typer.Option("--quick", help="A part, in a minute or two.")] = False,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda or cuda:N; by default a GPU if there is one.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, max=1024, help="Threads of a CPU.")] = 1,
+    dtype: Annotated[
+        list[str] | None, typer.Option(help="fp32, tf32 or bf16; by default all a GPU has.")
+    ] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="A kind, such as gemm; all.")] = None,
+    cases: Annotated[
+        str | None, typer.Option(metavar="FILE", help="JSON Lines of the cases to measure.")
+    ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Print what would be measured.")] = False,
+) -> None:
+    need("torch", "hwsim calibrate run")
+    from calibration.measure import command
+
+    options = command.Options(quick, device, threads, dtype or (), kind or (), cases)
+    command.run(out, options, plan=plan)
+
+
+@app.command(
     help="""Print a shipped calibration as JSON.
 
     Example: hwsim calibrate show volta
@@ -125,10 +154,13 @@ def _fit_local(cases: Sequence[Measurement], files: Sequence[str], *, borrow: bo
     from hwsim.hardware import catalog
 
     system = local.describe(cases)
-    here, measured = local.this_machine(), cases[0].provenance.machine
-    if measured != here and not borrow:
-        what = f"measured on {measured}, but this is {here}"
-        raise InputError(", ".join(files), what, "measure here, or add --borrow")
+    measured = cases[0].provenance.machine
+    if not borrow:
+        need("torch", "hwsim calibrate fit")
+        here = local.machines()
+        if measured not in here:
+            what = f"found what was measured on {measured}, but this is {' or '.join(here)}"
+            raise InputError(", ".join(files), what, "measure here, or add --borrow")
     names = " ".join(Path(file).name for file in files)
     day = datetime.now(UTC).date().isoformat()
     found = local.fit(cases, system, f"{day}, hwsim calibrate fit {names}")
@@ -144,9 +176,12 @@ def _show_local(found: Found) -> None:
     from hwsim.report.console import make_console, plain_table
 
     table = plain_table("entry", right=("cases", "held-out median", "untold"))
-    entries = [(f"steps of {family}", one.residuals, ()) for family, one in found.steps.items()]
+    entries: list[tuple[str, Any, tuple[str, ...]]] = []
     if found.host is not None:
-        entries.insert(0, ("kernels", found.host.residuals, found.host.free))
+        entries.append(("kernels", found.host.residuals, found.host.free))
+    for (_, key), kernels in found.kernels.items():
+        entries.append((" ".join(key), kernels.residuals, kernels.fit.free))
+    entries += [(family, one.residuals, ()) for family, one in found.eager.items()]
     for name, residuals, free in entries:
         off = np.abs(np.expm1(residuals[np.isfinite(residuals)]))
         error = f"{np.median(off):.1%}" if len(off) else "-"

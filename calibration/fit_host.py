@@ -19,36 +19,18 @@ from scipy.optimize import least_squares
 from calibration.fit_kernels import PULL, SOFT, STEP, Range, spread_of
 from calibration.measurement import Measurement
 from calibration.predict.basis import dtype_of
-from calibration.shapes import (
-    AttentionCore,
-    Convolution,
-    Gemm,
-    Launch,
-    Pointwise,
-    Recurrent,
-    Shape,
-    Update,
-)
+from calibration.shapes import Convolution, Gemm, Launch, Pointwise, Shape
 from calibration.stack import Floats, Stack, seconds, stacks
 from hwsim.cost.calibration import Host, load
 from hwsim.cost.rates import rates
 from hwsim.graph.dtypes import Dtype
 from hwsim.hardware.spec import Device
 
-KERNELS: tuple[type[Shape], ...] = (
-    Gemm,
-    Recurrent,
-    Convolution,
-    Pointwise,
-    AttentionCore,
-    Update,
-    Launch,
-)
+KERNELS: tuple[type[Shape], ...] = (Gemm, Convolution, Pointwise)
 CHEAP = ("add", "mul", "relu")  # their time is that of their operands
 LAUNCHES = 1.5  # a call must take this many launches to tell a bandwidth
 RANGES = {
     "products": Range(0.9, 0.02, 1.5),
-    "chains": Range(0.8, 0.02, 1.5),
     "convolutions": Range(0.6, 0.02, 1.5),
     "streams": Range(0.05, 0.001, 1.5),
     "packing": Range(2.0, 0.2, 10.0),

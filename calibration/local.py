@@ -7,27 +7,33 @@ that of the best product, its bandwidth that of the largest stream.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from calibration import layers
+from calibration.families import family_of
+from calibration.fit_eager import EagerFit, fit_eager, typical
 from calibration.fit_host import CHEAP, KERNELS, HostFit, dtypes, fit_host
 from calibration.fit_kernels import folds_of
-from calibration.fit_steps import StepsFit, family_of, fit_steps
+from calibration.layers import Fits
 from calibration.measurement import Measurement
 from calibration.predict.basis import dtype_of
 from calibration.predict.systems import GLOO
-from calibration.shapes import Collective, Gemm, Launch, Pointwise
-from hwsim.cost.calibration import Layer, load
+from calibration.shapes import Collective, Gemm, Launch, Pointwise, WorkloadStep
+from hwsim.cost.calibration import Calibration, Eager, Layer, load, load_for
+from hwsim.cost.rates import is_host
 from hwsim.errors import InputError
 from hwsim.graph.dtypes import Dtype
 from hwsim.hardware import catalog
 from hwsim.hardware.spec import Device, Link, Memory, Node, Peaks, System
 from hwsim.hardware.spec import Launch as LaunchCost
+from hwsim.parallel.lower import ANY
 from hwsim.userdata import LOCAL
 
+AROUND = ("update", "launch")  # operators that no kernel's fit is for
 FEWEST = 12  # kernels that a machine is fitted to
 CAPACITY = re.compile(r"(\d+) GiB")
 
@@ -39,11 +45,44 @@ class Found:
     system: System
     layer: Layer
     host: HostFit | None = None
-    steps: dict[str, StepsFit] = field(default_factory=dict)
+    eager: dict[str, EagerFit] = field(default_factory=dict)
+    kernels: Fits = field(default_factory=dict)
 
 
 def fit(cases: Sequence[Measurement], system: System, command: str) -> Found:
-    """The calibration of a CPU. Raises InputError where too little was measured."""
+    """The calibration of the machine. Raises InputError where too little was measured."""
+    return (_fit_cpu if is_host(system.device) else _fit_gpu)(cases, system, command)
+
+
+def _fit_gpu(cases: Sequence[Measurement], system: System, command: str) -> Found:
+    """Kernels as those of published tables, and framework code around them."""
+    fitted = layers.fit_all(cases)
+    if not fitted:
+        what = "found no product, recurrence, convolution or elementwise kernel"
+        raise InputError("measurements", what, "measure them: hwsim calibrate run")
+    device = system.device
+    named = {"name": device.name, "description": device.description}
+    kernels = layers.calibrations(fitted)[1][str(cases[0].device)].model_copy(update=named)
+    around = [case for case in cases if str(family_of(case)).partition(".")[0] in AROUND]
+    workloads = [case for case in cases if isinstance(case.shape, WorkloadStep)]
+    eager = _eager([*around, *workloads], device, load_for(catalog_device(cases)).over(kernels))
+    told = {**kernels.sources, **_told(None, eager, command)}
+    layer = kernels.model_copy(update={"eager": _entries(eager), "sources": told})
+    return Found(system, layer, None, eager, fitted)
+
+
+def catalog_device(cases: Sequence[Measurement]) -> Device:
+    """The device that was measured, under its name in the catalog."""
+    return catalog.load(str(cases[0].device)).device
+
+
+def _entries(eager: Mapping[str, EagerFit]) -> dict[str, Eager]:
+    entries = {family: one.eager for family, one in eager.items()}
+    workloads = [entry for family, entry in entries.items() if "." not in family]
+    return entries | ({ANY: typical(workloads)} if workloads else {})
+
+
+def _fit_cpu(cases: Sequence[Measurement], system: System, command: str) -> Found:
     device = system.device
     chosen = dtypes(cases)
     kernels = [
@@ -55,31 +94,32 @@ def fit(cases: Sequence[Measurement], system: System, command: str) -> Found:
         what = f"found {len(kernels)} kernels that a CPU can be fitted to"
         raise InputError("measurements", what, f"measure at least {FEWEST}: hwsim calibrate run")
     host = fit_host(kernels, device, folds_of(kernels))
-    under = load().model_copy(update={"host": host.host})
-    steps = {}
-    for family, members in families(cases).items():
-        found = fit_steps(members, device, under)
-        if found is not None:
-            steps[family] = found
+    eager = _eager(cases, device, load().model_copy(update={"host": host.host}))
     layer = Layer(
         name=device.name,
         description=device.description,
         host=host.host,
-        steps={family: one.steps for family, one in steps.items()},
-        rows={"kernels": len(kernels), "steps": sum(len(one.residuals) for one in steps.values())},
-        sources=_told(host, steps, command),
+        eager=_entries(eager),
+        rows=dict(Counter(f"{case.kind}/{case.provenance.source}" for case in cases)),
+        sources=_told(host, eager, command),
     )
-    return Found(system, layer, host, steps)
+    return Found(system, layer, host, eager)
 
 
-def families(cases: Sequence[Measurement]) -> dict[str, list[Measurement]]:
-    """Steps on one device by the family of their workload."""
-    found: dict[str, list[Measurement]] = defaultdict(list)
+def _eager(cases: Sequence[Measurement], device: Device, under: Calibration) -> dict[str, EagerFit]:
+    """Fits of families, updates first: a step ends with one."""
+    members: dict[str, list[Measurement]] = defaultdict(list)
     for case in cases:
         family = family_of(case)
-        if family is not None:
-            found[family].append(case)
-    return dict(found)
+        if family is not None and case.devices == 1 and case.seconds is not None:
+            members[family].append(case)
+    found: dict[str, EagerFit] = {}
+    for family in sorted(members, key=lambda name: (not name.startswith("update"), name)):
+        fitted = fit_eager(members[family], device, under)
+        if fitted is not None:
+            found[family] = fitted
+            under = under.model_copy(update={"eager": {**under.eager, family: fitted.eager}})
+    return found
 
 
 def describe(cases: Sequence[Measurement]) -> System:
@@ -102,6 +142,17 @@ def describe(cases: Sequence[Measurement]) -> System:
     return _cpu(cases)
 
 
+def machines() -> list[str]:
+    """What measurements on this machine say of it: of its CPU, and of its GPU if it has one."""
+    import torch
+
+    from calibration.measure import place
+
+    names = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    found = (place.provenance(place.find(name, 1), "").machine for name in names)
+    return [machine for machine in found if machine]
+
+
 def _cpu(cases: Sequence[Measurement]) -> System:
     first = cases[0]
     source = f"measured on {_identity(first)}; {first.provenance.versions}, {first.provenance.date}"
@@ -118,7 +169,7 @@ def _cpu(cases: Sequence[Measurement]) -> System:
         architecture="CPU",
         description=_identity(first),
         vector=Peaks.model_validate(peaks),
-        memory=Memory(capacity=int(capacity[1]) * 2**30, bandwidth=bandwidth),
+        memory=Memory(capacity=float(capacity[1]) * 2**30, bandwidth=bandwidth),
         launch=LaunchCost(kernel=_launch(cases), dispatch=0.0),
         sources={
             **{f"vector.{dtype}": f"{source}: the best product" for dtype in peaks},
@@ -199,14 +250,15 @@ def _link(cases: Sequence[Measurement]) -> Link | None:
     return Link(kind=GLOO, bandwidth=float(f"{bandwidth:.3g}"), latency=float(f"{latency:.3g}"))
 
 
-def _told(host: HostFit, steps: dict[str, StepsFit], command: str) -> dict[str, str]:
-    known = np.abs(np.expm1(host.residuals[np.isfinite(host.residuals)]))
-    text = f"fitted to {host.cases} kernels; held-out median error {np.median(known):.1%}"
-    if host.free:
-        text += f"; they do not tell {', '.join(host.free)}"
-    told = {"fitted": command, "host": text}
-    for family, one in steps.items():
+def _told(host: HostFit | None, eager: dict[str, EagerFit], command: str) -> dict[str, str]:
+    told = {"fitted": command}
+    if host is not None:
+        known = np.abs(np.expm1(host.residuals[np.isfinite(host.residuals)]))
+        told["host"] = f"fitted to {host.cases} kernels; held-out median {np.median(known):.1%}"
+        if host.free:
+            told["host"] += f"; they do not tell {', '.join(host.free)}"
+    for family, one in eager.items():
         off = np.abs(np.expm1(one.residuals[np.isfinite(one.residuals)]))
-        error = f"; left-out median error {np.median(off):.1%}" if len(off) else ""
-        told[f"steps.{family}"] = f"fitted to {len(one.residuals)} steps{error}"
+        error = f"; held-out median error {np.median(off):.1%}" if len(off) else ""
+        told[f"eager.{family}"] = f"fitted to {len(one.residuals)} cases{error}"
     return told

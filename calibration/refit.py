@@ -7,6 +7,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
+from calibration import refit_host
 from calibration.fit_kernels import FOLDS, fit, groups, key_of
 from calibration.layers import Fits, Fitted, Name, calibrations, fit_all, provider
 from calibration.measurement import Measurement
@@ -21,6 +22,10 @@ def predictor(cases: Sequence[Measurement], split: str) -> Predict:
     no parameter is fitted to (collectives, steps) and a `none` split go by what is shipped.
     """
     shipped = Predictor()
+    on_hosts = [case for case in cases if refit_host.hosted(case)]
+    if split != "none" and on_hosts:
+        others = [case for case in cases if not refit_host.hosted(case)]
+        return _either(refit_host.predictor(on_hosts, split), predictor(others, split))
     kernels = [case for case in cases if key_of(case) is not None]
     if split == "none" or not kernels:
         return shipped
@@ -29,6 +34,13 @@ def predictor(cases: Sequence[Measurement], split: str) -> Predict:
     if split == "source":
         return _sources(kernels, shipped)
     return _folds(kernels, shipped)
+
+
+def _either(on_host: Predict, elsewhere: Predict) -> Predict:
+    def predict(case: Measurement) -> Prediction | Skipped:
+        return (on_host if refit_host.hosted(case) else elsewhere)(case)
+
+    return predict
 
 
 def _others(fitted: Fits, shipped: Predictor) -> Predict:

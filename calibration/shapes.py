@@ -38,7 +38,7 @@ def _pairs(value: Any) -> Any:
     return value
 
 
-Setting = int | float | str
+Setting = bool | int | float | str
 Settings = Annotated[
     tuple[tuple[str, Setting], ...],
     BeforeValidator(_pairs),

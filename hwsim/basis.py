@@ -32,6 +32,7 @@ def assumptions(
     """Everything that was taken for granted and could be otherwise, one line each."""
     found = [
         _reached(system, calibration),
+        *_framework(graph, calibration),
         *_computing(system, graph),
         *NOTHING_ELSE,
     ]
@@ -57,7 +58,7 @@ def assumptions(
     found += [
         f"calibration.{name} ({text.removeprefix(ASSUMED)})"
         for name, text in calibration.sources.items()
-        if text.startswith(ASSUMED) and _share_is_used(name, graph, plan)
+        if text.startswith(ASSUMED) and _share_is_used(name, graph, plan, calibration)
     ]
     return found
 
@@ -73,12 +74,21 @@ def sources(system: System, calibration: Calibration, count: Steps | None) -> li
 
 def _reached(system: System, calibration: Calibration) -> str:
     which = f"(calibration '{calibration.name}': {calibration.description})"
+    if calibration.host is not None:
+        return f"kernels take what was measured on the machine itself {which}"
     if calibration.products and has_tiles(system.device):
         return f"kernels reach what tiles, waves and memory allow, fitted to measured times {which}"
     return (
         f"kernels reach {calibration.matrix:.0%} of the dense peak and {calibration.memory:.0%} of "
         f"the memory bandwidth {which}"
     )
+
+
+def _framework(graph: StepGraph, calibration: Calibration) -> Iterator[str]:
+    if graph.family in calibration.eager:
+        yield f"framework code issues and splits kernels as in the measured steps of {graph.family}"
+    elif calibration.eager:
+        yield "framework code issues and splits kernels as in other workloads, which were measured"
 
 
 def _computing(system: System, graph: StepGraph) -> Iterator[str]:
@@ -94,10 +104,12 @@ def _is_recurrent(graph: StepGraph) -> bool:
     return any(kernel.weights for kernel in graph.forward())
 
 
-def _share_is_used(name: str, graph: StepGraph, plan: Plan) -> bool:
+def _share_is_used(name: str, graph: StepGraph, plan: Plan, calibration: Calibration) -> bool:
     """Whether a parameter of the calibration enters."""
     if name.startswith("links"):
         return plan.devices > 1
+    if calibration.host is not None:
+        return False
     return name not in ("cache", "resident") or _is_recurrent(graph)
 
 

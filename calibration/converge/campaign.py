@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import datetime
 import multiprocessing
-import os
 import platform
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TextIO
 
+from calibration.children import end_with_parent, interrupts_held
 from calibration.converge import curves
 from calibration.converge.corpus import Corpus, load
 from calibration.converge.train import Evaluation, Stop
@@ -154,7 +150,7 @@ def _start(
         receiver, sender = context.Pipe(duplex=False)
         given = (sender, workload, corpus.path, run, stop)
         process = context.Process(target=_work, args=given, daemon=True, name=run.name)
-        with _interrupts_held():
+        with interrupts_held():
             process.start()
     except OSError as error:
         raise SurroundingsError(
@@ -164,25 +160,6 @@ def _start(
         ) from error
     sender.close()
     return receiver, Worker(run, process, attempt)
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """A child that starts in here never sees Ctrl-C; its parent does once the child has started.
-
-    The mask is what the child inherits. It holds in one thread only, so the handler waits as well.
-    """
-    resource_tracker.ensure_running()  # its own start would let interrupts through again
-    seen: list[int] = []
-    handler = signal.signal(signal.SIGINT, lambda number, _: seen.append(number))
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        signal.signal(signal.SIGINT, handler)
-        if seen:
-            signal.raise_signal(signal.SIGINT)
 
 
 def _receive(
@@ -242,7 +219,7 @@ def _work(
     """The child: train one run and send what it sees; ends quietly if the parent is gone."""
     from calibration.converge.train import past_minimum, train
 
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     sized = workload.model_copy(update={"hidden": run.hidden, "dataset": run.dataset})
     steps, losses = [], []
     try:
@@ -256,11 +233,3 @@ def _work(
         pass
     finally:
         connection.close()
-
-
-def _end_with_parent() -> None:
-    """A killed parent closes its pipes, but a child in a long run would notice minutes later."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

@@ -99,7 +99,9 @@ class CharModel(nn.Module):
     def forward(self, characters: Tensor, targets: Tensor) -> Tensor:
         """`characters`, `targets`: (steps, batch) integers."""
         driven = self.input(self.embedding(characters))
-        states = _Recurrence.apply(driven, self.matrices, self.biases)  # type: ignore[no-untyped-call]
+        # Under automatic mixed precision the input's product is narrow, and so is the recurrence.
+        weights = (self.matrices.to(driven.dtype), self.biases.to(driven.dtype))
+        states = _Recurrence.apply(driven, *weights)  # type: ignore[no-untyped-call]
         logits = self.output(states.flatten(0, 1))
         return functional.cross_entropy(logits, targets.flatten())
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from statistics import NormalDist
 from typing import NamedTuple
 
+from calibration.families import family_of
 from calibration.measurement import Case, Measurement
 from calibration.predict.basis import Basis, Provider, dtype_of, finite
 from calibration.predict.kernels import kernels_of
@@ -104,10 +105,15 @@ class Predictor:
 
 
 def _spread(case: Case, basis: Basis) -> float:
-    """The spread of what was fitted for such kernels; of the calibration for all else."""
+    """The spread of what was fitted for such kernels or such a family of framework code; of the
+    calibration for all else."""
+    under = basis.calibration(basis.device(case.device))
+    own = under.eager.get(family_of(case) or "")
+    if own is not None:
+        return own.spread
     kind = KINDS.get(type(case.shape))
     if kind is None:
-        return basis.calibration(basis.device(case.device)).spread
+        return under.spread
     return float(getattr(basis.rates(case).spreads, kind))
 
 

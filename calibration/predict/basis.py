@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from functools import lru_cache
 
+from calibration.families import family_of
 from calibration.measurement import Case
 from calibration.shapes import Recurrent
 from hwsim.cost.calibration import Calibration, load
@@ -55,7 +56,7 @@ class Basis:
         Raises InputError for an unknown device and a dtype without rate.
         """
         recurrent = isinstance(case.shape, Recurrent)
-        key = (case.device, case.dtype, case.engine, case.timing, recurrent)
+        key = (case.device, case.dtype, case.engine, case.timing, recurrent, family_of(case))
         if key not in self._rates:
             device = self.device(case.device)
             self._rates[key] = rates_of(case, device, self.calibration(device))
@@ -72,7 +73,12 @@ def rates_of(case: Case, device: Device, calibration: Calibration) -> Rates:
     call = case.timing == "call"
     only = case.engine == "vector"
     found = rates(
-        device, calibration, dtype_of(case), vector_only=only, timing="call" if call else "kernel"
+        device,
+        calibration,
+        dtype_of(case),
+        vector_only=only,
+        timing="call" if call else "kernel",
+        family=family_of(case),
     )
     if isinstance(case.shape, Recurrent) and found.chains is not None:
         found = found._replace(products=found.chains.tiled._replace(launch=0.0))

@@ -88,7 +88,6 @@ class Host(Record):
     bandwidth for each number of live bytes, and `launch`, the seconds of an operator's call."""
 
     products: Positive
-    chains: Positive
     convolutions: Positive
     streams: Positive
     packing: Positive
@@ -97,9 +96,9 @@ class Host(Record):
     spread: Positive
 
 
-class Steps(Record):
-    """Whole steps of a workload beside the sum of their kernels: factors on the time of products
-    and of all others, the seconds in which the framework issues a kernel, and their spread."""
+class Eager(Record):
+    """A family of framework code beside kernels on their own (see `hwsim.cost.host.Eager`): factors
+    on the time of products and of all others, and the seconds in which it issues a kernel."""
 
     products: Positive
     streams: Positive
@@ -112,7 +111,8 @@ class Layer(Record):
 
     Entries go by engine and data type ("vector fp32", "matrix fp16"), then by how they were timed:
     `kernel` (back to back) or `call` (a framework's). `call` has the seconds that a framework's
-    call takes around a kernel, by kind; `steps` goes by the family of a workload; `rows` how many
+    call takes around a kernel, by kind; `eager` goes by family: a workload's, `any`
+    workload's, or that of an operator, such as update.fused; `rows` how many
     cases of which tables were fitted to.
     """
 
@@ -124,7 +124,7 @@ class Layer(Record):
     convolutions: dict[str, dict[Literal["kernel", "call"], Convolutions]] = {}
     streams: Streams | None = None
     host: Host | None = None
-    steps: dict[str, Steps] = {}
+    eager: dict[str, Eager] = {}
     call: dict[str, Seconds] = {}
     rows: dict[str, int] = {}
     sources: dict[str, str] = {}
@@ -152,7 +152,7 @@ class Calibration(Layer):
     def over(self, layer: Layer) -> Calibration:
         """This one where `layer` has nothing, else the layer."""
         own = {"name": layer.name, "description": layer.description}
-        kinds = ("products", "recurrences", "convolutions", "steps", "call")
+        kinds = ("products", "recurrences", "convolutions", "eager", "call")
         joined = {kind: {**getattr(self, kind), **getattr(layer, kind)} for kind in kinds}
         alone = {"streams": layer.streams, "host": layer.host}
         single = {kind: found for kind, found in alone.items() if found is not None}

@@ -15,12 +15,10 @@ from hwsim.graph.ops import Kernel
 
 
 class Hosting(NamedTuple):
-    """What a CPU's kernels reach: FLOP/s of products, recurrent chains, convolutions and all else;
-    `packing`: how many times a product moves its operands; bytes/s where `sizes` bytes are live.
-    """
+    """What a CPU's kernels reach: FLOP/s of products, convolutions and all else, how many times a
+    product moves its operands (`packing`), and bytes/s where `sizes` bytes are live."""
 
     products: float
-    chains: float
     convolutions: float
     streams: float
     packing: float
@@ -29,8 +27,8 @@ class Hosting(NamedTuple):
 
 
 class Eager(NamedTuple):
-    """How the kernels of a workload's framework code differ from kernels on their own: factors on
-    the time of products and of all others, and seconds that each kernel is issued in."""
+    """How kernels in a framework's code differ from kernels on their own: factors on the time of
+    products and of all others, and seconds that each kernel is issued in (None: as on its own)."""
 
     products: float = 1.0
     streams: float = 1.0
@@ -40,7 +38,7 @@ class Eager(NamedTuple):
 def bandwidth(live: Any, hosting: Hosting) -> Any:
     """Bytes/s at `live` bytes, between the measured sizes along straight lines of logarithms.
 
-    >>> two = Hosting(1, 1, 1, 1, 1, sizes=(1e4, 1e6), bandwidths=(1e11, 1e10))
+    >>> two = Hosting(1, 1, 1, 1, sizes=(1e4, 1e6), bandwidths=(1e11, 1e10))
     >>> [round(float(bandwidth(live, two)) / 1e9, 1) for live in (1, 1e4, 1e5, 1e6, 1e9)]
     [100.0, 100.0, 31.6, 10.0, 10.0]
     """
@@ -56,7 +54,7 @@ def host_parts(kernel: Kernel, size: float, hosting: Hosting) -> Parts:
     where `live` are a recurrence's matrices, if those are more than the kernel's own bytes. The
     part that a maximum hides is given as 0, so that the two always add.
 
-    >>> flat = Hosting(1.0, 1.0, 1.0, 1.0, 2.0, sizes=(1.0,), bandwidths=(1.0,))
+    >>> flat = Hosting(1.0, 1.0, 1.0, 2.0, sizes=(1.0,), bandwidths=(1.0,))
     >>> host_parts(Kernel("product", "matrix", 1000, 100, shape=(1, 5, 10, 10)), 4, flat)
     Parts(compute=1000.0, memory=800.0)
     >>> host_parts(Kernel("sum", "vector", 100, 300), 4, flat)
@@ -66,17 +64,12 @@ def host_parts(kernel: Kernel, size: float, hosting: Hosting) -> Parts:
     live = np.maximum(moved, kernel.weights * kernel.matrices * size)
     traffic = moved / bandwidth(live, hosting)
     if kernel.engine == "matrix":
-        return _plain(kernel.flops / _rate(kernel, hosting), hosting.packing * traffic)
+        rate = hosting.products if kernel.window is None else hosting.convolutions
+        return _plain(kernel.flops / rate, hosting.packing * traffic)
     compute = kernel.flops / hosting.streams
     return _plain(
         np.where(compute >= traffic, compute, 0.0), np.where(compute >= traffic, 0.0, traffic)
     )
-
-
-def _rate(kernel: Kernel, hosting: Hosting) -> float:
-    if kernel.window is not None:
-        return hosting.convolutions
-    return hosting.chains if kernel.sequential else hosting.products
 
 
 def _plain(compute: Any, memory: Any) -> Parts:

@@ -73,8 +73,8 @@ def rates(
     """Rates for one data type; tensor cores where the device has them for it.
 
     `vector_only` leaves them out. `timing` "call" adds what a framework's call takes around each
-    kernel, for times that were measured so; `family` what was fitted to the steps of a workload
-    of this family. Raises InputError if the device states no rate for
+    kernel, for times that were measured so; `family` what was fitted to framework
+    code of this family. Raises InputError if the device states no rate for
     `dtype`.
     """
     matrix, vector = peaks(device, dtype)
@@ -101,7 +101,9 @@ def rates(
     )
     if calibration.host is not None:
         return _eager(
-            _hosted(found, calibration.host, matrix * slowdown, memory), calibration, family
+            _hosted(found, calibration.host, matrix * slowdown, device.memory.bandwidth),
+            calibration,
+            family,
         )
     tiled = _tiled(found, device, calibration, dtype, timing, matrix * slowdown)
     return _eager(_streams(tiled, calibration, timing), calibration, family)
@@ -110,7 +112,6 @@ def rates(
 def _hosted(found: Rates, host: calibrations.Host, peak: float, bandwidth: float) -> Rates:
     made = Hosting(
         products=host.products * peak,
-        chains=host.chains * peak,
         convolutions=host.convolutions * peak,
         streams=host.streams * peak,
         packing=host.packing,
@@ -122,8 +123,8 @@ def _hosted(found: Rates, host: calibrations.Host, peak: float, bandwidth: float
 
 
 def _eager(found: Rates, calibration: Calibration, family: str | None) -> Rates:
-    """With what whole steps of a workload told; of no workload in particular, their kernels'."""
-    fitted = calibration.steps.get(family or "")
+    """With what was fitted to the family of framework code, if anything."""
+    fitted = calibration.eager.get(family or "")
     if fitted is None:
         return found
     eager = Eager(fitted.products, fitted.streams, fitted.launch)
@@ -197,6 +198,11 @@ def _tiled(
 def has_tiles(device: Device) -> bool:
     """Whether a device states what kernels made of tiles run on: processors with shared memory."""
     return device.multiprocessors is not None and device.caches.shared is not None
+
+
+def is_host(device: Device) -> bool:
+    """Whether the thread that issues an operator also runs it: a CPU has no dispatch of its own."""
+    return device.launch.dispatch == 0.0 and not has_tiles(device)
 
 
 def peaks(device: Device, dtype: Dtype) -> tuple[float, float]:

@@ -22,6 +22,7 @@ from hwsim.parallel.plan import Plan
 
 Stream = Literal["compute", "link"]
 MOST_OPERATORS = 100_000  # every one is simulated
+ANY, UPDATE = "any", "update.fused"  # families of framework code
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,8 @@ def lower(graph: StepGraph, system: System, plan: Plan, calibration: Calibration
             f"found {operators:,} operators in one step",
             f"write fewer layers: at most {MOST_OPERATORS:,} operators are simulated",
         )
-    reach = rates(system.device, calibration, graph.dtype, family=graph.family)
+    family = graph.family if graph.family in calibration.eager else ANY
+    reach = rates(system.device, calibration, graph.dtype, family=family)
     # A CPU sums gradients in the threads that compute: nothing of it is hidden.
     overlap = plan.overlap and reach.host is None
     build = _Builder(reach, graph)
@@ -105,7 +107,7 @@ def lower(graph: StepGraph, system: System, plan: Plan, calibration: Calibration
     if plan.dp > 1 and filled:
         flush()
     build.last = (*build.last, *sums)
-    build.rates = rates(system.device, calibration, graph.dtype)  # one launch of no framework code
+    build.rates = rates(system.device, calibration, graph.dtype, family=UPDATE)
     build.compute(graph.update(), "update")
     return build.tasks
 

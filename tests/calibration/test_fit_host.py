@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
+from calibration.families import family_of
+from calibration.fit_eager import fit_eager
 from calibration.fit_host import fit_host, levels_of
 from calibration.fit_kernels import folds_of
-from calibration.fit_steps import family_of, fit_steps
 from calibration.measurement import Case, Measurement, Provenance
 from calibration.predict.kernels import kernels_of
 from calibration.predict.steps import workload_of
 from calibration.shapes import Gemm, Launch, Pointwise, WorkloadStep
-from hwsim.cost.calibration import Host, Steps, load
+from hwsim.cost.calibration import Eager, Host, load
 from hwsim.cost.rates import rates
 from hwsim.cost.roofline import kernel_cost
 from hwsim.estimate import simulate
@@ -20,7 +21,6 @@ from hwsim.parallel.plan import Plan
 SYSTEM = catalog.load("cpu-epyc")
 TRUE = Host(
     products=0.8,
-    chains=0.7,
     convolutions=0.5,
     streams=0.1,
     packing=3.0,
@@ -28,7 +28,7 @@ TRUE = Host(
     launch=1.5e-6,
     spread=0.1,
 )
-STEPS = Steps(products=1.3, streams=4.0, launch=9e-6, spread=0.1)
+STEPS = Eager(products=1.3, streams=4.0, launch=9e-6, spread=0.1)
 
 
 def timed(shape, seconds=None):
@@ -62,7 +62,7 @@ def test_a_known_machine_is_found_again(kernels):
     assert found.host.packing == pytest.approx(TRUE.packing, rel=0.25)
     assert found.host.launch == pytest.approx(TRUE.launch, rel=0.1)
     assert np.median(np.abs(found.residuals)) < 0.05
-    assert set(found.free) == {"chains", "convolutions"}  # nothing of the kind was measured
+    assert set(found.free) == {"convolutions"}  # nothing of the kind was measured
 
 
 def test_levels_are_those_of_kernels_that_only_move(kernels):
@@ -79,7 +79,7 @@ def test_without_streams_the_stated_bandwidth_holds_everywhere():
 
 
 def steps():
-    under = load().model_copy(update={"host": TRUE, "steps": {"charlm": STEPS}})
+    under = load().model_copy(update={"host": TRUE, "eager": {"charlm": STEPS}})
     for hidden, batch in ((16, 32), (64, 32), (256, 8), (512, 4), (128, 64), (64, 256)):
         shape = WorkloadStep(workload="charlm-small", settings={"hidden": hidden, "batch": batch})
         one = timed(shape, 1.0)
@@ -90,19 +90,17 @@ def steps():
 
 def test_steps_of_a_known_framework_are_found_again():
     under = load().model_copy(update={"host": TRUE})
-    found = fit_steps(list(steps()), SYSTEM.device, under)
+    found = fit_eager(list(steps()), SYSTEM.device, under)
     assert found is not None
     for name in ("products", "streams", "launch"):
-        assert getattr(found.steps, name) == pytest.approx(getattr(STEPS, name), rel=0.1)
+        assert getattr(found.eager, name) == pytest.approx(getattr(STEPS, name), rel=0.1)
     assert np.max(np.abs(found.residuals)) < 0.1
 
 
 def test_two_steps_tell_no_three_parameters():
-    assert fit_steps(list(steps())[:2], SYSTEM.device, load()) is None
+    assert fit_eager(list(steps())[:2], SYSTEM.device, load()) is None
 
 
-def test_a_family_is_that_of_steps_on_one_device():
-    one = next(steps())
-    assert family_of(one) == "charlm"
-    assert family_of(one.model_copy(update={"devices": 2})) is None
+def test_a_small_charlm_is_of_the_family_of_charlm_and_a_product_of_none():
+    assert family_of(next(steps())) == "charlm"
     assert family_of(timed(Gemm(m=9, n=9, k=9))) is None

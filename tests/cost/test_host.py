@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwsim.cost.calibration import Host, Steps, load
+from hwsim.cost.calibration import Eager as Fitted
+from hwsim.cost.calibration import Host, load
 from hwsim.cost.host import Eager, Hosting, bandwidth, host_parts
 from hwsim.cost.rates import rates
 from hwsim.cost.roofline import kernel_cost
@@ -13,10 +14,9 @@ from hwsim.graph.ops import Kernel
 from hwsim.graph.ops.kernel import gemm
 from hwsim.hardware import catalog
 
-LEVELS = Hosting(1e11, 5e10, 8e10, 1e10, 2.0, (1e5, 1e7), (1e11, 1e10))
+LEVELS = Hosting(1e11, 8e10, 1e10, 2.0, (1e5, 1e7), (1e11, 1e10))
 HOST = Host(
     products=0.9,
-    chains=0.8,
     convolutions=0.5,
     streams=0.1,
     packing=2.0,
@@ -49,7 +49,7 @@ def test_arrays_are_their_elements():
 
 
 def cpu(steps=None):
-    under = load().model_copy(update={"host": HOST, "steps": steps or {}})
+    under = load().model_copy(update={"host": HOST, "eager": steps or {}})
     return rates(catalog.load("cpu-epyc").device, under, "fp32", family="charlm")
 
 
@@ -61,7 +61,7 @@ def test_a_thread_issues_moves_and_computes_in_turn():
 
 
 def test_what_steps_told_scales_products_and_others_apart():
-    told = cpu({"charlm": Steps(products=2.0, streams=3.0, launch=0.0, spread=0.1)})
+    told = cpu({"charlm": Fitted(products=2.0, streams=3.0, launch=0.0, spread=0.1)})
     plain = cpu()._replace(launch=0.0)
     assert told.eager == Eager(2.0, 3.0, 0.0)
     for kernel, factor in ((gemm("p", 9, 9, 9), 2.0), (Kernel("s", "vector", 9, 9), 3.0)):
@@ -70,5 +70,5 @@ def test_what_steps_told_scales_products_and_others_apart():
 
 
 def test_steps_of_another_family_tell_nothing():
-    steps = {"speech": Steps(products=2.0, streams=3.0, launch=0.0, spread=0.1)}
+    steps = {"speech": Fitted(products=2.0, streams=3.0, launch=0.0, spread=0.1)}
     assert cpu(steps) == cpu()

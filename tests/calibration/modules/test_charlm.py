@@ -8,7 +8,7 @@ pytest.importorskip("torch")
 
 import torch
 
-from calibration.modules.charlm import _Recurrence, build
+from calibration.modules.charlm import _Recurrence, build, example
 from workloads.charlm import CharLMSmall
 
 
@@ -66,3 +66,17 @@ def test_the_whole_model_learns_the_same_gradients():
     torch.nn.functional.cross_entropy(logits, text[1:].flatten()).backward()
     for name, parameter in model.named_parameters():
         torch.testing.assert_close(ours[name], parameter.grad, rtol=1e-11, atol=1e-13)
+
+
+def test_mixed_precision_gives_nearly_the_same_gradients():
+    torch.manual_seed(2)
+    workload = CharLMSmall(hidden=16, batch=4, sequence=5)
+    model = build(workload)
+    inputs = example(workload, workload.batch)
+    whole = torch.autograd.grad(model(*inputs), list(model.parameters()))
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = model(*inputs)
+    narrow = torch.autograd.grad(loss, list(model.parameters()))
+    for a, b in zip(whole, narrow, strict=True):
+        assert a.dtype == b.dtype
+        assert torch.linalg.norm(a - b) < 0.05 * torch.linalg.norm(a)

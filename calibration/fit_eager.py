@@ -1,0 +1,119 @@
+"""A family of framework code beside kernels on their own (see `hwsim.cost.host.Eager`).
+
+Such code splits operators that the graph counts as one and takes time to issue them: factors on
+products and on all other kernels and the seconds of a kernel's issue, drawn to 1, 1 and what a
+single kernel's launch takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from calibration.fit_kernels import SOFT, UNKNOWN, Range, folds_of
+from calibration.measurement import Measurement
+from calibration.predict.basis import dtype_of
+from calibration.predict.kernels import kernels_of
+from calibration.predict.steps import workload_of
+from calibration.shapes import WorkloadStep
+from calibration.stack import Floats
+from hwsim.cost.calibration import Calibration
+from hwsim.cost.calibration import Eager as Entry
+from hwsim.cost.host import Eager
+from hwsim.cost.rates import rates
+from hwsim.cost.roofline import kernel_cost
+from hwsim.graph.ops import Kernel
+from hwsim.hardware.spec import Device
+from hwsim.parallel.lower import UPDATE
+
+# Around 1, 1 and a kernel's own launch.
+RANGES = {
+    "products": Range(1.0, 0.2, 5.0),
+    "streams": Range(1.0, 0.02, 50.0),
+    "launch": Range(1.0, 0.01, 100.0),
+}
+PULL = 0.05  # residual of a parameter that is a factor e from its start
+SLOPE = 1e-4
+FEWEST = 3  # cases that a family's parameters are fitted to
+LEAST = 0.02  # spread
+
+
+@dataclass(frozen=True)
+class EagerFit:
+    """The entry of a calibration, and ln(predicted / measured) of cases that were held out."""
+
+    eager: Entry
+    residuals: Floats
+
+
+def fit_eager(
+    cases: Sequence[Measurement], device: Device, calibration: Calibration
+) -> EagerFit | None:
+    """The parameters of a family from its cases on one device; None for fewer than `FEWEST`.
+
+    The spread is that of cases whose sizes were held out, a quarter of them at a time.
+    """
+    if len(cases) < FEWEST:
+        return None
+    group = [_Timed(case, device, calibration) for case in cases]
+    own, off = folds_of(cases), np.full(len(group), np.nan)
+    for fold in np.unique(own):
+        rest = [one for one, mine in zip(group, own, strict=True) if mine != fold]
+        if len(rest) >= FEWEST:
+            values = _fitted(rest)
+            off[own == fold] = [group[row].residual(values) for row in np.flatnonzero(own == fold)]
+    known = off[np.isfinite(off)]
+    spread = float(np.sqrt(np.mean(known**2))) if len(known) else UNKNOWN
+    named = dict(zip(RANGES, (float(f"{value:.4g}") for value in _fitted(group)), strict=True))
+    return EagerFit(Entry(**named, spread=float(f"{max(spread, LEAST):.3g}")), off)
+
+
+def typical(entries: Sequence[Entry]) -> Entry:
+    """The geometric mean of families, for one that was not measured; its spread is theirs around
+    it."""
+    logs = np.log([[max(getattr(one, name), 1e-9) for name in RANGES] for one in entries])
+    named = dict(zip(RANGES, np.exp(logs.mean(axis=0)).tolist(), strict=True))
+    around = float(logs[:, :2].std()) if len(entries) > 1 else UNKNOWN
+    return Entry(**named, spread=max(around, *(one.spread for one in entries)))
+
+
+class _Timed:
+    """A case's kernels, and the time of those that the family's code is not around."""
+
+    def __init__(self, case: Measurement, device: Device, calibration: Calibration) -> None:
+        self.dtype, shape = dtype_of(case), case.shape
+        self.rates = rates(device, calibration, self.dtype, timing="call")
+        self.measured, self.rest = case.seconds or 1.0, 0.0
+        self.kernels: list[Kernel]
+        if isinstance(shape, WorkloadStep):
+            graph = workload_of(case, shape).graph()
+            self.kernels = [*graph.forward(), *graph.backward()]
+            under = rates(device, calibration, self.dtype, timing="call", family=UPDATE)
+            self.rest = sum(kernel_cost(one, under, self.dtype).seconds for one in graph.update())
+        else:
+            self.kernels = kernels_of(shape, self.dtype)
+
+    def residual(self, values: Floats) -> float:
+        reach = self.rates._replace(eager=Eager(*values.tolist()))
+        costs = (kernel_cost(kernel, reach, self.dtype).seconds for kernel in self.kernels)
+        return float(np.log((sum(costs) + self.rest) / self.measured))
+
+
+def _fitted(group: Sequence[_Timed]) -> Floats:
+    """Factors on products and streams, and seconds of issue."""
+    first = group[0].rates
+    issue = first.launch if first.host is not None else first.dispatch
+    center = np.log([one.start for one in RANGES.values()])
+    center[2] += np.log(max(issue, 1e-7))
+    least, most = (center + np.log([one[side] for one in RANGES.values()]) for side in (1, 2))
+
+    def off(x: Floats) -> Floats:
+        return np.array([*(step.residual(np.exp(x)) for step in group), *(PULL * (x - center))])
+
+    solved = least_squares(
+        off, center, bounds=(least, most), loss="soft_l1", f_scale=SOFT, diff_step=SLOPE
+    )
+    return np.asarray(np.exp(solved.x))

@@ -1,0 +1,72 @@
+"""How far a session is: a live bar with the time left on a terminal, else a line now and then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from calibration.measure.design import expected
+from calibration.measure.place import Place
+from calibration.measurement import Case
+from hwsim.report.console import make_console
+
+# The time left follows the speed over the whole session, not over its last moments.
+SPEED_PERIOD = 1e6
+PAUSE = 20.0  # seconds between two plain lines
+
+
+class SessionProgress:
+    """A context manager that is told of every case; everything goes to stderr."""
+
+    def __init__(self, cases: Sequence[Case], place: Place) -> None:
+        self.console = make_console(stderr=True)
+        self.bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not self.console.is_terminal,
+            speed_estimate_period=SPEED_PERIOD,
+        )
+        self.weights = {case: expected(case, place) for case in cases}
+        self.total, self.measured, self.skipped = len(self.weights), 0, 0
+        self.told = time.monotonic()
+        self.task = self.bar.add_task("starting", total=sum(self.weights.values()))
+
+    def __enter__(self) -> SessionProgress:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.bar.stop()
+
+    def done(self, case: Case) -> None:
+        """It is measured and written."""
+        self.measured += 1
+        self._advance(case)
+
+    def skip(self, case: Case, why: str) -> None:
+        """It can't be measured here."""
+        self.skipped += 1
+        self.console.print(f"skipped {case.describe()}: {why}")
+        self._advance(case)
+
+    def _advance(self, case: Case) -> None:
+        count = f"{self.measured + self.skipped} of {self.total} cases"
+        self.bar.update(self.task, description=f"{count}; {case.shape.kind}")
+        self.bar.advance(self.task, self.weights[case])
+        if not self.console.is_terminal and time.monotonic() - self.told >= PAUSE:
+            self.told = time.monotonic()
+            self.console.print(count)
