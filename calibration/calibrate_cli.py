@@ -37,23 +37,49 @@ app = typer.Typer(
 
     Example: hwsim calibrate fit mine.jsonl
 
+    With --advise nothing is fitted: the ten measurements are named that would narrow the interval
+    of an estimate most, and --out is a file of cases for hwsim calibrate run --cases.
+
     Example: hwsim calibrate fit gemm.csv recurrent.csv --device v100-pcie-16gb --out fitted
+
+    Example: hwsim calibrate fit --advise --hw volta --model charlm --out cases.jsonl
     """
 )
 def fit(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="CSV tables or JSON Lines; - is stdin.")
-    ],
+        list[str] | None,
+        typer.Argument(metavar="FILE...", help="CSV tables or JSON Lines; - is stdin."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The folder to write to; it is made.")] = None,
-    device: Annotated[str, typer.Option(help="A device of the tables, or all.")] = ALL,
+    device: Annotated[
+        str, typer.Option(help="A device of the tables, or all; that of tables which name none.")
+    ] = ALL,
     borrow: Annotated[
         bool, typer.Option("--borrow", help="Also what was measured on another machine.")
     ] = False,
+    advise: Annotated[
+        bool, typer.Option("--advise", help="Name measurements for an estimate instead.")
+    ] = False,
+    hw: Annotated[str | None, typer.Option(help="With --advise: as in hwsim estimate.")] = None,
+    model: Annotated[str | None, typer.Option(help="With --advise: as in hwsim estimate.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="With --advise.")
+    ] = None,
 ) -> None:
+    if advise:
+        from calibration import advice_cli
+
+        advice_cli.show(files or (), hw, model, set_ or (), out)
+        return
+    if hw or model or set_:
+        raise InputError("--hw, --model or --set", "found without --advise", "add --advise")
+    if not files:
+        raise InputError("FILE", "found none", "give measurements: CSV tables or JSON Lines")
     need("scipy", "hwsim calibrate fit")
     from calibration import layers, validate
 
-    cases = [case for file in files for case in validate.read(file)]
+    named = None if device == ALL else device
+    cases = [case for file in files for case in validate.read(file, named)]
     if out is None:
         _fit_local(cases, files, borrow=borrow)
         return

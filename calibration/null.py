@@ -30,7 +30,7 @@ class Sample(NamedTuple):
         return math.log(self.roofline / (self.measurement.seconds or math.nan))
 
 
-def _model(case: Measurement) -> Hashable:
+def model_of(case: Measurement) -> Hashable:
     """What is trained, whatever the plan; a kernel is its own model."""
     shape = case.shape
     if isinstance(shape, ModelStep):
@@ -44,7 +44,7 @@ def _model(case: Measurement) -> Hashable:
 GROUPS: dict[str, Callable[[Measurement], Hashable]] = {
     "device": lambda case: case.device,
     "shape": lambda case: case.shape,
-    "model": _model,
+    "model": model_of,
     "source": lambda case: case.provenance.source,
 }
 SPLITS = ("none", *GROUPS)

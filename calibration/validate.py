@@ -1,32 +1,31 @@
 """Predicted against measured: suites, their errors, and what they are compared with.
 
-An error is |predicted / measured - 1|. Every suite is one table of one source and has its errors
-of hwsim, of the bare datasheet roofline and of the null model on the same cases.
+Every suite is one table of one source and has the errors of hwsim, of the bare datasheet roofline
+and of the null model on the same cases (`calibration.score`).
 """
 
 from __future__ import annotations
 
 import csv
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
-
 from calibration import measurement as measurements
 from calibration.measurement import Measurement
 from calibration.null import Sample, null_seconds
 from calibration.predict import Predict, Prediction, Predictor, Skipped
-from calibration.sources import tables
+from calibration.score import Scored, by, clustered, compared, stratum
+from calibration.sources import deepbench, tables
 from hwsim.cost.calibration import load
 from hwsim.errors import InputError, SurroundingsError
 
 WORST = 5
 HEADER = ("row", "predicted", "low", "high", "roofline", "why")
-Errors = dict[str, float] | None
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,17 @@ class Outcome:
         return self.table, self.measurement.provenance.source
 
 
-def read(path: str) -> list[Measurement]:
-    """The measurements of a CSV table or of a JSON Lines file. Raises InputError."""
+def read(path: str, device: str | None = None) -> list[Measurement]:
+    """The measurements of a CSV table, of a JSON Lines file or of DeepBench's output.
+
+    `device` is that of tables which name none. Raises InputError.
+    """
     text = measurements.text_of(path)
     if text.lstrip().startswith("{"):
         return measurements.parse(text, path)
-    return tables.parse(text, path)
+    if deepbench.recognized(text):
+        return deepbench.parse(text, path, device)
+    return tables.parse(text, path, device)
 
 
 def outcomes(
@@ -77,8 +81,10 @@ def outcomes(
     return found
 
 
-def suites(found: Sequence[Outcome], split: str = "none") -> list[dict[str, Any]]:
-    """One record for each table and source, in their order.
+def suites(
+    found: Sequence[Outcome], split: str = "none", worst: int = WORST
+) -> list[dict[str, Any]]:
+    """One record for each table and source, in their order, with its `worst` cases.
 
     `in_sample`: without a split, whether cases of the table are among those that the shipped
     calibrations were fitted to.
@@ -86,59 +92,39 @@ def suites(found: Sequence[Outcome], split: str = "none") -> list[dict[str, Any]
     groups: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
     for outcome in found:
         groups[outcome.suite].append(outcome)
-    return [_suite(table, source, members, split) for (table, source), members in groups.items()]
+    return [_suite(*name, members, split, worst) for name, members in groups.items()]
 
 
-def _suite(table: str, source: str, members: Sequence[Outcome], split: str) -> dict[str, Any]:
-    scored = list(_scored(members))
+def _suite(
+    table: str, source: str, members: Sequence[Outcome], split: str, worst: int
+) -> dict[str, Any]:
+    scored = _scored(members)
     skipped = [
         {"case": o.measurement.describe(), "why": o.answer.why}
         for o in members
         if isinstance(o.answer, Skipped)
     ]
-    within = [answer.low <= truth <= answer.high for _, answer, truth in scored]
-    nulls = [(o.null, truth) for o, _, truth in scored if o.null is not None]
+    strata = by("name", scored, stratum)
     return {
         "name": f"{table}/{source}",
-        "cases": len(scored),
+        **compared(scored),
+        "clustered": clustered(scored, split),
         "skipped": skipped,
-        "hwsim": errors([(answer.seconds, truth) for _, answer, truth in scored]),
-        "roofline": errors([(answer.roofline, truth) for _, answer, truth in scored]),
-        "null": errors(nulls),
-        "worst": _worst(scored),
+        "worst": _worst(scored, worst),
         "in_sample": split == "none" and f"{members[0].measurement.kind}/{source}" in load().rows,
         "blank": len(members) - len(skipped) - len(scored),
         "repeat_floor": repeat_floor([o.measurement for o in members]),
-        "coverage80": sum(within) / len(within) if within else None,
+        "devices": by("device", scored, lambda case: case.device),
+        "strata": strata if len(strata) > 1 else [],
     }
 
 
-def _scored(members: Iterable[Outcome]) -> Iterator[tuple[Outcome, Prediction, float]]:
-    for outcome in members:
-        truth = outcome.measurement.seconds
-        if isinstance(outcome.answer, Prediction) and truth is not None:
-            yield outcome, outcome.answer, truth
-
-
-def errors(pairs: Sequence[tuple[float, float]]) -> Errors:
-    """Mean, median, 90th percentile and most of |predicted / measured - 1|, and its signed mean.
-
-    >>> errors([(1.1, 1.0), (0.5, 1.0)])
-    {'mape': 0.3, 'median': 0.3, 'p90': 0.46, 'max': 0.5, 'bias': -0.2}
-    """
-    if not pairs:
-        return None
-    predicted, measured = np.array(pairs, dtype=float).T
-    signed = predicted / measured - 1.0
-    size = np.abs(signed)
-    found = {
-        "mape": size.mean(),
-        "median": np.median(size),
-        "p90": np.percentile(size, 90),
-        "max": size.max(),
-        "bias": signed.mean(),
-    }
-    return {name: round(float(value), 12) for name, value in found.items()}
+def _scored(members: Iterable[Outcome]) -> list[Scored]:
+    return [
+        Scored(outcome.measurement, outcome.answer, outcome.measurement.seconds, outcome.null)
+        for outcome in members
+        if isinstance(outcome.answer, Prediction) and outcome.measurement.seconds is not None
+    ]
 
 
 def repeat_floor(cases: Sequence[Measurement]) -> float | None:
@@ -151,18 +137,19 @@ def repeat_floor(cases: Sequence[Measurement]) -> float | None:
     return median(spreads) if spreads else None
 
 
-def _worst(scored: Sequence[tuple[Outcome, Prediction, float]]) -> list[dict[str, Any]]:
-    def off(one: tuple[Outcome, Prediction, float]) -> float:
-        return abs(one[1].seconds / one[2] - 1.0)
+def _worst(scored: Sequence[Scored], worst: int) -> list[dict[str, Any]]:
+    def off(one: Scored) -> float:
+        return abs(math.log(one.answer.seconds / one.truth))
 
     return [
         {
-            "case": outcome.measurement.describe(),
-            "row": outcome.measurement.row,
-            "measured": truth,
-            "predicted": answer.seconds,
+            "case": one.case.describe(),
+            "row": one.case.row,
+            "measured": one.truth,
+            "predicted": one.answer.seconds,
+            "parts": [{"name": part.name, **part.seconds} for part in one.answer.parts],
         }
-        for outcome, answer, truth in sorted(scored, key=off, reverse=True)[:WORST]
+        for one in sorted(scored, key=off, reverse=True)[:worst]
     ]
 
 

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from calibration import sheets
 from calibration.extras import need
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from calibration.measurement import Measurement
-
-COLUMNS = ("mape", "median", "p90", "bias")
 
 
 class Split(StrEnum):
@@ -30,13 +29,23 @@ class Split(StrEnum):
     source = "source"
 
 
+class By(StrEnum):
+    """How suites are taken apart."""
+
+    device = "device"
+    stratum = "stratum"
+    cluster = "cluster"
+
+
+BY = {By.cluster: sheets.coverage, By.stratum: sheets.strata, By.device: sheets.devices}
+
 app = typer.Typer(add_completion=False)
 
 
 @app.command(
     help="""Predict measured cases and print the errors beside a bare roofline's and a null model's.
 
-    Example: hwsim validate gemm.csv collectives.csv --split device
+    Example: hwsim validate gemm.csv collectives.csv --split device --by device
 
     Example: hwsim validate gemm.csv --predictions predicted.csv
     """
@@ -48,11 +57,19 @@ def command(
     split: Annotated[
         Split, typer.Option(help="Fit to other devices, shapes, ... only, then predict.")
     ] = Split.none,
+    device: Annotated[
+        str | None, typer.Option(help="Where a table names no device, such as DeepBench's.")
+    ] = None,
+    by: Annotated[
+        By | None, typer.Option(help="Also by device, stratum or clusters of cases.")
+    ] = None,
+    worst: Annotated[int, typer.Option(min=0, max=1000, help="Print the worst cases.")] = 0,
     predictions: Annotated[
         Path | None, typer.Option(help="Write every row's prediction to this CSV (one FILE).")
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="A picture, .svg or .png.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    markdown: Annotated[bool, typer.Option(help="Print all tables in Markdown.")] = False,
 ) -> None:
     if predictions is not None and len(files) > 1:
         raise InputError(
@@ -64,7 +81,7 @@ def command(
         from calibration import scatter
 
         scatter.check(plot)
-    cases = [case for file in files for case in validate.read(file)]
+    cases = [case for file in files for case in validate.read(file, device)]
     predictor = None
     if split is not Split.none:
         need("scipy", "hwsim validate --split")
@@ -78,13 +95,20 @@ def command(
         validate.write_predictions(predictions, found)
         print(f"wrote {predictions}", file=sys.stderr)
     if plot is not None:
-        scatter.save(plot, found)
+        scatter.save(plot, found, split.value)
         print(f"wrote {plot}", file=sys.stderr)
-    suites = validate.suites(found, split.value)
+    suites = validate.suites(found, split.value, worst or validate.WORST)
     if json_:
         print(json.dumps({"split": split.value, "suites": suites}, indent=2))
+    elif markdown:
+        made = [sheet(suites) for sheet in (sheets.overview, *BY.values())]
+        print("\n\n".join(sheets.markdown(sheet) for sheet in made if sheet.rows))
     else:
         _show(suites, split)
+        if by is not None:
+            _print(BY[by](suites))
+        if worst:
+            _print(sheets.worst(suites))
 
 
 def _watched(cases: Sequence[Measurement]) -> Iterator[Measurement]:
@@ -98,29 +122,27 @@ def _watched(cases: Sequence[Measurement]) -> Iterator[Measurement]:
     yield from track(cases, "predicting", console=console, transient=True, disable=still)
 
 
-def _show(suites: Sequence[dict[str, Any]], split: Split) -> None:
+def _print(sheet: sheets.Sheet) -> None:
     from hwsim.report.console import make_console, plain_table
 
     console = make_console()
-    compared = ("roofline median", "null median", "repeat floor", "in 80 %")
-    table = plain_table("suite", right=("cases", "skipped", *COLUMNS, *compared))
-    for suite in suites:
-        own = suite["hwsim"] or {}
-        table.add_row(
-            suite["name"] + (" *" if suite["in_sample"] else ""),
-            f"{suite['cases']:,}",
-            f"{len(suite['skipped']):,}",
-            *(_percent(own.get(name)) for name in COLUMNS),
-            _percent((suite["roofline"] or {}).get("median")),
-            _percent((suite["null"] or {}).get("median")),
-            _percent(suite["repeat_floor"]),
-            _percent(suite["coverage80"]),
-        )
+    table = plain_table(*sheet.words, right=sheet.numbers)
+    for row in sheet.rows:
+        table.add_row(*row)
+    console.print()
     console.print(table)
+
+
+def _show(suites: Sequence[dict[str, Any]], split: Split) -> None:
+    from hwsim.report.console import make_console
+
+    console = make_console()
+    _print(sheets.overview(suites))
     fitted = "these very cases" if split is Split.none else f"cases of every other {split} alone"
     console.print(
         "\nerrors are |predicted / measured - 1|, bias is signed; null: one constant per device "
-        f"and dtype, from {fitted}; floor: median max / min - 1 of repeats"
+        f"and dtype, from {fitted}; skill: hwsim's median log error over null's; "
+        "floor: median max / min - 1 of repeats"
     )
     if any(suite["in_sample"] for suite in suites):
         console.print(
@@ -140,9 +162,3 @@ def _reasons(suites: Sequence[dict[str, Any]]) -> list[tuple[str, int]]:
         for case in suite["skipped"]:
             counts[case["why"]] = counts.get(case["why"], 0) + 1
     return sorted(counts.items(), key=lambda pair: -pair[1])
-
-
-def _percent(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.1%}" if abs(value) < 10 else f"{value:,.0%}"

@@ -6,7 +6,7 @@ Predictions go through the cost functions of the estimate and see a `Case`, whic
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from calibration.families import family_of
 from calibration.measurement import Case, Measurement
 from calibration.predict.basis import Basis, Provider, dtype_of, finite
 from calibration.predict.kernels import kernels_of
-from calibration.predict.steps import step_seconds, workload_seconds
+from calibration.predict.steps import step_parts, workload_parts
 from calibration.predict.systems import system_of
 from calibration.shapes import (
     Collective,
@@ -32,7 +32,7 @@ from calibration.shapes import (
 )
 from hwsim.cost.calibration import load_for
 from hwsim.cost.collectives import all_gather, all_reduce
-from hwsim.cost.roofline import kernel_cost
+from hwsim.cost.roofline import BOUNDS, kernel_cost
 from hwsim.errors import InputError
 
 # Standard deviations from the median to the ends of an 80 and a 95 % interval: 1.2816, 1.96.
@@ -53,8 +53,16 @@ NOT_YET: dict[type[Shape], str] = {
 }
 
 
+class Part(NamedTuple):
+    """One kernel of a prediction, or a whole step; `seconds` by what they are booked to."""
+
+    name: str
+    seconds: Mapping[str, float]
+
+
 class Prediction(NamedTuple):
-    """Seconds with an 80 and a 95 % interval, and those of the bare datasheet roofline."""
+    """Seconds with an 80 and a 95 % interval, and those of the bare datasheet roofline; `parts`
+    sum to the seconds."""
 
     seconds: float
     low: float
@@ -62,6 +70,7 @@ class Prediction(NamedTuple):
     roofline: float
     low95: float
     high95: float
+    parts: tuple[Part, ...] = ()
 
 
 class Skipped(NamedTuple):
@@ -84,14 +93,15 @@ class Predictor:
         """The prediction of a case, or why there is none."""
         case = measurement.case
         try:
-            seconds = finite(_seconds(case, self._reached))
-            roofline = finite(_seconds(case, self._bare))
+            parts = tuple(_parts(case, self._reached))
+            seconds = finite(_sum(parts))
+            roofline = finite(_sum(_parts(case, self._bare)))
             spread = _spread(case, self._reached)
         except InputError as error:
             return Skipped(_reason(error))
         near, far = math.exp(REACH80 * spread), math.exp(REACH95 * spread)
         inner, outer = (seconds / near, seconds * near), (seconds / far, seconds * far)
-        return Prediction(seconds, *inner, roofline, *outer)
+        return Prediction(seconds, *inner, roofline, *outer, parts)
 
 
 def _spread(case: Case, basis: Basis) -> float:
@@ -107,22 +117,30 @@ def _spread(case: Case, basis: Basis) -> float:
     return float(getattr(basis.rates(case).spreads, kind))
 
 
-def _seconds(case: Case, basis: Basis) -> float:
-    """Seconds of a case on a basis. Raises InputError where it can't be costed."""
+def _parts(case: Case, basis: Basis) -> list[Part]:
+    """What a case is made of on a basis. Raises InputError where it can't be costed."""
     shape = case.shape
     why = NOT_YET.get(type(shape))
     if why is not None:
         raise InputError("", why)
     if isinstance(shape, Collective):
-        return _collective(case, shape, basis)
+        return [Part(shape.collective, {"communication": _collective(case, shape, basis)})]
     if isinstance(shape, TransformerStep):
-        return step_seconds(case, shape, basis)
+        return [Part("step", step_parts(case, shape, basis))]
     if isinstance(shape, WorkloadStep):
-        return workload_seconds(case, shape, basis)
+        return [Part("step", workload_parts(case, shape, basis))]
     reach, dtype = basis.rates(case), dtype_of(case)
-    start = reach.chains.start if isinstance(shape, Recurrent) and reach.chains else 0.0
-    kernels = kernels_of(shape, dtype)
-    return start + sum(kernel_cost(kernel, reach, dtype).seconds for kernel in kernels)
+    parts = []
+    if isinstance(shape, Recurrent) and reach.chains:
+        parts.append(Part("start", {"launch": reach.chains.start}))
+    for kernel in kernels_of(shape, dtype):
+        cost = kernel_cost(kernel, reach, dtype)
+        parts.append(Part(kernel.name, {BOUNDS[cost.bound]: cost.seconds}))
+    return parts
+
+
+def _sum(parts: Iterable[Part]) -> float:
+    return sum(seconds for part in parts for seconds in part.seconds.values())
 
 
 def _collective(case: Case, shape: Collective, basis: Basis) -> float:

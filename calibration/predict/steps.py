@@ -7,7 +7,7 @@ from calibration.predict.basis import Basis, dtype_of
 from calibration.predict.systems import system_of
 from calibration.shapes import TransformerStep, WorkloadStep
 from hwsim.cost.rates import rates
-from hwsim.cost.roofline import kernel_cost
+from hwsim.cost.roofline import BOUNDS, kernel_cost
 from hwsim.errors import InputError
 from hwsim.estimate import simulate
 from hwsim.graph.dtypes import Dtype
@@ -16,8 +16,8 @@ from hwsim.parallel.plan import Plan, check
 from workloads.transformer import Transformer
 
 
-def step_seconds(case: Case, shape: TransformerStep, basis: Basis) -> float:
-    """Seconds of a step: micro-batches one after the other, one gradient sum, one update.
+def step_parts(case: Case, shape: TransformerStep, basis: Basis) -> dict[str, float]:
+    """Seconds of a step by part: micro-batches one after the other, one gradient sum, one update.
 
         t = (n - 1) (forward + backward) + simulated step of the last of n micro-batches
 
@@ -32,22 +32,19 @@ def step_seconds(case: Case, shape: TransformerStep, basis: Basis) -> float:
     graph = _workload(shape, dtype).graph(micro)
     system = system_of(case, basis)
     calibration = basis.calibration(system.device)
-    timeline = simulate(system, graph, Plan(dp=shape.dp), calibration)
-    spans = [(span.task.part, span.end - span.begin) for span in timeline.on("compute")]
-    update = sum(seconds for part, seconds in spans if part == "update")
-    both = sum(seconds for part, seconds in spans if part != "update")
-    seconds = timeline.seconds + (count - 1) * both
+    parts = simulate(system, graph, Plan(dp=shape.dp), calibration).parts()
+    parts |= {bound: count * parts[bound] for bound in BOUNDS}
     if shape.zero_stage == 1:
-        seconds -= update * (1.0 - 1.0 / shape.dp)
+        parts["update"] /= shape.dp
     if shape.recompute == "full":
         reach = rates(system.device, calibration, dtype)
         again = sum(kernel_cost(kernel, reach, dtype).seconds for kernel in graph.forward())
-        seconds += count * again
-    return seconds
+        parts["recomputation"] = count * again
+    return parts
 
 
-def workload_seconds(case: Case, shape: WorkloadStep, basis: Basis) -> float:
-    """Seconds of a step of one of hwsim's workloads, its batch split over the case's devices.
+def workload_parts(case: Case, shape: WorkloadStep, basis: Basis) -> dict[str, float]:
+    """Seconds by part of a step of one of hwsim's workloads, split over the case's devices.
 
     Raises InputError for a workload or a setting that is not there.
     """
@@ -56,7 +53,7 @@ def workload_seconds(case: Case, shape: WorkloadStep, basis: Basis) -> float:
     system = system_of(case, basis)
     check(plan, workload, system)
     graph = workload.graph(workload.batch // plan.dp)
-    return simulate(system, graph, plan, basis.calibration(system.device)).seconds
+    return simulate(system, graph, plan, basis.calibration(system.device)).parts()
 
 
 def workload_of(case: Case, shape: WorkloadStep) -> Workload:

@@ -111,28 +111,30 @@ TABLES = (
 )
 
 
-def read(path: str) -> list[Measurement]:
-    """The rows of a CSV file as measurements.
+def read(path: str, device: str | None = None) -> list[Measurement]:
+    """The rows of a CSV file as measurements; on `device` if the table has no such column.
 
     Raises InputError naming file, line and column; `problems` holds the faults of all rows.
     """
-    return parse(text_of(path), path)
+    return parse(text_of(path), path, device)
 
 
-def parse(text: str, where: str) -> list[Measurement]:
+def parse(text: str, where: str, device: str | None = None) -> list[Measurement]:
     """As `read`, of the text itself."""
     lines = _lines(text, where)
     header = next(lines, None)
     if header is None:
         raise InputError(where, "found an empty file", "write a header line and rows below it")
     columns = [name.strip() for name in header[1]]
-    table = recognize(columns, where)
+    table = recognize(columns, where, device)
+    added = [device] if device and "device" in {*table.about} - {*columns} else []
+    columns += ["device"] * len(added)
     found: list[Measurement] = []
     problems: list[InputError] = []
     for number, cells in lines:
         place = f"{where}: line {number}"
         try:
-            found.append(_measurement(table, columns, cells, len(found), place))
+            found.append(_measurement(table, columns, cells + added, len(found), place))
         except InputError as error:
             problems += [_by_column(fault, table, place) for fault in error.each]
     if problems:
@@ -142,8 +144,8 @@ def parse(text: str, where: str) -> list[Measurement]:
     return found
 
 
-def recognize(columns: list[str], where: str) -> Table:
-    """The table with these columns, in any order.
+def recognize(columns: list[str], where: str, device: str | None = None) -> Table:
+    """The table with these columns, in any order; with a `device` given that column may be missing.
 
     Raises InputError for columns of no table, and for unknown, missing and doubled ones.
     """
@@ -170,13 +172,18 @@ def recognize(columns: list[str], where: str) -> Table:
         if columns.count(name) > 1
     ]
     problems += [
-        InputError(f"{line}: column {name}", "found nothing", f"a {table.kind} table has this one")
+        InputError(f"{line}: column {name}", "found nothing", _wanted(name, table))
         for name in table.given.split()
-        if name not in columns
+        if name not in columns and not (device and name == "device")
     ]
     if problems:
         raise several(problems)
     return table
+
+
+def _wanted(name: str, table: Table) -> str:
+    instead = f"a {table.kind} table has this one"
+    return f"{instead}; or add --device NAME" if name == "device" else instead
 
 
 def _lines(text: str, where: str) -> Iterator[tuple[int, list[str]]]:

@@ -47,6 +47,19 @@ def test_all_devices_come_with_architectures_and_the_default(table, tmp_path):
     assert names == {"p4", "titanv", "pascal", "volta", "default"}
 
 
+def test_output_of_deepbench_is_fitted_to_the_device_that_is_named(tmp_path):
+    lines = ["m n k a_t b_t precision time (usec)"]
+    lines += [
+        f"{m} {n} 1024 0 0 float {m * n // 1200 + 10}" for m in (512, 2048) for n in (64, 512)
+    ]
+    log, out = tmp_path / "gemm.log", tmp_path / "fitted"
+    log.write_text("\n".join(lines))
+    assert ran("fit", log, "--device", "p4", "--out", out).exit_code == 0
+    layer = Layer.model_validate_json((out / "p4.json").read_text())
+    assert layer.rows == {"gemm/deepbench-output": 4}
+    assert "--device" in str(ran("fit", log, "--out", out).exception)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [(("--device", "p5", "--out", "x"), "p4"), (("--out", "gemm.csv"), "folder")],

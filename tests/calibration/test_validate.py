@@ -7,9 +7,10 @@ import pytest
 
 from calibration import validate
 from calibration.measurement import Measurement, Provenance, write
-from calibration.predict import Prediction, Skipped
+from calibration.predict import Part, Prediction, Skipped
+from calibration.score import errors
 from calibration.shapes import Gemm
-from calibration.validate import errors, outcomes, read, repeat_floor, suites, write_predictions
+from calibration.validate import outcomes, read, repeat_floor, suites, write_predictions
 from hwsim.errors import InputError
 
 PUBLIC = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
@@ -30,19 +31,8 @@ def twice(measurement):
     """Says 2 s of everything, whose roofline is 1 s, and nothing of a device it doesn't know."""
     if measurement.device == "x":
         return Skipped("no such device")
-    return Prediction(2.0, 1.5, 2.5, 1.0, 1.0, 4.0)
-
-
-def test_statistics_of_four_rows_by_hand():
-    found = errors([(2.0, 1.0), (2.0, 2.0), (2.0, 4.0), (2.0, 8.0)])
-    # Signed: 1, 0, -0.5, -0.75.
-    assert found == pytest.approx(
-        {"mape": 0.5625, "median": 0.625, "p90": 0.925, "max": 1.0, "bias": -0.0625}
-    )
-
-
-def test_nothing_scored_has_no_statistics():
-    assert errors([]) is None
+    parts = (Part("product", {"compute": 2.0}),)
+    return Prediction(2.0, 1.5, 2.5, 1.0, 1.0, 4.0, parts)
 
 
 def test_a_suite_counts_its_cases():
@@ -57,7 +47,7 @@ def test_a_suite_counts_its_cases():
     assert first["hwsim"] == errors([(2.0, 2.0), (2.0, 4.0)])
     assert first["roofline"] == errors([(1.0, 2.0), (1.0, 4.0)])
     assert first["null"]["max"] == pytest.approx(2**0.5 - 1)  # both at the mean of 2 and 4
-    assert first["coverage80"] == 0.5
+    assert (first["coverage80"], first["coverage95"]) == (0.5, 1.0)
     assert [one["measured"] for one in first["worst"]] == [4.0, 2.0]
     assert not first["in_sample"]
 
@@ -65,8 +55,9 @@ def test_a_suite_counts_its_cases():
 def test_blank_results_leave_a_suite_without_statistics():
     (suite,) = suites(outcomes([case(None), case(None)], predictor=twice))
     assert (suite["cases"], suite["blank"], suite["worst"]) == (0, 2, [])
-    nothing = [suite[name] for name in ("hwsim", "roofline", "null", "repeat_floor", "coverage80")]
-    assert nothing == [None] * 5
+    names = ("hwsim", "roofline", "null", "repeat_floor", "coverage80", "clustered", "skill")
+    assert [suite[name] for name in names] == [None] * 7
+    assert suite["devices"] == []
 
 
 def test_tables_that_set_the_shares_are_marked():
@@ -83,6 +74,27 @@ def test_the_floor_is_the_median_spread_of_repeats():
 def test_at_most_five_are_the_worst():
     (suite,) = suites(outcomes([case(float(n), m=n) for n in range(1, 9)], predictor=twice))
     assert len(suite["worst"]) == 5
+
+
+def test_the_worst_is_so_by_factors_and_tells_its_parts():
+    measured = [case(seconds, m=row, row=row) for row, seconds in enumerate((0.9, 9.0, 2.0), 1)]
+    (suite,) = suites(outcomes(measured, predictor=twice), worst=2)
+    assert [one["row"] for one in suite["worst"]] == [2, 1]
+    assert suite["worst"][0]["parts"] == [{"name": "product", "compute": 2.0}]
+
+
+def test_the_parts_of_a_prediction_sum_to_it():
+    (outcome,) = outcomes([case(1.0)])
+    answer = outcome.answer
+    assert sum(s for part in answer.parts for s in part.seconds.values()) == answer.seconds
+
+
+def test_devices_and_strata_are_scored_apart():
+    cases = [case(2.0), case(4.0, device="titanv"), case(2.0, m=9), case(1.0, device="x")]
+    (suite,) = suites(outcomes(cases, predictor=twice))
+    assert [(one["device"], one["cases"]) for one in suite["devices"]] == [("p4", 2), ("titanv", 1)]
+    assert [one["hwsim"]["median"] for one in suite["devices"]] == [0.0, 0.5]
+    assert suite["strata"] == []
 
 
 def test_predictions_are_one_line_a_row(tmp_path):

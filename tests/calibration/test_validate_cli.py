@@ -97,3 +97,38 @@ def test_a_picture_wants_a_known_type_and_a_measured_case(table, tmp_path):
     table.write_text(TABLE.format("", "", ""))
     with pytest.raises(InputError, match="measured"):
         ran(table, "--plot", tmp_path / "picture.svg")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--by", "device"), "v100-pcie-16gb"),
+        (("--by", "cluster"), "clustered 80 %"),
+        (("--worst", "1"), "product"),
+        (("--markdown",), "## By device"),
+    ],
+)
+def test_suites_are_taken_apart(table, words, said):
+    assert said in ran(table, *words).stdout
+
+
+def test_strata_are_shown_where_there_are_two(table):
+    assert "A B'" not in ran(table, "--by", "stratum").stdout
+    table.write_text(table.read_text() + "lab,p4,fp32,vector,1,512,512,512,0,1,kernel,1e-4\n")
+    assert "A B'" in ran(table, "--by", "stratum").stdout
+
+
+def test_markdown_has_a_row_for_each_suite_and_nothing_else(table):
+    lines = ran(table, "--markdown").stdout.splitlines()
+    assert sum(line.startswith("| gemm/lab |") for line in lines) == 4  # two of them devices
+    assert all(line == "" or line[:1] in "#|" for line in lines)
+
+
+def test_the_device_of_a_table_without_one_is_an_option(tmp_path):
+    header, *rows = TABLE.format("1e-4", "5e-5", "1e-5").replace("p4,", "").splitlines()
+    path = tmp_path / "bare.csv"
+    path.write_text("\n".join([header.replace("device,", ""), rows[0], ""]))
+    with pytest.raises(InputError, match="--device"):
+        ran(path)
+    (suite,) = json.loads(ran(path, "--device", "p4", "--json").stdout)["suites"]
+    assert [one["device"] for one in suite["devices"]] == ["p4"]
