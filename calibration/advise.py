@@ -94,7 +94,7 @@ def advise(subject: Subject, most: int = MOST) -> list[Advice]:
         kernels.append(all_reduce(graph, plan, waited, calibration.spread))
     total = sum(one.seconds for one in kernels)
     engine = "vector" if reach.on_vector else "matrix"
-    fitted = graph.family in calibration.steps
+    fitted = graph.family in calibration.eager
     found = []
     for one in kernels:
         common, own = _parted(one, system.device, f"{engine} {graph.dtype}", whole=fitted)
