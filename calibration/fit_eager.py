@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import least_squares
 
-from calibration.fit_kernels import SOFT, UNKNOWN, Range, folds_of
+from calibration.fit_kernels import SOFT, UNKNOWN, Range
+from calibration.folds import even_folds
 from calibration.measurement import Measurement
 from calibration.predict.basis import dtype_of
 from calibration.predict.kernels import kernels_of
@@ -59,7 +60,7 @@ def fit_eager(
     if len(cases) < FEWEST:
         return None
     group = [_Timed(case, device, calibration) for case in cases]
-    own, off = folds_of(cases), np.full(len(group), np.nan)
+    own, off = even_folds(cases), np.full(len(group), np.nan)
     for fold in np.unique(own):
         rest = [one for one, mine in zip(group, own, strict=True) if mine != fold]
         if len(rest) >= FEWEST:

@@ -17,7 +17,7 @@ from calibration import layers
 from calibration.families import family_of
 from calibration.fit_eager import EagerFit, fit_eager, typical
 from calibration.fit_host import CHEAP, KERNELS, HostFit, dtypes, fit_host
-from calibration.fit_kernels import folds_of
+from calibration.folds import even_folds
 from calibration.layers import Fits
 from calibration.measurement import Measurement
 from calibration.predict.basis import dtype_of
@@ -34,7 +34,7 @@ from hwsim.parallel.lower import ANY
 from hwsim.userdata import LOCAL
 
 AROUND = ("update", "launch")  # operators that no kernel's fit is for
-FEWEST = 12  # kernels that a machine is fitted to
+FEWEST = 8  # kernels that a machine is fitted to
 CAPACITY = re.compile(r"(\d+) GiB")
 
 
@@ -93,7 +93,7 @@ def _fit_cpu(cases: Sequence[Measurement], system: System, command: str) -> Foun
     if len(kernels) < FEWEST:
         what = f"found {len(kernels)} kernels that a CPU can be fitted to"
         raise InputError("measurements", what, f"measure at least {FEWEST}: hwsim calibrate run")
-    host = fit_host(kernels, device, folds_of(kernels))
+    host = fit_host(kernels, device, even_folds(kernels))
     eager = _eager(cases, device, load().model_copy(update={"host": host.host}))
     layer = Layer(
         name=device.name,

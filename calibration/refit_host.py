@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from calibration import local
-from calibration.fit_kernels import folds_of
+from calibration.folds import even_folds
 from calibration.measurement import Case, Measurement
 from calibration.predict import Predict, Prediction, Predictor, Skipped
 from hwsim.cost.calibration import Calibration, load
@@ -30,7 +30,7 @@ def predictor(cases: Sequence[Measurement], split: str) -> Predict:
     for case in cases:
         by_device[case.device].append(case)
     for name, members in by_device.items():
-        folds = folds_of(members)
+        folds = even_folds(members)
         system = catalog.load(str(name))
         fold_of.update(zip(map(id, members), map(int, folds), strict=True))
         for fold in {int(one) for one in folds}:

@@ -43,11 +43,17 @@ def _undisturbed(sample: Sample, repeats: int, least: float) -> float:
     return seconds if seconds > MOST_GROWTH * least else min(seconds, sample(repeats))
 
 
-def timed(samples: Sequence[Sample], rounds: int, least: float = LEAST) -> list[Timing]:
+def timed(
+    samples: Sequence[Sample],
+    rounds: int,
+    least: float = LEAST,
+    after_round: Callable[[], None] = lambda: None,
+) -> list[Timing]:
     """The timing of each, out of `rounds` samples taken in turn."""
     repeats = [repeats_for(sample, least) for sample in samples]
     taken: list[list[float]] = [[] for _ in samples]
     for _ in range(rounds):
         for sample, count, seen in zip(samples, repeats, taken, strict=True):
             seen.append(sample(count) / count)
+        after_round()
     return [Timing(min(seen), max(seen) / min(seen) - 1.0) for seen in taken]

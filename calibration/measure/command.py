@@ -48,9 +48,9 @@ def run(out: Path, options: Options, *, plan: bool = False) -> None:
 
         def done(measured: Measurement) -> None:
             append(measured)
-            progress.done(measured.case)
+            progress.done()
 
-        measure(waiting, here, said, done, progress.skip)
+        measure(waiting, here, said, done, progress.skip, progress.sampled)
     if not held and not progress.measured:
         raise SurroundingsError(str(out), "nothing could be measured", "the reasons stand above")
     skipped = f", {progress.skipped} skipped" if progress.skipped else ""

@@ -14,7 +14,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from calibration.measure.design import expected
+from calibration.measure.design import expected, rounds
 from calibration.measure.place import Place
 from calibration.measurement import Case
 from hwsim.report.console import make_console
@@ -25,7 +25,7 @@ PAUSE = 20.0  # seconds between two plain lines
 
 
 class SessionProgress:
-    """A context manager that is told of every case; everything goes to stderr."""
+    """A context manager that is told how far it is; everything goes to stderr."""
 
     def __init__(self, cases: Sequence[Case], place: Place) -> None:
         self.console = make_console(stderr=True)
@@ -52,21 +52,23 @@ class SessionProgress:
     def __exit__(self, *exception: object) -> None:
         self.bar.stop()
 
-    def done(self, case: Case) -> None:
-        """It is measured and written."""
+    def done(self) -> None:
+        """One is measured and written."""
         self.measured += 1
-        self._advance(case)
 
     def skip(self, case: Case, why: str) -> None:
         """It can't be measured here."""
         self.skipped += 1
         self.console.print(f"skipped {case.describe()}: {why}")
-        self._advance(case)
+        self._advance(self.weights[case])
 
-    def _advance(self, case: Case) -> None:
+    def sampled(self, cases: Sequence[Case]) -> None:
+        """One round of these is taken."""
+        self._advance(sum(self.weights[case] / rounds(case) for case in cases))
+
+    def _advance(self, weight: float) -> None:
         count = f"{self.measured + self.skipped} of {self.total} cases"
-        self.bar.update(self.task, description=f"{count}; {case.shape.kind}")
-        self.bar.advance(self.task, self.weights[case])
+        self.bar.update(self.task, description=count, advance=weight)
         if not self.console.is_terminal and time.monotonic() - self.told >= PAUSE:
             self.told = time.monotonic()
             self.console.print(count)

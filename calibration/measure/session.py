@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import groupby
 from types import TracebackType
 
 import torch
 
 from calibration.measure.clock import LEAST, Sample, Timing, timed
-from calibration.measure.design import rounds
+from calibration.measure.design import expected, rounds
 from calibration.measure.kernels import work_of
 from calibration.measure.place import Place, set_precision, settled
 from calibration.measure.steps import step_of
@@ -20,8 +21,9 @@ from calibration.measurement import Case, Measurement, Provenance
 from calibration.shapes import WorkloadStep
 from hwsim.errors import InputError
 
-# Cases whose rounds are taken together, and which therefore stay in memory together.
-KERNELS_TOGETHER, STEPS_TOGETHER = 32, 8
+# So long a batch is at least, if enough cases belong to it: what disturbs for a few seconds then
+# hits some rounds of each alone. Its cases stay in memory together.
+BATCH_SECONDS = 15.0
 # Several processes leave a barrier at slightly different times.
 LEAST_TOGETHER = 5 * LEAST
 # Digits that are kept of a time.
@@ -29,18 +31,27 @@ DIGITS = 4
 
 Skipped = Callable[[Case, str], None]
 Done = Callable[[Measurement], None]
+Sampled = Callable[[Sequence[Case]], None]
 
 
 def measure(
-    cases: Iterable[Case], place: Place, provenance: Provenance, done: Done, skipped: Skipped
+    cases: Iterable[Case],
+    place: Place,
+    provenance: Provenance,
+    done: Done,
+    skipped: Skipped,
+    sampled: Sampled = lambda _: None,
 ) -> None:
-    """Calls `done` for every case, or `skipped` with the reason why it can't be measured here."""
+    """Calls `done` for every case, or `skipped` with the reason why it can't be measured here.
+
+    `sampled` is called after each round of samples, with its cases.
+    """
     with settled(place), Bench(place) as bench:
         for _, group in groupby(sorted(cases, key=_together), key=_together):
             waiting = deque(group)
             while waiting:
                 batch = _batch(waiting, bench, skipped)
-                for case, timing in _timings(batch, skipped):
+                for case, timing in _timings(batch, skipped, sampled):
                     done(_measured(case, timing, provenance))
                 batch.clear()
                 bench.clear()
@@ -53,13 +64,11 @@ def _together(case: Case) -> tuple[bool, int, str, str]:
 
 
 def _batch(waiting: deque[Case], bench: Bench, skipped: Skipped) -> list[tuple[Case, Sample]]:
-    """The next cases, ready to be sampled: as many as belong together and fit in memory."""
+    """The next cases, ready to be sampled: as many as a batch is to have and memory holds."""
     batch: list[tuple[Case, Sample]] = []
-    while waiting:
+    seconds = 0.0
+    while waiting and seconds < BATCH_SECONDS:
         case = waiting[0]
-        most = STEPS_TOGETHER if isinstance(case.shape, WorkloadStep) else KERNELS_TOGETHER
-        if len(batch) == most:
-            break
         try:
             sample = bench.prepare(case)
         except torch.OutOfMemoryError:
@@ -71,17 +80,21 @@ def _batch(waiting: deque[Case], bench: Bench, skipped: Skipped) -> list[tuple[C
             skipped(case, str(error).partition("\n")[0])
         else:
             batch.append((case, sample))
+            seconds += expected(case, bench.place)
         waiting.popleft()
     return batch
 
 
-def _timings(batch: list[tuple[Case, Sample]], skipped: Skipped) -> list[tuple[Case, Timing]]:
+def _timings(
+    batch: list[tuple[Case, Sample]], skipped: Skipped, sampled: Sampled
+) -> list[tuple[Case, Timing]]:
     if not batch:
         return []
     cases, samples = zip(*batch, strict=True)
     least = LEAST_TOGETHER if (cases[0].devices or 1) > 1 else LEAST
     try:
-        return list(zip(cases, timed(samples, rounds(cases[0]), least), strict=True))
+        timings = timed(samples, rounds(cases[0]), least, partial(sampled, cases))
+        return list(zip(cases, timings, strict=True))
     except RuntimeError as error:
         for case in cases:
             skipped(case, str(error).partition("\n")[0])
@@ -104,7 +117,7 @@ class Bench:
     """
 
     def __init__(self, place: Place) -> None:
-        self._place = place
+        self.place = place
         self._team: Team | None = None
         self._failed = ""
 
@@ -125,7 +138,7 @@ class Bench:
         self._belongs_here(case)
         if (case.devices or 1) > 1:
             return self._spread(case)
-        place = self._place
+        place = self.place
         set_precision(place, case.dtype)
         if isinstance(case.shape, WorkloadStep):
             work = step_of(case, case.shape, place.device)
@@ -140,7 +153,7 @@ class Bench:
 
     def clear(self) -> None:
         """Frees what was prepared and is no longer held."""
-        if self._place.cuda:
+        if self.place.cuda:
             torch.cuda.empty_cache()
         if self._team is not None:
             try:
@@ -149,7 +162,7 @@ class Bench:
                 self._give_up(error)
 
     def _belongs_here(self, case: Case) -> None:
-        place, devices = self._place, case.devices or 1
+        place, devices = self.place, case.devices or 1
         if case.device != place.name:
             raise InputError("device", f"found {case.device}, but this is {place.name}")
         if case.timing == "kernel" and not place.cuda:
@@ -162,7 +175,7 @@ class Bench:
             raise TeamError(self._failed)
         try:
             if self._team is None:
-                self._team = Team(self._place, self._place.devices)
+                self._team = Team(self.place, self.place.devices)
             return self._team.prepare(case)
         except TeamError as error:
             self._give_up(error)
