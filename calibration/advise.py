@@ -31,11 +31,12 @@ from calibration.shapes import Launch, Shape
 from calibration.step_kernels import Timed, all_reduce, timed_kernels
 from hwsim import userdata
 from hwsim.cost.calibration import Layer, load_for, load_layer, nearest, shipped
-from hwsim.cost.rates import has_tiles, rates
+from hwsim.cost.rates import is_host, rates
 from hwsim.estimate import simulate
 from hwsim.graph.dtypes import Dtype
 from hwsim.hardware import catalog
 from hwsim.hardware.spec import Device
+from hwsim.parallel.lower import ANY, UPDATE
 from hwsim.parallel.plan import check
 from hwsim.study.subject import Subject
 
@@ -87,14 +88,17 @@ def advise(subject: Subject, most: int = MOST) -> list[Advice]:
     check(plan, subject.workload, system)
     calibration = load_for(system.device)
     graph = subject.workload.graph(subject.workload.batch // plan.dp)
-    reach = rates(system.device, calibration, graph.dtype, family=graph.family)
-    kernels = timed_kernels(graph, reach)
+    family = graph.family if graph.family in calibration.eager else ANY
+    reach, updating = (
+        rates(system.device, calibration, graph.dtype, family=name) for name in (family, UPDATE)
+    )
+    kernels = timed_kernels(graph, reach, updating)
     if plan.dp > 1:
         waited = simulate(system, graph, plan, calibration).parts()["communication"]
         kernels.append(all_reduce(graph, plan, waited, calibration.spread))
     total = sum(one.seconds for one in kernels)
     engine = "vector" if reach.on_vector else "matrix"
-    fitted = graph.family in calibration.eager
+    fitted = family in calibration.eager
     found = []
     for one in kernels:
         common, own = _parted(one, system.device, f"{engine} {graph.dtype}", whole=fitted)
@@ -184,7 +188,7 @@ def _parted(one: Timed, device: Device, key: str, *, whole: bool) -> tuple[float
 def _layer(device: Device) -> Layer | None:
     """What was fitted to the device itself."""
     if device.name == userdata.LOCAL:
-        return load_for(device)
+        return Layer.model_validate(userdata.read("calibration"))
     return load_layer(device.name) if device.name in shipped() else None
 
 
@@ -216,7 +220,9 @@ def _typical(kind: str, key: str) -> float | None:
 
 
 def _blank(shape: Shape, device: Device, dtype: Dtype, engine: str, devices: int) -> Measurement:
-    called = isinstance(shape, Launch) or shape.family == "collective" or not has_tiles(device)
+    # The thread of a CPU issues what it runs: one of both takes no time.
+    one_thread = is_host(device) or device.launch.kernel == 0.0
+    called = isinstance(shape, Launch) or shape.family == "collective" or one_thread
     return Measurement.model_validate(
         {
             "shape": shape,

@@ -35,10 +35,10 @@ app = typer.Typer(
     With --out, fit published tables too: one JSON file a device in that folder, and with --device
     all also one for each architecture, and the default.
 
-    Example: hwsim calibrate fit mine.jsonl
-
     With --advise nothing is fitted: the ten measurements are named that would narrow the interval
     of an estimate most, and --out is a file of cases for hwsim calibrate run --cases.
+
+    Example: hwsim calibrate fit mine.jsonl
 
     Example: hwsim calibrate fit gemm.csv recurrent.csv --device v100-pcie-16gb --out fitted
 

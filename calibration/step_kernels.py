@@ -42,10 +42,10 @@ class Timed(NamedTuple):
     exact: bool = True
 
 
-def timed_kernels(graph: StepGraph, reach: Rates) -> list[Timed]:
-    """What one device does in a step, equal kernels together."""
+def timed_kernels(graph: StepGraph, reach: Rates, updating: Rates) -> list[Timed]:
+    """What one device does in a step, equal kernels together; `updating` are the update's rates."""
     found: dict[Shape, Timed] = {}
-    for one in _each(graph, reach):
+    for one in _each(graph, reach, updating):
         before = found.get(one.shape)
         found[one.shape] = one if before is None else _joined(before, one)
     return list(found.values())
@@ -65,14 +65,14 @@ def _joined(one: Timed, other: Timed) -> Timed:
     return one._replace(seconds=seconds, spread=spread, exact=exact)
 
 
-def _each(graph: StepGraph, reach: Rates) -> Iterator[Timed]:
+def _each(graph: StepGraph, reach: Rates, updating: Rates) -> Iterator[Timed]:
     for layer in graph.layers:
         for op in layer.ops:
             for way, kernels in (("forward", op.forward()), ("backward", op.backward())):
                 for one in _of(op, way, kernels, reach, graph.dtype):
                     yield one._replace(seconds=layer.repeat * one.seconds)
     shape = Update(optimizer=graph.optimizer, parameters=graph.parameters)
-    yield _timed(shape, graph.update(), reach, graph.dtype)
+    yield _timed(shape, graph.update(), updating, graph.dtype)
 
 
 def _of(op: Op, way: str, kernels: Sequence[Kernel], reach: Rates, dtype: Dtype) -> Iterator[Timed]:

@@ -121,6 +121,15 @@ def test_gradient_sums_are_advised_where_the_step_waits_for_them():
     assert not math.isnan(summed.after)
 
 
+def test_a_cpu_times_calls_and_a_gpu_kernels():
+    timings = {
+        name: {one.measurement.timing for one in advise(subject("charlm-small", name))}
+        for name in ("cpu-epyc", "p4")
+    }
+    assert timings["cpu-epyc"] == {"call"}
+    assert "kernel" in timings["p4"]
+
+
 def ran(*words):
     return CliRunner().invoke(app, ["fit", *map(str, words)])
 

@@ -23,7 +23,7 @@ def kernels(model, hw="v100-sxm2-16gb"):
     device, workload = catalog.load(hw).device, workloads.load(model)
     graph = workload.graph(workload.batch)
     reach = rates(device, load_for(device), graph.dtype, family=graph.family)
-    return graph, reach, timed_kernels(graph, reach)
+    return graph, reach, timed_kernels(graph, reach, reach)
 
 
 @pytest.mark.parametrize(
