@@ -7,8 +7,10 @@ from calibration.shapes import (
     AttentionCore,
     Convolution,
     Launch,
+    MoeStep,
     Pointwise,
     Recurrent,
+    TransformerStep,
     Update,
     WorkloadStep,
 )
@@ -22,6 +24,8 @@ def family_of(case: Case) -> str | None:
     'gru.forward'
     """
     shape = case.shape
+    if isinstance(shape, TransformerStep | MoeStep):
+        return "transformer"
     if isinstance(shape, WorkloadStep):
         kind = find(shape.workload)
         return kind.family or kind.name

@@ -7,6 +7,7 @@ single kernel's launch takes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,17 +17,16 @@ from scipy.optimize import least_squares
 from calibration.fit_kernels import SOFT, UNKNOWN, Range
 from calibration.folds import even_folds
 from calibration.measurement import Measurement
-from calibration.predict.basis import dtype_of
+from calibration.predict.basis import Basis, dtype_of
 from calibration.predict.kernels import kernels_of
-from calibration.predict.steps import workload_of
-from calibration.shapes import WorkloadStep
+from calibration.predict.steps import kernels_of_step, step_parts, workload_of
+from calibration.shapes import TransformerStep
 from calibration.stack import Floats
 from hwsim.cost.calibration import Calibration
 from hwsim.cost.calibration import Eager as Entry
 from hwsim.cost.host import Eager
-from hwsim.cost.rates import rates
-from hwsim.cost.roofline import kernel_cost
-from hwsim.graph.ops import Kernel
+from hwsim.cost.rates import Timing, rates
+from hwsim.cost.roofline import Work, issued, kernel_cost, kernel_work
 from hwsim.hardware.spec import Device
 from hwsim.parallel.lower import UPDATE
 
@@ -82,25 +82,39 @@ def typical(entries: Sequence[Entry]) -> Entry:
 
 
 class _Timed:
-    """A case's kernels, and the time of those that the family's code is not around."""
+    """A case's kernels with their numbers, and the time of what the family's code is not around."""
 
     def __init__(self, case: Measurement, device: Device, calibration: Calibration) -> None:
-        self.dtype, shape = dtype_of(case), case.shape
-        self.rates = rates(device, calibration, self.dtype, timing="call")
-        self.measured, self.rest = case.seconds or 1.0, 0.0
-        self.kernels: list[Kernel]
-        if isinstance(shape, WorkloadStep):
-            graph = workload_of(case, shape).graph()
-            self.kernels = [*graph.forward(), *graph.backward()]
-            under = rates(device, calibration, self.dtype, timing="call", family=UPDATE)
-            self.rest = sum(kernel_cost(one, under, self.dtype).seconds for one in graph.update())
+        self.dtype, self.measured, self.rest = dtype_of(case), case.seconds or 1.0, 0.0
+        # A step's kernels follow one another in the framework's stream, as in an estimate.
+        timing: Timing = "kernel" if case.kind == "step" else "call"
+        self.rates = rates(device, calibration, self.dtype, timing=timing)
+        if case.kind == "step":
+            kernels, self.rest = kernels_of_step(case), _rest(case, device, calibration)
         else:
-            self.kernels = kernels_of(shape, self.dtype)
+            kernels = Counter(kernels_of(case.shape, self.dtype))
+        work = [kernel_work(kernel, self.rates, self.dtype) for kernel in kernels]
+        self.work = Work(*np.array(work, dtype=float).T)
+        self.products = np.array([kernel.engine == "matrix" for kernel in kernels])
+        self.repeats = np.array([count * kernel.repeat for kernel, count in kernels.items()])
 
     def residual(self, values: Floats) -> float:
         reach = self.rates._replace(eager=Eager(*values.tolist()))
-        costs = (kernel_cost(kernel, reach, self.dtype).seconds for kernel in self.kernels)
-        return float(np.log((sum(costs) + self.rest) / self.measured))
+        costs = issued(self.work, self.products, self.repeats, reach)
+        return float(np.log((np.sum(costs.seconds) + self.rest) / self.measured))
+
+
+def _rest(case: Measurement, device: Device, calibration: Calibration) -> float:
+    """Seconds of a step's update, and of communication that is not hidden."""
+    operators = {name: one for name, one in calibration.eager.items() if "." in name}
+    under = calibration.model_copy(update={"eager": operators})
+    if isinstance(case.shape, TransformerStep):
+        parts = step_parts(case, case.shape, Basis(lambda _: under))
+        return parts["update"] + parts["communication"]
+    dtype = dtype_of(case)
+    graph = workload_of(case, case.shape).graph()
+    reach = rates(device, under, dtype, family=UPDATE)
+    return sum(kernel_cost(kernel, reach, dtype).seconds for kernel in graph.update())
 
 
 def _fitted(group: Sequence[_Timed]) -> Floats:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from calibration.measurement import Case
 from calibration.predict.basis import Basis, dtype_of
 from calibration.predict.systems import system_of
-from calibration.shapes import TransformerStep, WorkloadStep
+from calibration.shapes import Shape, TransformerStep, WorkloadStep
 from hwsim.cost.rates import rates
 from hwsim.cost.roofline import BOUNDS, kernel_cost
 from hwsim.errors import InputError
 from hwsim.estimate import simulate
 from hwsim.graph.dtypes import Dtype
+from hwsim.graph.ops import Kernel
 from hwsim.graph.workload import Workload, find
+from hwsim.parallel.lower import family
 from hwsim.parallel.plan import Plan, check
 from workloads.transformer import Transformer
 
@@ -37,10 +41,33 @@ def step_parts(case: Case, shape: TransformerStep, basis: Basis) -> dict[str, fl
     if shape.zero_stage == 1:
         parts["update"] /= shape.dp
     if shape.recompute == "full":
-        reach = rates(system.device, calibration, dtype)
+        reach = rates(system.device, calibration, dtype, family=family(graph, calibration))
         again = sum(kernel_cost(kernel, reach, dtype).seconds for kernel in graph.forward())
         parts["recomputation"] = count * again
     return parts
+
+
+def kernels_of_step(case: Case) -> Counter[Kernel]:
+    """Every kernel of a device's step but the update's, and how often it runs.
+
+    Raises InputError as `step_parts` does.
+    """
+    shape = case.shape
+    if isinstance(shape, WorkloadStep):
+        graph, count, again = workload_of(case, shape).graph(), 1, 1
+    elif isinstance(shape, TransformerStep):
+        micro = _micro_batch(shape)
+        graph = _workload(shape, dtype_of(case)).graph(micro)
+        count = shape.global_batch // (micro * shape.dp)
+        again = 2 if shape.recompute == "full" else 1
+    else:
+        raise InputError("", f"the kernels of a {shape.family} are not known")
+    found: Counter[Kernel] = Counter()
+    for kernel in graph.forward():
+        found[kernel] += again * count
+    for kernel in graph.backward():
+        found[kernel] += count
+    return found
 
 
 def workload_parts(case: Case, shape: WorkloadStep, basis: Basis) -> dict[str, float]:
@@ -56,8 +83,10 @@ def workload_parts(case: Case, shape: WorkloadStep, basis: Basis) -> dict[str, f
     return simulate(system, graph, plan, basis.calibration(system.device)).parts()
 
 
-def workload_of(case: Case, shape: WorkloadStep) -> Workload:
-    """The workload in the data type of the case."""
+def workload_of(case: Case, shape: Shape) -> Workload:
+    """The workload in the data type of the case. Raises InputError for another shape."""
+    if not isinstance(shape, WorkloadStep):
+        raise InputError("", f"a {shape.family} is no step of a workload")
     kind = find(shape.workload)
     return kind.model_validate({**dict(shape.settings), "dtype": dtype_of(case)})
 

@@ -28,6 +28,14 @@ class Cost(NamedTuple):
     bound: int
 
 
+class Work(NamedTuple):
+    """Seconds of arithmetic, of memory traffic and around them, of one launch."""
+
+    compute: float
+    memory: float
+    launch: float
+
+
 def roofline(
     compute: float, memory: float, launch: float, dispatch: float, repeat: float = 1
 ) -> Cost:
@@ -73,13 +81,30 @@ def kernel_cost(kernel: Kernel, rates: Rates, dtype: Dtype) -> Cost:
     A product is made of tiles (`hwsim.cost.gemm`), a convolution of the like
     (`hwsim.cost.convolution`), as far as the device has rates for them; all else is a roofline.
     """
-    size = BYTES[dtype] if kernel.element_bytes is None else kernel.element_bytes
+    work = kernel_work(kernel, rates, dtype)
+    return issued(work, kernel.engine == "matrix", kernel.repeat, rates)
+
+
+def issued(work: Work, product: Any, repeat: Any, rates: Rates) -> Cost:
+    """The cost of work once a family's framework code issues it.
+
+    What products and other kernels take is scaled, and the code's own time of issue counts.
+    """
     eager = rates.eager
-    factor = eager.products if kernel.engine == "matrix" else eager.streams
+    factor = np.where(product, eager.products, eager.streams)
+    compute, memory = factor * work.compute, factor * work.memory
     if rates.host is not None:
-        work = host_parts(kernel, size, rates.host)
-        launch = rates.launch if eager.launch is None else eager.launch
-        return in_turn(factor * work.compute, factor * work.memory, launch, kernel.repeat)
+        launch = work.launch if eager.launch is None else eager.launch
+        return in_turn(compute, memory, launch, repeat)
+    dispatch = rates.dispatch if eager.launch is None else eager.launch
+    return roofline(compute, memory, work.launch, dispatch, repeat)
+
+
+def kernel_work(kernel: Kernel, rates: Rates, dtype: Dtype) -> Work:
+    """Seconds of one repeat of a kernel by itself, before any framework code issues it."""
+    size = BYTES[dtype] if kernel.element_bytes is None else kernel.element_bytes
+    if rates.host is not None:
+        return Work(*host_parts(kernel, size, rates.host), rates.launch)
     kind = kind_of(kernel)
     if kind == "chains" and rates.chains is not None:
         near = rates.chains
@@ -101,9 +126,7 @@ def kernel_cost(kernel: Kernel, rates: Rates, dtype: Dtype) -> Cost:
         work = Parts(kernel.flops / rate, _traffic(kernel, size, rates))
         chained = kernel.sequential and kernel.engine == "matrix"
         launch = rates.launch + rates.chain if chained else rates.launch
-    dispatch = rates.dispatch if eager.launch is None else eager.launch
-    compute, memory = factor * work.compute, factor * work.memory
-    return roofline(compute, memory, launch, dispatch, kernel.repeat)
+    return Work(work.compute, work.memory, launch)
 
 
 def kind_of(kernel: Kernel) -> Kind:

@@ -80,8 +80,7 @@ def lower(graph: StepGraph, system: System, plan: Plan, calibration: Calibration
             f"found {operators:,} operators in one step",
             f"write fewer layers: at most {MOST_OPERATORS:,} operators are simulated",
         )
-    family = graph.family if graph.family in calibration.eager else ANY
-    reach = rates(system.device, calibration, graph.dtype, family=family)
+    reach = rates(system.device, calibration, graph.dtype, family=family(graph, calibration))
     # A CPU sums gradients in the threads that compute: nothing of it is hidden.
     overlap = plan.overlap and reach.host is None
     build = _Builder(reach, graph)
@@ -110,6 +109,11 @@ def lower(graph: StepGraph, system: System, plan: Plan, calibration: Calibration
     build.rates = rates(system.device, calibration, graph.dtype, family=UPDATE)
     build.compute(graph.update(), "update")
     return build.tasks
+
+
+def family(graph: StepGraph, calibration: Calibration) -> str:
+    """The family of framework code that issues a graph's kernels: its own, or any other's."""
+    return graph.family if graph.family in calibration.eager else ANY
 
 
 def _backward(graph: StepGraph) -> Iterator[tuple[int, tuple[Kernel, ...]]]:
