@@ -67,6 +67,13 @@ def work_of(case: Case, device: str) -> Work:
     return _BUILDERS[type(shape)](shape, make)
 
 
+def parts_of(shape: Shape) -> int:
+    """How many of what the shape describes one run of its work does."""
+    if not isinstance(shape, Launch):
+        return 1
+    return 2 * ROW if shape.mode == "training" else ROW
+
+
 def _gemm(shape: Gemm, make: Make) -> Work:
     def operand(rows: int, columns: int, transposed: bool) -> Tensor:
         sizes = (columns, rows) if transposed else (rows, columns)
@@ -177,8 +184,8 @@ def _launch(shape: Launch, make: Make) -> Work:
         return y
 
     if shape.mode == "training":
-        return Work(lambda: torch.autograd.grad(row(), x), 2 * ROW, queued=True)
-    return Work(row, ROW, queued=True)
+        return Work(lambda: torch.autograd.grad(row(), x), queued=True)
+    return Work(row, queued=True)
 
 
 _BUILDERS: dict[type[Shape], Callable[[Any, Make], Work]] = {

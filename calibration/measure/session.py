@@ -12,7 +12,7 @@ import torch
 
 from calibration.measure.clock import LEAST, Sample, Timing, timed
 from calibration.measure.design import expected, rounds
-from calibration.measure.kernels import work_of
+from calibration.measure.kernels import parts_of, work_of
 from calibration.measure.place import Place, set_precision, settled
 from calibration.measure.steps import step_of
 from calibration.measure.team import Team, TeamError
@@ -104,7 +104,7 @@ def _timings(
 def _measured(case: Case, timing: Timing, provenance: Provenance) -> Measurement:
     return Measurement(
         **{name: getattr(case, name) for name in Case.model_fields},
-        seconds=float(f"{timing.seconds:.{DIGITS}g}"),
+        seconds=float(f"{timing.seconds / parts_of(case.shape):.{DIGITS}g}"),
         spread=round(timing.spread, DIGITS),
         provenance=provenance,
     )

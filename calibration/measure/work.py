@@ -23,10 +23,9 @@ MILLI = 1e-3  # events count milliseconds
 
 
 class Work(NamedTuple):
-    """`run` does `parts` equal things. On a GPU the host waits after each run unless `queued`."""
+    """What is run. On a GPU the host waits after each run unless `queued`."""
 
     run: Callable[[], object]
-    parts: int = 1
     queued: bool = False
 
 
@@ -38,7 +37,7 @@ def host_sample(work: Work, *, cuda: bool) -> Sample:
         begun = time.perf_counter()
         for _ in repeat(None, repeats):
             run()
-        return (time.perf_counter() - begun) / work.parts
+        return time.perf_counter() - begun
 
     def device_sample(repeats: int) -> float:
         torch.cuda.synchronize()
@@ -48,7 +47,7 @@ def host_sample(work: Work, *, cuda: bool) -> Sample:
             if not work.queued:
                 torch.cuda.synchronize()
         torch.cuda.synchronize()
-        return (time.perf_counter() - begun) / work.parts
+        return time.perf_counter() - begun
 
     return device_sample if cuda else sample
 
@@ -66,7 +65,7 @@ def graph_sample(work: Work) -> Sample:
         captured[repeats].replay()
         end.record()
         end.synchronize()
-        return float(begin.elapsed_time(end)) * MILLI / work.parts
+        return float(begin.elapsed_time(end)) * MILLI
 
     return sample
 

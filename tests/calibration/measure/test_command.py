@@ -108,7 +108,7 @@ def test_nothing_that_could_be_measured_is_a_fault(tmp_path, cases):
 def test_ctrl_c_keeps_what_was_measured(tmp_path):
     out = tmp_path / "x.jsonl"
     command = [sys.executable, "-m", "hwsim", "calibrate", "run", str(out)]
-    command += ["--device", "cpu", "--kind", "pointwise", "--kind", "recurrent"]
+    command += ["--device", "cpu", "--kind", "launch", "--kind", "workload-step"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )

@@ -180,6 +180,12 @@ def test_formats_do_not_share_a_batch(monkeypatch):
     assert len(found) == 4
 
 
+def test_a_launch_is_one_of_its_row(monkeypatch):
+    monkeypatch.setattr(session, "timed", lambda *_: [session.Timing(0.3, 0.0)] * 2)
+    found, _ = measured([case(Launch(mode="eager")), case(Launch(mode="training"))])
+    assert [one.seconds for one in found] == pytest.approx([0.003, 0.0015])
+
+
 class Event:
     """A GPU's clock: work puts it forward."""
 
@@ -219,10 +225,10 @@ def test_kernels_are_timed_by_the_clock_of_the_device(monkeypatch):
 
     monkeypatch.setattr(torch.cuda, "Event", Event)
     monkeypatch.setattr(work, "_capture", capture)
-    sample = work.graph_sample(work.Work(run, parts=2))
-    assert sample(5) == pytest.approx(15e-6)
-    assert sample(5) == pytest.approx(15e-6)
-    assert sample(7) == pytest.approx(21e-6)
+    sample = work.graph_sample(work.Work(run))
+    assert sample(5) == pytest.approx(30e-6)
+    assert sample(5) == pytest.approx(30e-6)
+    assert sample(7) == pytest.approx(42e-6)
     assert captured == [5, 7]
 
 
