@@ -36,9 +36,7 @@ class Work(NamedTuple):
     launch: float
 
 
-def roofline(
-    compute: float, memory: float, launch: float, dispatch: float, repeat: float = 1
-) -> Cost:
+def roofline(compute: Any, memory: Any, launch: Any, dispatch: Any, repeat: Any = 1) -> Cost:
     """Seconds of `repeat` equal launches, given the seconds of each part of one.
 
         t = repeat x max(launch + max(compute, memory), dispatch)
@@ -60,7 +58,7 @@ def roofline(
     return Cost(seconds, bound)
 
 
-def in_turn(compute: float, memory: float, launch: float, repeat: float = 1) -> Cost:
+def in_turn(compute: Any, memory: Any, launch: Any, repeat: Any = 1) -> Cost:
     """Seconds of `repeat` equal operators of a thread that issues, moves and computes in turn.
 
         t = repeat x (launch + compute + memory)
