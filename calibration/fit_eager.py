@@ -49,23 +49,28 @@ class EagerFit:
     eager: Entry
     residuals: Floats
 
+    def told(self) -> str:
+        """What it is from and how far off, in a few words."""
+        off = np.abs(np.expm1(self.residuals[np.isfinite(self.residuals)]))
+        error = f"; held-out median error {np.median(off):.1%}" if len(off) else ""
+        return f"fitted to {len(self.residuals)} cases{error}"
 
-def fit_eager(
-    cases: Sequence[Measurement], device: Device, calibration: Calibration
-) -> EagerFit | None:
+
+def fit_eager(group: Sequence[Timed]) -> EagerFit | None:
     """The parameters of a family from its cases on one device; None for fewer than `FEWEST`.
 
     The spread is that of cases whose sizes were held out, a quarter of them at a time.
     """
-    if len(cases) < FEWEST:
+    if len(group) < FEWEST:
         return None
-    group = [_Timed(case, device, calibration) for case in cases]
-    own, off = even_folds(cases), np.full(len(group), np.nan)
+    own, off = even_folds([one.case for one in group]), np.full(len(group), np.nan)
     for fold in np.unique(own):
         rest = [one for one, mine in zip(group, own, strict=True) if mine != fold]
         if len(rest) >= FEWEST:
             values = _fitted(rest)
-            off[own == fold] = [group[row].residual(values) for row in np.flatnonzero(own == fold)]
+            off[own == fold] = [
+                one.residual(values) for one, mine in zip(group, own, strict=True) if mine == fold
+            ]
     known = off[np.isfinite(off)]
     spread = float(np.sqrt(np.mean(known**2))) if len(known) else UNKNOWN
     named = dict(zip(RANGES, (float(f"{value:.4g}") for value in _fitted(group)), strict=True))
@@ -81,11 +86,15 @@ def typical(entries: Sequence[Entry]) -> Entry:
     return Entry(**named, spread=max(around, *(one.spread for one in entries)))
 
 
-class _Timed:
-    """A case's kernels with their numbers, and the time of what the family's code is not around."""
+class Timed:
+    """A case's kernels with their numbers, and the time of what the family's code is not around.
+
+    Raises InputError for a step that can't be costed.
+    """
 
     def __init__(self, case: Measurement, device: Device, calibration: Calibration) -> None:
-        self.dtype, self.measured, self.rest = dtype_of(case), case.seconds or 1.0, 0.0
+        self.case, self.dtype = case, dtype_of(case)
+        self.measured, self.rest = case.seconds or 1.0, 0.0
         # A step's kernels follow one another in the framework's stream, as in an estimate.
         timing: Timing = "kernel" if case.kind == "step" else "call"
         self.rates = rates(device, calibration, self.dtype, timing=timing)
@@ -117,7 +126,7 @@ def _rest(case: Measurement, device: Device, calibration: Calibration) -> float:
     return sum(kernel_cost(kernel, reach, dtype).seconds for kernel in graph.update())
 
 
-def _fitted(group: Sequence[_Timed]) -> Floats:
+def _fitted(group: Sequence[Timed]) -> Floats:
     """Factors on products and streams, and seconds of issue."""
     first = group[0].rates
     issue = first.launch if first.host is not None else first.dispatch

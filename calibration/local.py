@@ -15,7 +15,7 @@ import numpy as np
 
 from calibration import layers
 from calibration.families import family_of
-from calibration.fit_eager import EagerFit, fit_eager, typical
+from calibration.fit_eager import EagerFit, Timed, fit_eager, typical
 from calibration.fit_host import CHEAP, KERNELS, HostFit, dtypes, fit_host
 from calibration.folds import even_folds
 from calibration.layers import Fits
@@ -115,7 +115,7 @@ def _eager(cases: Sequence[Measurement], device: Device, under: Calibration) -> 
             members[family].append(case)
     found: dict[str, EagerFit] = {}
     for family in sorted(members, key=lambda name: (not name.startswith("update"), name)):
-        fitted = fit_eager(members[family], device, under)
+        fitted = fit_eager([Timed(case, device, under) for case in members[family]])
         if fitted is not None:
             found[family] = fitted
             under = under.model_copy(update={"eager": {**under.eager, family: fitted.eager}})
@@ -257,8 +257,4 @@ def _told(host: HostFit | None, eager: dict[str, EagerFit], command: str) -> dic
         told["host"] = f"fitted to {host.cases} kernels; held-out median {np.median(known):.1%}"
         if host.free:
             told["host"] += f"; they do not tell {', '.join(host.free)}"
-    for family, one in eager.items():
-        off = np.abs(np.expm1(one.residuals[np.isfinite(one.residuals)]))
-        error = f"; held-out median error {np.median(off):.1%}" if len(off) else ""
-        told[f"eager.{family}"] = f"fitted to {len(one.residuals)} cases{error}"
-    return told
+    return told | {f"eager.{family}": one.told() for family, one in eager.items()}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from calibration.families import family_of
-from calibration.fit_eager import fit_eager
+from calibration.fit_eager import Timed, fit_eager
 from calibration.fit_host import fit_host, levels_of
 from calibration.folds import even_folds
 from calibration.measurement import Case, Measurement, Provenance
@@ -90,7 +90,7 @@ def steps():
 
 def test_steps_of_a_known_framework_are_found_again():
     under = load().model_copy(update={"host": TRUE})
-    found = fit_eager(list(steps()), SYSTEM.device, under)
+    found = fit_eager([Timed(one, SYSTEM.device, under) for one in steps()])
     assert found is not None
     for name in ("products", "streams", "launch"):
         assert getattr(found.eager, name) == pytest.approx(getattr(STEPS, name), rel=0.1)
@@ -98,7 +98,7 @@ def test_steps_of_a_known_framework_are_found_again():
 
 
 def test_two_steps_tell_no_three_parameters():
-    assert fit_eager(list(steps())[:2], SYSTEM.device, load()) is None
+    assert fit_eager([Timed(one, SYSTEM.device, load()) for one in steps()][:2]) is None
 
 
 def test_a_small_charlm_is_of_the_family_of_charlm_and_a_product_of_none():
