@@ -29,7 +29,7 @@ from calibration.shapes import (
     TransformerStep,
 )
 from hwsim.cost.calibration import load_for
-from hwsim.cost.collectives import all_gather, all_reduce
+from calibration.predict.links import collective_seconds
 from hwsim.cost.roofline import kernel_cost
 from hwsim.errors import InputError
 
@@ -95,6 +95,9 @@ class Predictor:
 def _spread(case: Case, basis: Basis) -> float:
     """The spread of what was fitted for such kernels; of the calibration for all else."""
     kind = KINDS.get(type(case.shape))
+    if isinstance(case.shape, Collective):
+        links = basis.calibration(basis.device(case.device)).links
+        return links.spread_of(case.shape.bytes)
     if kind is None:
         return basis.calibration(basis.device(case.device)).spread
     return float(getattr(basis.rates(case).spreads, kind))
@@ -107,27 +110,13 @@ def _seconds(case: Case, basis: Basis) -> float:
     if why is not None:
         raise InputError("", why)
     if isinstance(shape, Collective):
-        return _collective(case, shape, basis)
+        return float(collective_seconds(case, shape, basis, shape.bytes))
     if isinstance(shape, TransformerStep):
         return step_seconds(case, shape, basis)
     reach, dtype = basis.rates(case), dtype_of(case)
     start = reach.chains.start if isinstance(shape, Recurrent) and reach.chains else 0.0
     kernels = kernels_of(shape, dtype)
     return start + sum(kernel_cost(kernel, reach, dtype).seconds for kernel in kernels)
-
-
-def _collective(case: Case, shape: Collective, basis: Basis) -> float:
-    costs = {
-        "all_reduce": all_reduce,
-        "all_gather": all_gather,
-        "reduce_scatter": all_gather,
-    }
-    if shape.collective not in costs:
-        raise InputError("", f"the collective {shape.collective} is not simulated yet")
-    system = system_of(case, basis)
-    return costs[shape.collective](
-        shape.bytes, case.devices or 1, system, basis.calibration(system.device)
-    )
 
 
 def _reason(error: InputError) -> str:

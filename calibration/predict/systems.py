@@ -28,7 +28,11 @@ OTHERS = {
     "nvlink2-bridge": ("NVLink 2", 50e9, "switch"),
     "pcie3-singleroot": ("PCIe 3.0 x16", 15.75e9, "pcie-tree"),
     "pcie4": ("PCIe 4.0 x16", 31.5e9, "pcie-tree"),
+    "gloo": ("gloo", 10e9, "switch"),
 }
+# gloo: processes of one CPU; stated is about what a core copies, and the time to wake a process.
+GLOO_STEP = 50e-6
+ON_A_SWITCH = 4  # devices of a PCIe tree; a ring of more crosses the root complex
 # Gb/s of a port in one direction (InfiniBand Trade Association; Intel for Omni-Path).
 INFINIBAND = {"fdr": 56, "edr": 100, "hdr": 200, "ndr": 400, "xdr": 800}
 PORTS = re.compile(
@@ -71,9 +75,13 @@ def _node(devices: int, link: str | None) -> Node:
         raise InputError("intra_link", "the link inside a node is not stated", "name it")
     if link in OTHERS:
         kind, bandwidth, topology = OTHERS[link]
-        latency = PCIE_STEP if topology == "pcie-tree" else NVLINK_STEP
+        latency = GLOO_STEP if link == "gloo" else NVLINK_STEP
+        if topology == "pcie-tree":
+            latency = PCIE_STEP
         made = Link(kind=kind, bandwidth=bandwidth, latency=latency)
-        return Node(devices=devices, topology=topology, link=made)
+        crosses = topology == "pcie-tree" and devices > ON_A_SWITCH
+        root = made.model_copy(update={"kind": f"{kind}, root complex"}) if crosses else None
+        return Node(devices=devices, topology=topology, link=made, host_link=root)
     if link not in NODES:
         raise InputError(
             "intra_link", f"the link '{link}' is not known", near(link, [*NODES, *OTHERS])

@@ -6,12 +6,14 @@ the architecture's devices, then what was fitted to the device itself: `load_for
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from hwsim import jsonfile, records
 from hwsim.errors import InputError
@@ -21,20 +23,73 @@ Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 T = TypeVar("T")
+LARGE = 2**20  # bytes from which a collective is bound by rate rather than by latency
 
 
 class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-class Links(Record):
-    """Share of a link's rate that a collective reaches, by kind of link."""
+class Reach(Record):
+    """What collectives reach on one kind of link.
 
-    nvlink: Fraction
-    pcie: Fraction
-    host: Fraction
-    network: Fraction
-    other: Fraction
+    `share` and `latency`: the rate and the time of a step over those that the link states; `call`:
+    seconds that a call takes before and after its steps; `ramp`: the exponent that joins fixed time
+    and moving bytes (see `hwsim.cost.algorithms`): 1 where they add up, lower the longer the rate
+    takes to rise with size. Of messages longer than `near` bytes the rest moves at the share `far`.
+    """
+
+    share: Fraction
+    latency: Positive
+    call: Seconds
+    ramp: Annotated[float, Field(ge=0.3, le=1, allow_inf_nan=False)]
+    near: Positive | None = None
+    far: Fraction | None = None
+
+    @model_validator(mode="after")
+    def _near_and_far_go_together(self) -> Self:
+        if (self.near is None) != (self.far is None):
+            what = "found only one of near and far"
+            context = {"what": what, "instead": "write both or none"}
+            raise PydanticCustomError("fault", "{what}; {instead}", context)
+        return self
+
+
+class Links(Record):
+    """Collectives by kind of link (`hwsim.cost.paths` tells a link's kind).
+
+    `in_switch`: switches that reduce; `root`: PCIe across a root complex; `host`: between sockets;
+    `network`: between nodes; `staged`: the same of nodes that are a PCIe tree, through the host's
+    memory; `other`: links that were not measured. `tree`: a tree's rate over a ring's; `overlap`:
+    the exponent that joins time inside nodes and between them: 1 where one waits for the other, the
+    larger the better they overlap. `spread` as of an entry, of messages of 1 MiB and more, `small`
+    of shorter ones.
+    """
+
+    nvlink: Reach
+    in_switch: Reach
+    pcie: Reach
+    root: Reach
+    host: Reach
+    network: Reach
+    staged: Reach
+    efa: Reach
+    gloo: Reach
+    other: Reach
+    tree: Fraction
+    overlap: Annotated[float, Field(ge=1, allow_inf_nan=False)]
+    spread: Positive
+    small: Positive
+
+    def spread_of(self, size: float) -> float:
+        """The spread of a collective on `size` bytes."""
+        return self.spread if size >= LARGE else self.small
+
+    def ideal(self) -> Links:
+        """Links that reach what they state, with nothing around it."""
+        bare = Reach(share=1.0, latency=1.0, call=0.0, ramp=1.0)
+        kinds = [name for name in type(self).model_fields if isinstance(getattr(self, name), Reach)]
+        return self.model_copy(update={**dict.fromkeys(kinds, bare), "tree": 1.0, "overlap": math.inf})
 
 
 class Products(Record):
