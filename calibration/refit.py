@@ -7,22 +7,36 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
+from calibration import fit_links
 from calibration.fit_kernels import FOLDS, fit, groups, key_of
 from calibration.layers import Fits, Fitted, Name, calibrations, fit_all, provider
 from calibration.measurement import Measurement
 from calibration.null import GROUPS
 from calibration.predict import Predict, Prediction, Predictor, Skipped
+from calibration.shapes import Collective
 
 
 def predictor(cases: Sequence[Measurement], split: str) -> Predict:
     """Predictions whose parameters are fitted to the cases of other groups alone.
 
-    Whole devices and sources are left out one at a time, sizes of kernels a quarter at a time. What
-    no parameter is fitted to (collectives, steps) and a `none` split go by what is shipped.
+    Whole devices and sources are left out one at a time, sizes of kernels and
+    of messages a quarter at a time. What no parameter is fitted to (steps) and a `none` split go by
+    what is shipped.
     """
+    if split == "none":
+        return Predictor()
+    collectives, others = fit_links.predictor(cases, split), _kernels(cases, split)
+
+    def predict(case: Measurement) -> Prediction | Skipped:
+        return (collectives if isinstance(case.shape, Collective) else others)(case)
+
+    return predict
+
+
+def _kernels(cases: Sequence[Measurement], split: str) -> Predict:
     shipped = Predictor()
     kernels = [case for case in cases if key_of(case) is not None]
-    if split == "none" or not kernels:
+    if not kernels:
         return shipped
     if split == "device":
         return _others(fit_all(kernels, spreads=False), shipped)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from calibration.measurement import Case, Measurement
 from calibration.predict.basis import Basis, Provider, dtype_of, finite
 from calibration.predict.kernels import kernels_of
+from calibration.predict.links import collective_seconds
 from calibration.predict.steps import step_seconds
 from calibration.predict.systems import system_of
 from calibration.shapes import (
@@ -29,7 +30,6 @@ from calibration.shapes import (
     TransformerStep,
 )
 from hwsim.cost.calibration import load_for
-from calibration.predict.links import collective_seconds
 from hwsim.cost.roofline import kernel_cost
 from hwsim.errors import InputError
 
@@ -110,7 +110,11 @@ def _seconds(case: Case, basis: Basis) -> float:
     if why is not None:
         raise InputError("", why)
     if isinstance(shape, Collective):
-        return float(collective_seconds(case, shape, basis, shape.bytes))
+        system, devices = system_of(case, basis), case.devices or 1
+        reached = basis.calibration(system.device)
+        return float(
+            collective_seconds(shape, shape.bytes, devices, system, reached, bare=basis.bare)
+        )
     if isinstance(shape, TransformerStep):
         return step_seconds(case, shape, basis)
     reach, dtype = basis.rates(case), dtype_of(case)

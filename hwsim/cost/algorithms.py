@@ -22,17 +22,19 @@ class Path(NamedTuple):
     bandwidth: float
     latency: float
     call: float = 0.0
-    ramp: float = 1.0
+    fill: float = 0.0
+    short: float = 1.0
+    overlap: float = np.inf
     near: float = np.inf
     beyond: float = np.inf
 
     def moving(self, size: float, volume: float) -> float:
         """Seconds of `volume` x `size` bytes out of each member.
 
-        >>> Path(2e9, 0.0, near=4e6, beyond=1e9).moving(6e6, 1.0)
+        >>> float(Path(2e9, 0.0, near=4e6, beyond=1e9).moving(6e6, 1.0))
         0.004
         """
-        rest = np.maximum(size - self.near, 0.0)
+        rest: float = np.maximum(size - self.near, 0.0)
         return volume * ((size - rest) / self.bandwidth + rest / self.beyond)
 
 
@@ -53,39 +55,45 @@ def joined(a: float, b: float, exponent: float) -> float:
 
     At 1/2 it is the pipeline whose chunks have the best size: t = a + b + 2 sqrt(a b).
 
-    >>> joined(3.0, 4.0, 1), joined(3.0, 4.0, 2), joined(3.0, 4.0, np.inf), joined(4.0, 9.0, 0.5)
-    (7.0, 5.0, 4.0, 25.0)
+    >>> [float(joined(9.0, 16.0, exponent)) for exponent in (0.5, 1, np.inf)]
+    [49.0, 25.0, 16.0]
     """
     if np.isinf(exponent):
-        return np.maximum(a, b)[()]
-    return (a**exponent + b**exponent) ** (1 / exponent)
+        longer: float = np.maximum(a, b)
+        return longer
+    total: float = (a**exponent + b**exponent) ** (1 / exponent)
+    return total
 
 
-def seconds(
-    size: float, how: Schedule, here: Path | None, there: Path | None, overlap: float
-) -> float:
+def seconds(size: float, how: Schedule, here: Path | None, there: Path | None) -> float:
     """Seconds of a collective on `size` bytes: `here` the path inside nodes, `there` between them.
 
         fixed = call + steps x latency, inside and across
         moving = (inside^o + across^o)^(1/o),  each volume x size / W
-        t = (fixed^r + moving^r)^(1/r)
+        t = fixed + moving + fill moving / (moving + fill s / (1 - s)),  fill = f x fixed
 
-    The network's ramp r counts where there is one. Of two calls the longer counts.
+    Short messages move at the share s of the rate with little latency; long ones at the whole rate
+    once pipelines are filled, which takes `fill`: between the two, libraries change their protocol.
+    The network's f, s and overlap o count where there is one. Of two calls the longer counts.
 
     >>> ring = ring_all_reduce(4, 1)
-    >>> round(seconds(8e6, ring, Path(bandwidth=1e9, latency=5e-6), None, 1.0), 9)
+    >>> round(float(seconds(8e6, ring, Path(bandwidth=1e9, latency=5e-6), None)), 9)
     0.01203
     """
     paths = [(here, how.steps, how.volume), (there, how.steps_across, how.volume_across)]
     found = [(path, steps, volume) for path, steps, volume in paths if path is not None]
     if not found:
         return 0.0 * size
+    last = found[-1][0]
     fixed = max(path.call for path, _, _ in found)
     fixed += sum(steps * path.latency for path, steps, _ in found)
     moving = 0.0
     for path, _, volume in found:
-        moving = joined(moving, path.moving(size, volume), overlap)
-    return joined(fixed, moving, found[-1][0].ramp)
+        moving = joined(moving, path.moving(size, volume), last.overlap)
+    fill = last.fill * fixed
+    if fill <= 0 or last.short >= 1:
+        return fixed + moving
+    return fixed + moving + fill * moving / (moving + fill * last.short / (1 - last.short))
 
 
 def ring_all_reduce(inside: int, nodes: int) -> Schedule:
@@ -122,7 +130,8 @@ def ring_broadcast(inside: int, nodes: int) -> Schedule:
     Schedule(steps=6, volume=1.0, steps_across=1, volume_across=1.0)
     """
     n = inside * nodes
-    return Schedule(n - nodes, 1.0, nodes - 1, 1.0)
+    whole = float(n > 1)
+    return Schedule(n - nodes, whole, nodes - 1, whole)
 
 
 def tree_all_reduce(inside: int, nodes: int) -> Schedule:

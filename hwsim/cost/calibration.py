@@ -6,7 +6,6 @@ the architecture's devices, then what was fitted to the device itself: `load_for
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
@@ -31,18 +30,21 @@ class Record(BaseModel):
 
 
 class Reach(Record):
-    """What collectives reach on one kind of link.
+    """What collectives reach on one kind of link (see `hwsim.cost.algorithms.seconds`).
 
     `share` and `latency`: the rate and the time of a step over those that the link states; `call`:
-    seconds that a call takes before and after its steps; `ramp`: the exponent that joins fixed time
-    and moving bytes (see `hwsim.cost.algorithms`): 1 where they add up, lower the longer the rate
-    takes to rise with size. Of messages longer than `near` bytes the rest moves at the share `far`.
+    seconds around the steps of a call; `fill`: what long messages wait until pipelines are filled,
+    over a call's fixed time; `short`: the rate of short messages over that of long ones. `overlap`,
+    of networks: the exponent that joins the time inside nodes and between them, 1 where one waits
+    for the other. Of messages longer than `near` bytes the rest moves at the share `far`.
     """
 
     share: Fraction
     latency: Positive
     call: Seconds
-    ramp: Annotated[float, Field(ge=0.3, le=1, allow_inf_nan=False)]
+    fill: Seconds
+    short: Fraction
+    overlap: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
     near: Positive | None = None
     far: Fraction | None = None
 
@@ -58,16 +60,16 @@ class Reach(Record):
 class Links(Record):
     """Collectives by kind of link (`hwsim.cost.paths` tells a link's kind).
 
-    `in_switch`: switches that reduce; `root`: PCIe across a root complex; `host`: between sockets;
-    `network`: between nodes; `staged`: the same of nodes that are a PCIe tree, through the host's
-    memory; `other`: links that were not measured. `tree`: a tree's rate over a ring's; `overlap`:
-    the exponent that joins time inside nodes and between them: 1 where one waits for the other, the
-    larger the better they overlap. `spread` as of an entry, of messages of 1 MiB and more, `small`
-    of shorter ones.
+    `in_switch`, `in_switch5`: NVLink switches that reduce, up to NVLink 4 and of NVLink 5; `root`:
+    PCIe across a root complex; `host`: between sockets; `network`: between nodes; `staged`: the
+    same of nodes that are a PCIe tree, through the host's memory; `other`: what was not measured.
+    `tree`: a tree's rate over a ring's. `spread` as of an entry, of messages of 1 MiB and more,
+    `small` of shorter ones.
     """
 
     nvlink: Reach
     in_switch: Reach
+    in_switch5: Reach
     pcie: Reach
     root: Reach
     host: Reach
@@ -77,7 +79,6 @@ class Links(Record):
     gloo: Reach
     other: Reach
     tree: Fraction
-    overlap: Annotated[float, Field(ge=1, allow_inf_nan=False)]
     spread: Positive
     small: Positive
 
@@ -87,9 +88,9 @@ class Links(Record):
 
     def ideal(self) -> Links:
         """Links that reach what they state, with nothing around it."""
-        bare = Reach(share=1.0, latency=1.0, call=0.0, ramp=1.0)
+        bare = Reach(share=1.0, latency=1.0, call=0.0, fill=0.0, short=1.0)
         kinds = [name for name in type(self).model_fields if isinstance(getattr(self, name), Reach)]
-        return self.model_copy(update={**dict.fromkeys(kinds, bare), "tree": 1.0, "overlap": math.inf})
+        return self.model_copy(update={**dict.fromkeys(kinds, bare), "tree": 1.0})
 
 
 class Products(Record):

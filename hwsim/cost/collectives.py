@@ -28,6 +28,8 @@ from hwsim.cost.paths import network_path, node_path, switch_path
 from hwsim.errors import InputError, near
 from hwsim.hardware.spec import System
 
+__all__ = ["all_gather", "all_reduce", "all_to_all", "broadcast", "reduce_scatter"]
+
 ALGORITHMS = ("ring", "tree", "switch", "hierarchical")
 Planned = Callable[[int, int], Schedule]
 
@@ -63,19 +65,20 @@ def all_reduce(
         raise InputError("algorithm", what, "write 'ring' or 'tree'")
     links, here, there = calibration.links, routes.here, routes.there
 
-    def through(planned: Planned, here: Path | None, there: Path | None, overlap: float) -> float:
-        return seconds(size, planned(routes.inside, routes.nodes), here, there, overlap)
+    def through(planned: Planned, here: Path | None, there: Path | None) -> float:
+        return seconds(size, planned(routes.inside, routes.nodes), here, there)
 
     found = []
     if algorithm in (None, "ring"):
-        found.append(through(ring_all_reduce, here, there, links.overlap))
+        found.append(through(ring_all_reduce, here, there))
     if algorithm in (None, "tree"):
         slower = _slowed(here, links.tree), _slowed(there, links.tree)
-        found.append(through(tree_all_reduce, *slower, links.overlap))
+        found.append(through(tree_all_reduce, *slower))
     if algorithm in (None, "switch") and routes.switch is not None:
-        found.append(through(switch_all_reduce, routes.switch, there, links.overlap))
+        found.append(through(switch_all_reduce, routes.switch, there))
     if algorithm == "hierarchical":
-        found.append(through(hierarchical_all_reduce, here, there, 1.0))
+        sequential = None if there is None else there._replace(overlap=1.0)
+        found.append(through(hierarchical_all_reduce, here, sequential))
     return _least(found) if found else 0.0
 
 
@@ -108,7 +111,7 @@ def _only(
 ) -> float:
     routes = _routes(devices, system, calibration)
     how = planned(routes.inside, routes.nodes)
-    return seconds(size, how, routes.here, routes.there, calibration.links.overlap)
+    return seconds(size, how, routes.here, routes.there)
 
 
 def _routes(devices: int, system: System, calibration: Calibration) -> _Routes:

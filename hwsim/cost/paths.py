@@ -37,7 +37,8 @@ def switch_path(node: Node, calibration: Calibration) -> Path | None:
     """A device's links to a switch that reduces; None where the node has none."""
     if not node.in_switch_reduction or node.link is None:
         return None
-    return _path(node.link.bandwidth, node.link.latency, calibration.links.in_switch)
+    reach: Reach = getattr(calibration.links, _switch_kind(node.link))
+    return _path(node.link.bandwidth, node.link.latency, reach)
 
 
 def network_path(system: System, nodes: int, calibration: Calibration) -> Path:
@@ -61,8 +62,8 @@ def kinds_used(system: System, devices: int) -> set[str]:
     found = set()
     if inside > 1:
         found.add(_kind(_ring_inside(system.node, inside)[0].kind))
-        if system.node.in_switch_reduction:
-            found.add("in_switch")
+        if system.node.in_switch_reduction and system.node.link is not None:
+            found.add(_switch_kind(system.node.link))
     if nodes > 1:
         found.add(_network_kind(system.node, _tier(system, nodes)))
     return found
@@ -79,6 +80,10 @@ def _kind(text: str) -> str:
     return next((name for word, name in KINDS.items() if word in lower), "other")
 
 
+def _switch_kind(link: Link) -> str:
+    return "in_switch5" if "nvlink 5" in link.kind.lower() else "in_switch"
+
+
 def _network_kind(node: Node, tier: Tier) -> str:
     """Devices of a PCIe tree reach the network through the host's memory."""
     named = _kind(tier.kind)
@@ -88,7 +93,11 @@ def _network_kind(node: Node, tier: Tier) -> str:
 
 
 def _path(bandwidth: float, latency: float, reach: Reach) -> Path:
-    reached = Path(bandwidth * reach.share, latency * reach.latency, reach.call, reach.ramp)
+    reached = Path(
+        bandwidth * reach.share, latency * reach.latency, reach.call, reach.fill, reach.short
+    )
+    if reach.overlap is not None:
+        reached = reached._replace(overlap=reach.overlap)
     if reach.near is None or reach.far is None:
         return reached
     return reached._replace(near=reach.near, beyond=bandwidth * reach.far)
