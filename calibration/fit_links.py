@@ -62,6 +62,9 @@ NETWORKS = ("network", "staged", "efa")
 NEAREST = {"other": "nvlink", "in_switch5": "in_switch", "in_switch": "in_switch5"}
 
 
+Residual = tuple[Measurement, float]  # with ln(predicted / measured)
+
+
 class Batch(NamedTuple):
     """Cases that differ in size alone."""
 
@@ -194,7 +197,7 @@ def size_group(case: Measurement) -> Hashable:
 
 def held_out(
     found: Sequence[Batch], group: Callable[[Measurement], Hashable] = system_group
-) -> list[tuple[Measurement, float]]:
+) -> list[Residual]:
     """Cases with their ln(predicted / measured) by links fitted to the cases of other groups."""
     known = [case for batch in found for case in batch.cases]
     pairs = []
@@ -230,21 +233,31 @@ def calibrated(base: Calibration, cases: Sequence[Measurement]) -> Calibration |
         if near in fitted.fitted and kind not in fitted.fitted:
             told[f"links.{kind}"] = f"assumed: as {near}"
     rows = Counter(f"{c.kind}/{c.provenance.source}" for b in found for c in b.cases)
-    links = with_spreads(_rounded(fitted.links), found)
+    off = held_out(found)
+    told |= {f"links.{name}": _told_spread(parts) for name, parts in _by_size(off).items()}
+    links = with_spreads(_rounded(fitted.links), off)
     update = {"links": links, "sources": {**base.sources, **told}, "rows": {**base.rows, **rows}}
     return base.model_copy(update=update)
 
 
-def with_spreads(links: Links, found: Sequence[Batch]) -> Links:
-    """With the spreads of systems (source and device) that were left out of the fit; those of too
-    few cases stay."""
-    off = held_out(found)
-    parts = {
-        "spread": [residual for case, residual in off if size_of(case) >= LARGE],
-        "small": [residual for case, residual in off if size_of(case) < LARGE],
-    }
-    enough = {name: spread_of(np.array(o)) for name, o in parts.items() if len(o) >= ENOUGH}
+def with_spreads(links: Links, off: Sequence[Residual]) -> Links:
+    """With the spreads of held-out residuals; those of too few cases stay."""
+    enough = {name: spread_of(o) for name, o in _by_size(off).items() if len(o) >= ENOUGH}
     return links.model_copy(update={name: float(f"{s:.3g}") for name, s in enough.items()})
+
+
+def _by_size(off: Sequence[Residual]) -> dict[str, Floats]:
+    """Residuals of long and of short messages, as `Links` names their spreads."""
+    long = np.array([size_of(case) >= LARGE for case, _ in off], dtype=bool)
+    each = np.array([residual for _, residual in off])
+    return {"spread": each[long], "small": each[~long]}
+
+
+def _told_spread(off: Floats) -> str:
+    if not len(off):
+        return "assumed: no case of such a size"
+    error = np.median(np.abs(np.expm1(off)))
+    return f"{len(off)} cases, each source and device left out of the fit: median error {error:.1%}"
 
 
 def _rounded(links: Links) -> Links:
@@ -281,7 +294,7 @@ def predictor(cases: Sequence[Measurement], split: str) -> Predict:
         if name not in made:
             rest = batches(one for one in cases if group(one) != name)
             base = _unfitted()
-            links = with_spreads(fit(rest, base).links, rest) if rest else base
+            links = with_spreads(fit(rest, base).links, held_out(rest)) if rest else base
             made[name] = Predictor(_with(links))
         return made[name](case)
 

@@ -15,8 +15,8 @@ class Path(NamedTuple):
     """What a ring over some members sees.
 
     `bandwidth`: bytes/s of each member in one direction; `latency`: s of a step; `call`: s around
-    all steps; `ramp`: exponent of `joined` for fixed time and moving bytes; `beyond`: bytes/s of
-    what is longer than `near` bytes.
+    all steps; `fill`, `short` and `overlap` as in `seconds`; `beyond`: bytes/s of what is longer
+    than `near` bytes.
     """
 
     bandwidth: float
@@ -53,10 +53,8 @@ def joined(a: float, b: float, exponent: float) -> float:
 
         t = (a^e + b^e)^(1/e)
 
-    At 1/2 it is the pipeline whose chunks have the best size: t = a + b + 2 sqrt(a b).
-
-    >>> [float(joined(9.0, 16.0, exponent)) for exponent in (0.5, 1, np.inf)]
-    [49.0, 25.0, 16.0]
+    >>> [float(joined(3.0, 4.0, exponent)) for exponent in (1, 2, np.inf)]
+    [7.0, 5.0, 4.0]
     """
     if np.isinf(exponent):
         longer: float = np.maximum(a, b)
