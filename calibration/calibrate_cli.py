@@ -1,4 +1,4 @@
-"""`hwsim calibrate`: fit the parameters of kernels to measured times, or show a calibration."""
+"""`hwsim calibrate`: fit parameters to measured kernels and collectives, or show a calibration."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from calibration.layers import Fitted
     from calibration.local import Found
     from calibration.measurement import Measurement
-    from hwsim.cost.calibration import Layer
+    from hwsim.cost.calibration import Calibration, Layer
 
 ALL = "all"
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    help="Fit the parameters of kernels to measured times, or show a calibration.",
+    help="Fit parameters of kernels and links to measured times, or show a calibration.",
 )
 
 
@@ -33,7 +33,7 @@ app = typer.Typer(
     help="""Fit a calibration to what `hwsim calibrate run` measured, for --hw local.
 
     With --out, fit published tables too: one JSON file a device in that folder, and with --device
-    all also one for each architecture, and the default.
+    all also one for each architecture, and the default, with what links reach.
 
     With --advise nothing is fitted: the ten measurements are named that would narrow the interval
     of an estimate most, and --out is a file of cases for hwsim calibrate run --cases.
@@ -76,7 +76,8 @@ def fit(
     if not files:
         raise InputError("FILE", "found none", "give measurements: CSV tables or JSON Lines")
     need("scipy", "hwsim calibrate fit")
-    from calibration import layers, validate
+    from calibration import fit_links, layers, validate
+    from hwsim.cost.calibration import load
 
     named = None if device == ALL else device
     cases = [case for file in files for case in validate.read(file, named)]
@@ -89,18 +90,31 @@ def fit(
     chosen = [case for case in cases if device in (ALL, case.device)]
     print(f"fitting {len(chosen):,} cases", file=sys.stderr)
     fitted = layers.fit_all(chosen)
-    if not fitted:
-        what = "found no measured product, recurrence, convolution or elementwise kernel"
-        raise InputError(", ".join(files), what, "give tables of kernels with their seconds")
-    _show_fits(fitted)
-    default, made = layers.calibrations(fitted)
-    told = {name: layer for name, layer in made.items() if device in (ALL, name)}
-    if device == ALL:
-        told[default.name] = default
+    linked = fit_links.calibrated(load(), chosen)
+    if not fitted and linked is None:
+        what = (
+            "found no measured product, recurrence, convolution, elementwise kernel or collective"
+        )
+        raise InputError(", ".join(files), what, "give tables with their seconds")
     names = " ".join(Path(file).name for file in files)
-    command = f"hwsim calibrate fit {names} --device {device}"
-    day = datetime.now(UTC).date().isoformat()
-    _write(out, told, f"{day}, {command}")
+    provenance = f"{datetime.now(UTC).date()}, hwsim calibrate fit {names} --device {device}"
+    told: dict[str, Layer] = {}
+    if fitted:
+        _show_fits(fitted)
+        default, made = layers.calibrations(fitted)
+        told = {name: layer for name, layer in made.items() if device in (ALL, name)}
+        if device == ALL:
+            told[default.name] = default
+        told = {name: _stated(layer, "fitted", provenance) for name, layer in told.items()}
+    if linked is not None:
+        _show_links(linked)
+        # Links belong to no device: they go into the default.
+        base = told.get(linked.name, linked)
+        over = {"links": linked.links, "rows": {**base.rows, **linked.rows}}
+        sources = {name: text for name, text in linked.sources.items() if name.startswith("links")}
+        joined = base.model_copy(update={**over, "sources": {**base.sources, **sources}})
+        told[linked.name] = _stated(joined, "links", provenance)
+    _write(out, told)
 
 
 @app.command(
@@ -209,15 +223,31 @@ def _record(layer: Layer) -> dict[str, Any]:
     return layer.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=False)
 
 
-def _write(folder: Path, made: Mapping[str, Layer], provenance: str) -> None:
+def _show_links(calibration: Calibration) -> None:
+    """What each kind of link reaches, and where that is from."""
+    from hwsim.cost.calibration import Reach
+    from hwsim.report.console import make_console, plain_table
+
+    names = ("share", "latency", "call", "fill", "short")
+    table = plain_table("link", right=names)
+    table.add_column("source")
+    for kind, reach in calibration.links:
+        if isinstance(reach, Reach):
+            source = calibration.sources.get(f"links.{kind}", "-")
+            table.add_row(kind, *(f"{getattr(reach, name):.3g}" for name in names), source)
+    make_console().print(table)
+
+
+def _stated(layer: Layer, name: str, source: str) -> Layer:
+    return layer.model_copy(update={"sources": {**layer.sources, name: source}})
+
+
+def _write(folder: Path, made: Mapping[str, Layer]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, layer in made.items():
-            record = _record(
-                layer.model_copy(update={"sources": {**layer.sources, "fitted": provenance}})
-            )
             path = folder / f"{name}.json"
-            path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+            path.write_text(json.dumps(_record(layer), indent=2) + "\n", encoding="utf-8")
     except (FileExistsError, NotADirectoryError):
         raise InputError(f"--out {folder}", "found a file", "write a folder") from None
     except OSError as error:

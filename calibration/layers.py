@@ -109,6 +109,8 @@ def calibrations(fitted: Fits) -> tuple[Calibration, dict[str, Layer]]:
         made[name] = _layer(name, "fitted to this device", own)
     kept = {n: t for n, t in base.sources.items() if not n.startswith(("fitted", *_KINDS))}
     fields = {name: getattr(whole, name) for name in (*_KINDS, "streams", "call", "rows")}
+    linked = {name: n for name, n in base.rows.items() if name.startswith("collective/")}
+    fields["rows"] = {**linked, **fields["rows"]}
     update = {**fields, "description": whole.description, "sources": {**kept, **whole.sources}}
     return base.model_copy(update=update), made
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from calibration import layers
+from calibration import fit_links, layers
 from calibration.families import family_of
 from calibration.fit_eager import EagerFit, Timed, fit_eager, typical
 from calibration.fit_host import CHEAP, KERNELS, HostFit, dtypes, fit_host
@@ -21,14 +21,14 @@ from calibration.folds import even_folds
 from calibration.layers import Fits
 from calibration.measurement import Measurement
 from calibration.predict.basis import dtype_of
-from calibration.predict.systems import GLOO
-from calibration.shapes import Collective, Gemm, Launch, Pointwise, WorkloadStep
+from calibration.predict.systems import GLOO, node_of
+from calibration.shapes import Gemm, Launch, Pointwise, WorkloadStep
 from hwsim.cost.calibration import Calibration, Eager, Layer, load, load_for
 from hwsim.cost.rates import is_host
 from hwsim.errors import InputError
 from hwsim.graph.dtypes import Dtype
 from hwsim.hardware import catalog
-from hwsim.hardware.spec import Device, Link, Memory, Node, Peaks, System
+from hwsim.hardware.spec import Device, Memory, Peaks, System
 from hwsim.hardware.spec import Launch as LaunchCost
 from hwsim.parallel.lower import ANY
 from hwsim.userdata import LOCAL
@@ -95,13 +95,16 @@ def _fit_cpu(cases: Sequence[Measurement], system: System, command: str) -> Foun
         raise InputError("measurements", what, f"measure at least {FEWEST}: hwsim calibrate run")
     host = fit_host(kernels, device, even_folds(kernels))
     eager = _eager(cases, device, load().model_copy(update={"host": host.host}))
+    joined = fit_links.fit_local(cases, system)
+    links, told = joined or (None, "")
     layer = Layer(
         name=device.name,
         description=device.description,
         host=host.host,
+        links=links,
         eager=_entries(eager),
         rows=dict(Counter(f"{case.kind}/{case.provenance.source}" for case in cases)),
-        sources=_told(host, eager, command),
+        sources=_told(host, eager, command) | ({"links": told} if told else {}),
     )
     return Found(system, layer, host, eager)
 
@@ -177,20 +180,12 @@ def _cpu(cases: Sequence[Measurement]) -> System:
             "launch": f"{source}: the smallest operation; a CPU runs what its thread issues",
         },
     )
-    link = _link(cases)
-    if link is None:
+    devices = max((case.devices or 1 for case in cases if case.intra_link == GLOO), default=1)
+    if devices == 1:
         return catalog.single(device)
-    devices = max(case.devices or 1 for case in cases)
-    node = Node(devices=devices, topology="switch", link=link)
-    sources = {"node.link": f"{source}: the longest and the shortest all-reduce"}
-    return System(
-        name=LOCAL,
-        description=device.description,
-        device=device,
-        node=node,
-        nodes=1,
-        sources=sources,
-    )
+    sources = {"node.link": "nominal: what it reaches is fitted"}
+    named = {"name": LOCAL, "description": device.description, "sources": sources}
+    return System(device=device, node=node_of(devices, GLOO), nodes=1, **named)
 
 
 def _identity(case: Measurement) -> str:
@@ -229,25 +224,6 @@ def _launch(cases: Sequence[Measurement]) -> float:
         if isinstance(case.shape, Launch) and case.shape.mode == "eager" and case.seconds
     ]
     return float(f"{min(eager, default=0.0):.3g}")
-
-
-def _link(cases: Sequence[Measurement]) -> Link | None:
-    """The ring between processes: the longest all-reduce tells its rate, the shortest its steps."""
-    sums = [
-        (case.shape.bytes, case.seconds, case.devices or 1)
-        for case in cases
-        if isinstance(case.shape, Collective)
-        and case.shape.collective == "all_reduce"
-        and case.intra_link == GLOO
-        and case.seconds
-    ]
-    if not sums:
-        return None
-    size, taken, members = max(sums)
-    _, least, few = min(sums)
-    bandwidth = 2 * (members - 1) / members * size / taken
-    latency = least / (2 * (few - 1))
-    return Link(kind=GLOO, bandwidth=float(f"{bandwidth:.3g}"), latency=float(f"{latency:.3g}"))
 
 
 def _told(host: HostFit | None, eager: dict[str, EagerFit], command: str) -> dict[str, str]:

@@ -3,31 +3,47 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 
-from calibration import refit_host
+from calibration import fit_code, fit_links, refit_host
 from calibration.fit_kernels import FOLDS, fit, groups, key_of
 from calibration.layers import Fits, Fitted, Name, calibrations, fit_all, provider
 from calibration.measurement import Measurement
 from calibration.null import GROUPS
 from calibration.predict import Predict, Prediction, Predictor, Skipped
+from calibration.shapes import Collective, TransformerStep
 
 
 def predictor(cases: Sequence[Measurement], split: str) -> Predict:
     """Predictions whose parameters are fitted to the cases of other groups alone.
 
-    Whole devices and sources are left out one at a time, sizes of kernels a quarter at a time. What
-    no parameter is fitted to (collectives, steps) and a `none` split go by what is shipped.
+    Whole devices, sources and models are left out one at a time, sizes of kernels and of messages a
+    quarter at a time. What no parameter is fitted to and a `none` split go by what is shipped.
     """
+    if split == "none":
+        return Predictor()
+    rooms: dict[str, list[Measurement]] = defaultdict(list)
+    for case in cases:
+        rooms[_room(case)].append(case)
+    made = {room: _ROOMS[room](members, split) for room, members in rooms.items()}
+    return lambda case: made[_room(case)](case)
+
+
+def _room(case: Measurement) -> str:
+    """By whose parameters a case is predicted."""
+    if refit_host.hosted(case):
+        return "host"
+    if isinstance(case.shape, Collective):
+        return "links"
+    return "code" if isinstance(case.shape, TransformerStep) else "kernels"
+
+
+def _kernels(cases: Sequence[Measurement], split: str) -> Predict:
     shipped = Predictor()
-    on_hosts = [case for case in cases if refit_host.hosted(case)]
-    if split != "none" and on_hosts:
-        others = [case for case in cases if not refit_host.hosted(case)]
-        return _either(refit_host.predictor(on_hosts, split), predictor(others, split))
     kernels = [case for case in cases if key_of(case) is not None]
-    if split == "none" or not kernels:
+    if not kernels:
         return shipped
     if split == "device":
         return _others(fit_all(kernels, spreads=False), shipped)
@@ -36,11 +52,12 @@ def predictor(cases: Sequence[Measurement], split: str) -> Predict:
     return _folds(kernels, shipped)
 
 
-def _either(on_host: Predict, elsewhere: Predict) -> Predict:
-    def predict(case: Measurement) -> Prediction | Skipped:
-        return (on_host if refit_host.hosted(case) else elsewhere)(case)
-
-    return predict
+_ROOMS: dict[str, Callable[[Sequence[Measurement], str], Predict]] = {
+    "host": refit_host.predictor,
+    "links": fit_links.predictor,
+    "code": fit_code.predictor,
+    "kernels": _kernels,
+}
 
 
 def _others(fitted: Fits, shipped: Predictor) -> Predict:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from hwsim.convergence.law import OTHER_KIND, PER_LOG_UNIT, Steps
 from hwsim.cost.calibration import Calibration
+from hwsim.cost.paths import kinds_used
 from hwsim.cost.rates import has_tiles
 from hwsim.graph.dtypes import BYTES
 from hwsim.graph.step import MASTER_BYTES, StepGraph
@@ -37,7 +38,7 @@ def assumptions(
         *NOTHING_ELSE,
     ]
     if plan.devices > 1:
-        found.append("gradients are summed in a ring, and links reach the calibration's shares")
+        found.append("gradients are summed in the fastest of rings, trees and switches that reduce")
     if count is not None and count.extrapolated:
         found.append(
             f"outside its setting a law is off by a factor of e^{OTHER_KIND} for another kind, and "
@@ -58,7 +59,7 @@ def assumptions(
     found += [
         f"calibration.{name} ({text.removeprefix(ASSUMED)})"
         for name, text in calibration.sources.items()
-        if text.startswith(ASSUMED) and _share_is_used(name, graph, plan, calibration)
+        if text.startswith(ASSUMED) and _share_is_used(name, system, graph, plan, calibration)
     ]
     return found
 
@@ -104,10 +105,14 @@ def _is_recurrent(graph: StepGraph) -> bool:
     return any(kernel.weights for kernel in graph.forward())
 
 
-def _share_is_used(name: str, graph: StepGraph, plan: Plan, calibration: Calibration) -> bool:
+def _share_is_used(
+    name: str, system: System, graph: StepGraph, plan: Plan, calibration: Calibration
+) -> bool:
     """Whether a parameter of the calibration enters."""
-    if name.startswith("links"):
-        return plan.devices > 1
+    root, _, kind = name.partition(".")
+    if root == "links":
+        used = kinds_used(system, plan.devices) | {"tree"}
+        return plan.devices > 1 and kind in used
     if calibration.host is not None:
         return False
     return name not in ("cache", "resident") or _is_recurrent(graph)

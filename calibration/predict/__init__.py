@@ -14,6 +14,7 @@ from calibration.families import family_of
 from calibration.measurement import Case, Measurement
 from calibration.predict.basis import Basis, Provider, dtype_of, finite
 from calibration.predict.kernels import kernels_of
+from calibration.predict.links import collective_seconds
 from calibration.predict.steps import step_parts, workload_parts
 from calibration.predict.systems import system_of
 from calibration.shapes import (
@@ -31,7 +32,6 @@ from calibration.shapes import (
     WorkloadStep,
 )
 from hwsim.cost.calibration import load_for
-from hwsim.cost.collectives import all_gather, all_reduce
 from hwsim.cost.roofline import BOUNDS, kernel_cost
 from hwsim.errors import InputError
 
@@ -112,6 +112,9 @@ def _spread(case: Case, basis: Basis) -> float:
     if own is not None:
         return own.spread
     kind = KINDS.get(type(case.shape))
+    if isinstance(case.shape, Collective):
+        links = basis.calibration(basis.device(case.device)).links
+        return links.spread_of(case.shape.bytes)
     if kind is None:
         return under.spread
     return float(getattr(basis.rates(case).spreads, kind))
@@ -124,7 +127,10 @@ def _parts(case: Case, basis: Basis) -> list[Part]:
     if why is not None:
         raise InputError("", why)
     if isinstance(shape, Collective):
-        return [Part(shape.collective, {"communication": _collective(case, shape, basis)})]
+        system, devices = system_of(case, basis), case.devices or 1
+        reached = basis.calibration(system.device)
+        seconds = collective_seconds(shape, shape.bytes, devices, system, reached, bare=basis.bare)
+        return [Part(shape.collective, {"communication": float(seconds)})]
     if isinstance(shape, TransformerStep):
         return [Part("step", step_parts(case, shape, basis))]
     if isinstance(shape, WorkloadStep):
@@ -141,20 +147,6 @@ def _parts(case: Case, basis: Basis) -> list[Part]:
 
 def _sum(parts: Iterable[Part]) -> float:
     return sum(seconds for part in parts for seconds in part.seconds.values())
-
-
-def _collective(case: Case, shape: Collective, basis: Basis) -> float:
-    costs = {
-        "all_reduce": all_reduce,
-        "all_gather": all_gather,
-        "reduce_scatter": all_gather,
-    }
-    if shape.collective not in costs:
-        raise InputError("", f"the collective {shape.collective} is not simulated yet")
-    system = system_of(case, basis)
-    return costs[shape.collective](
-        shape.bytes, case.devices or 1, system, basis.calibration(system.device)
-    )
 
 
 def _reason(error: InputError) -> str:

@@ -106,9 +106,7 @@ def _shipped(name: str) -> Device:
 
 
 def _all_ones(calibration: Calibration) -> Calibration:
-    links = calibration.links.model_copy(
-        update=dict.fromkeys(type(calibration.links).model_fields, 1.0)
-    )
+    links = calibration.links.ideal()
     ones = dict.fromkeys(SHARES, 1.0)
     none: dict[str, object] = {"products": {}, "recurrences": {}, "convolutions": {}}
     return calibration.model_copy(update={**ones, **none, "streams": None, "links": links})

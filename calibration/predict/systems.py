@@ -21,6 +21,7 @@ NODES = {
     "nvlink5-nvswitch": "dgx-b200",
     "pcie3-dualroot": "deepbench-titanx-maxwell-8gpu",
 }
+GLOO = "gloo"  # torch.distributed between processes of one machine
 # Links that no shipped system has: (kind, bytes/s in one direction, topology).
 # nvlink2-bridge: two links of 25 GB/s (NVIDIA Turing white paper WP-09183, TU102 NVLink).
 # pcie: 16 lanes of 8 or 16 GT/s, 128b/130b encoded (PCI-SIG).
@@ -28,9 +29,12 @@ OTHERS = {
     "nvlink2-bridge": ("NVLink 2", 50e9, "switch"),
     "pcie3-singleroot": ("PCIe 3.0 x16", 15.75e9, "pcie-tree"),
     "pcie4": ("PCIe 4.0 x16", 31.5e9, "pcie-tree"),
+    GLOO: (GLOO, 10e9, "switch"),
 }
+# gloo: processes of one CPU; stated is about what a core copies, and the time to wake a process.
+GLOO_STEP = 50e-6
+ON_A_SWITCH = 4  # devices of a PCIe tree; a ring of more crosses the root complex
 # Gb/s of a port in one direction (InfiniBand Trade Association; Intel for Omni-Path).
-GLOO = "gloo"  # torch.distributed between processes of one machine
 INFINIBAND = {"fdr": 56, "edr": 100, "hdr": 200, "ndr": 400, "xdr": 800}
 PORTS = re.compile(
     r"(?:(?P<ports>[1-9]\d{0,3})x)?"
@@ -52,22 +56,10 @@ def system_of(case: Case, basis: Basis) -> System:
         raise InputError("devices", "found nothing", "write how many took part")
     if devices == 1:
         return catalog.single(device)
-    if case.intra_link == GLOO:
-        return _processes(case, device, basis)
     here = case.devices_per_node or devices
     nodes = -(-devices // here)
     network = (_tier(case.inter_link),) if nodes > 1 else ()
-    system = _joined(device, _node(here, case.intra_link), network, nodes)
-    return _without_latency(system) if basis.bare else system
-
-
-def _processes(case: Case, device: Device, basis: Basis) -> System:
-    """A CPU's own processes: as the system of this name joins them."""
-    system = catalog.load(str(case.device))
-    if system.node.link is None:
-        raise InputError("intra_link", f"{case.device} states no link between processes", "")
-    node = system.node.model_copy(update={"devices": case.devices})
-    system = system.model_copy(update={"device": device, "node": node})
+    system = _joined(device, node_of(here, case.intra_link), network, nodes)
     return _without_latency(system) if basis.bare else system
 
 
@@ -76,7 +68,7 @@ def _joined(device: Device, node: Node, network: tuple[Tier, ...], nodes: int) -
 
 
 @lru_cache
-def _node(devices: int, link: str | None) -> Node:
+def node_of(devices: int, link: str | None) -> Node:
     """A node of so many devices behind the named link."""
     if devices == 1:
         return Node(devices=1, topology="single")
@@ -84,9 +76,13 @@ def _node(devices: int, link: str | None) -> Node:
         raise InputError("intra_link", "the link inside a node is not stated", "name it")
     if link in OTHERS:
         kind, bandwidth, topology = OTHERS[link]
-        latency = PCIE_STEP if topology == "pcie-tree" else NVLINK_STEP
+        latency = GLOO_STEP if link == GLOO else NVLINK_STEP
+        if topology == "pcie-tree":
+            latency = PCIE_STEP
         made = Link(kind=kind, bandwidth=bandwidth, latency=latency)
-        return Node(devices=devices, topology=topology, link=made)
+        crosses = topology == "pcie-tree" and devices > ON_A_SWITCH
+        root = made.model_copy(update={"kind": f"{kind}, root complex"}) if crosses else None
+        return Node(devices=devices, topology=topology, link=made, host_link=root)
     if link not in NODES:
         raise InputError(
             "intra_link", f"the link '{link}' is not known", near(link, [*NODES, *OTHERS])

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from hwsim import jsonfile, records, userdata
 from hwsim.errors import InputError
@@ -21,20 +22,75 @@ Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 T = TypeVar("T")
+LARGE = 2**20  # bytes from which a collective is bound by rate rather than by latency
 
 
 class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-class Links(Record):
-    """Share of a link's rate that a collective reaches, by kind of link."""
+class Reach(Record):
+    """What collectives reach on one kind of link (see `hwsim.cost.algorithms.seconds`).
 
-    nvlink: Fraction
-    pcie: Fraction
-    host: Fraction
-    network: Fraction
-    other: Fraction
+    `share` and `latency`: the rate and the time of a step over those that the link states; `call`:
+    seconds around the steps of a call; `fill`: what long messages wait until pipelines are filled,
+    over a call's fixed time; `short`: the rate of short messages over that of long ones. `overlap`,
+    of networks: the exponent that joins the time inside nodes and between them, 1 where one waits
+    for the other. Of messages longer than `near` bytes the rest moves at the share `far`.
+    """
+
+    share: Fraction
+    latency: Positive
+    call: Seconds
+    fill: Seconds
+    short: Fraction
+    overlap: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
+    near: Positive | None = None
+    far: Fraction | None = None
+
+    @model_validator(mode="after")
+    def _near_and_far_go_together(self) -> Self:
+        if (self.near is None) != (self.far is None):
+            what = "found only one of near and far"
+            context = {"what": what, "instead": "write both or none"}
+            raise PydanticCustomError("fault", "{what}; {instead}", context)
+        return self
+
+
+class Links(Record):
+    """Collectives by kind of link (`hwsim.cost.paths` tells a link's kind).
+
+    `in_switch`, `in_switch5`: NVLink switches that reduce, up to NVLink 4 and of NVLink 5; `root`:
+    PCIe across a root complex; `host`: between sockets; `network`: between nodes; `staged`: the
+    same of nodes that are a PCIe tree, through the host's memory; `other`: what was not measured.
+    `tree`: a tree's rate over a ring's. `spread` as of an entry, of messages of 1 MiB and more,
+    `small` of shorter ones.
+    """
+
+    nvlink: Reach
+    in_switch: Reach
+    in_switch5: Reach
+    pcie: Reach
+    root: Reach
+    host: Reach
+    network: Reach
+    staged: Reach
+    efa: Reach
+    gloo: Reach
+    other: Reach
+    tree: Fraction
+    spread: Positive
+    small: Positive
+
+    def spread_of(self, size: float) -> float:
+        """The spread of a collective on `size` bytes."""
+        return self.spread if size >= LARGE else self.small
+
+    def ideal(self) -> Links:
+        """Links that reach what they state, with nothing around it."""
+        bare = Reach(share=1.0, latency=1.0, call=0.0, fill=0.0, short=1.0)
+        kinds = [name for name in type(self).model_fields if isinstance(getattr(self, name), Reach)]
+        return self.model_copy(update={**dict.fromkeys(kinds, bare), "tree": 1.0})
 
 
 class Products(Record):
@@ -124,6 +180,7 @@ class Layer(Record):
     convolutions: dict[str, dict[Literal["kernel", "call"], Convolutions]] = {}
     streams: Streams | None = None
     host: Host | None = None
+    links: Links | None = None
     eager: dict[str, Eager] = {}
     call: dict[str, Seconds] = {}
     rows: dict[str, int] = {}
@@ -154,7 +211,7 @@ class Calibration(Layer):
         own = {"name": layer.name, "description": layer.description}
         kinds = ("products", "recurrences", "convolutions", "eager", "call")
         joined = {kind: {**getattr(self, kind), **getattr(layer, kind)} for kind in kinds}
-        alone = {"streams": layer.streams, "host": layer.host}
+        alone = {"streams": layer.streams, "host": layer.host, "links": layer.links}
         single = {kind: found for kind, found in alone.items() if found is not None}
         told = {**self.sources, **layer.sources}
         rows = {**self.rows, **layer.rows}

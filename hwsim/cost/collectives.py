@@ -1,149 +1,139 @@
-"""Time of collective operations over the links of a system; arguments may be numpy arrays."""
+"""Time of collective operations over the links of a system; `size` may be a numpy array.
+
+Each takes the fastest algorithm that the system's links allow, as the libraries do, or the one
+named: see `ALGORITHMS`.
+"""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
+
+from hwsim.cost.algorithms import (
+    Path,
+    Schedule,
+    hierarchical_all_reduce,
+    pairwise_all_to_all,
+    ring_all_gather,
+    ring_all_reduce,
+    ring_broadcast,
+    seconds,
+    switch_all_reduce,
+    tree_all_reduce,
+)
 from hwsim.cost.calibration import Calibration
-from hwsim.errors import InputError
-from hwsim.hardware.spec import Link, Node, System
+from hwsim.cost.paths import network_path, node_path, switch_path
+from hwsim.errors import InputError, near
+from hwsim.hardware.spec import System
+
+__all__ = ["all_gather", "all_reduce", "all_to_all", "broadcast", "reduce_scatter"]
+
+ALGORITHMS = ("ring", "tree", "switch", "hierarchical")
+Planned = Callable[[int, int], Schedule]
 
 
-class Path(NamedTuple):
-    """What a ring over some members sees: bytes/s of each, one direction, and seconds per step."""
+class _Routes(NamedTuple):
+    """Devices in use of each node, nodes, and the paths that join them."""
 
-    bandwidth: float
-    latency: float
+    inside: int
+    nodes: int
+    here: Path | None
+    there: Path | None
+    switch: Path | None
 
 
-def ring_all_reduce(size: float, members: int, path: Path) -> float:
-    """Seconds to sum `size` bytes over `members` in a ring (Patarasuk and Yuan 2009).
+def all_reduce(
+    size: float,
+    devices: int,
+    system: System,
+    calibration: Calibration,
+    algorithm: str | None = None,
+) -> float:
+    """Seconds until the first `devices` devices all hold the sum of `size` bytes of each.
 
-        t = 2 (n - 1) (size / (n W) + latency)
-
-    >>> round(ring_all_reduce(8e6, 4, Path(bandwidth=1e9, latency=5e-6)), 9)
-    0.01203
+    The fastest of a ring, a tree and, where switches can reduce, these; `algorithm` names one of
+    `ALGORITHMS` instead. Raises InputError for another name, for switches that can't reduce and
+    where the system has no link between the devices.
     """
-    return 2 * ring_all_gather(size, members, path)
+    if algorithm is not None and algorithm not in ALGORITHMS:
+        raise InputError("algorithm", f"found '{algorithm}'", near(algorithm, ALGORITHMS))
+    routes = _routes(devices, system, calibration)
+    if algorithm == "switch" and devices > 1 and routes.switch is None:
+        what = f"the switches of {system.name} do not reduce"
+        raise InputError("algorithm", what, "write 'ring' or 'tree'")
+    links, here, there = calibration.links, routes.here, routes.there
 
+    def through(planned: Planned, here: Path | None, there: Path | None) -> float:
+        return seconds(size, planned(routes.inside, routes.nodes), here, there)
 
-def ring_all_gather(size: float, members: int, path: Path) -> float:
-    """Seconds until all of `members` hold `size` bytes of which each had its share, in a ring.
-
-        t = (n - 1) (size / (n W) + latency)
-
-    As long as a reduce-scatter, which is its mirror: a half of `ring_all_reduce`.
-
-    >>> round(ring_all_gather(8e6, 4, Path(bandwidth=1e9, latency=5e-6)), 9)
-    0.006015
-    """
-    return (members - 1) * (size / (members * path.bandwidth) + path.latency)
-
-
-def all_reduce(size: float, devices: int, system: System, calibration: Calibration) -> float:
-    """Seconds to sum `size` bytes over the first `devices` devices, node by node.
-
-    Inside a node a ring; across nodes reduce-scatter inside, a ring of nodes whose devices share
-    the node's ports, all-gather inside. A ring's two halves are a reduce-scatter and an all-gather,
-    so both phases inside a node together cost one ring.
-    """
-    return 2 * all_gather(size, devices, system, calibration)
+    found = []
+    if algorithm in (None, "ring"):
+        found.append(through(ring_all_reduce, here, there))
+    if algorithm in (None, "tree"):
+        slower = _slowed(here, links.tree), _slowed(there, links.tree)
+        found.append(through(tree_all_reduce, *slower))
+    if algorithm in (None, "switch") and routes.switch is not None:
+        found.append(through(switch_all_reduce, routes.switch, there))
+    if algorithm == "hierarchical":
+        sequential = None if there is None else there._replace(overlap=1.0)
+        found.append(through(hierarchical_all_reduce, here, sequential))
+    return _least(found) if found else 0.0
 
 
 def all_gather(size: float, devices: int, system: System, calibration: Calibration) -> float:
-    """Seconds until the first `devices` devices all hold `size` bytes, node by node.
+    """Seconds until the first `devices` devices all hold `size` bytes, of which each had a share.
 
-    Across nodes a ring of nodes whose devices share the node's ports, then a ring inside each; a
-    reduce-scatter is the same backwards.
+    A ring. Raises InputError where the system has no link between the devices.
     """
-    inside = min(devices, system.node.devices)
-    nodes = -(-devices // system.node.devices)
-    seconds = 0.0
-    if inside > 1:
-        seconds += ring_all_gather(size, inside, node_path(system.node, inside, calibration))
-    if nodes > 1:
-        seconds += ring_all_gather(size, nodes, network_path(system, nodes, calibration))
-    return seconds
+    return _only(ring_all_gather, size, devices, system, calibration)
 
 
-def node_path(node: Node, devices: int, calibration: Calibration) -> Path:
-    """The ring over the first `devices` devices of a node.
-
-    Behind a switch every member has all its links. In a mesh and in a torus it has those that lead
-    to other members (see `_share_inside`); where these close no ring, it goes over the host. On a
-    PCIe tree the path between the sockets is in the ring at any size: DeepBench measured 6 GB/s on
-    two to eight devices of such a box. Raises InputError if the node has no links.
-    """
-    link, host = node.link, node.host_link
-    if link is None:
-        raise InputError("node.link", "found none", "describe the link between devices")
-    if node.topology == "pcie-tree":
-        paths = [_reached(path, calibration) for path in (link, host) if path is not None]
-        return min(paths, key=lambda path: path.bandwidth)
-    share = _share_inside(node, devices)
-    if share > 0:
-        reached = _reached(link, calibration)
-        return reached._replace(bandwidth=reached.bandwidth * share)
-    if host is None:
-        raise InputError(
-            "node.pairs",
-            f"the first {devices} devices are not joined in a ring",
-            "describe the path over the host in node.host_link",
-        )
-    return _reached(host, calibration)
+def reduce_scatter(size: float, devices: int, system: System, calibration: Calibration) -> float:
+    """Seconds until each of the devices holds its share of the sum of `size` bytes of each: as long
+    as an all-gather, which is its mirror."""
+    return all_gather(size, devices, system, calibration)
 
 
-def _share_inside(node: Node, devices: int) -> float:
-    """The share of a device's links that its ring with the first `devices` can use.
-
-    With `pairs`, the member with the fewest links to other members decides; a ring of three or more
-    needs two neighbors each. A mesh without pairs is even: (n - 1) of its (N - 1) neighbors. A
-    torus of d dimensions (two links each) is cut into blocks: n devices span log2(n) of them.
-    """
-    if node.pairs and node.links_per_device:
-        links, neighbors = [0] * devices, [0] * devices
-        for a, b, count in node.pairs:
-            for end, other in ((a, b), (b, a)):
-                if end < devices and other < devices:
-                    links[end] += count
-                    neighbors[end] += 1
-        closed = min(neighbors) >= min(devices - 1, 2)
-        return min(links) / node.links_per_device if closed else 0.0
-    if node.topology in ("mesh", "hybrid-cube-mesh"):
-        return (devices - 1) / (node.devices - 1)
-    if node.topology == "torus" and node.links_per_device:
-        dimensions = node.links_per_device / 2
-        return min(math.ceil(math.log2(devices)) / dimensions, 1.0)
-    return 1.0
+def broadcast(size: float, devices: int, system: System, calibration: Calibration) -> float:
+    """Seconds until the first `devices` devices all have the `size` bytes of one. A ring."""
+    return _only(ring_broadcast, size, devices, system, calibration)
 
 
-def network_path(system: System, nodes: int, calibration: Calibration) -> Path:
-    """The ring over nodes, at the first tier that reaches them all.
+def all_to_all(size: float, devices: int, system: System, calibration: Calibration) -> float:
+    """Seconds until each of the devices has sent an equal part of its `size` bytes to each."""
+    return _only(pairwise_all_to_all, size, devices, system, calibration)
 
-    Raises InputError if no tier does.
-    """
-    for tier in system.network:
-        if tier.nodes is None or nodes <= tier.nodes:
-            share = calibration.links.network / tier.oversubscription
-            return Path(tier.ports * tier.bandwidth * share, tier.latency)
-    reach = max((tier.nodes or 0 for tier in system.network), default=1)
-    raise InputError(
-        f"plan on {system.name}",
-        f"asks for {nodes} nodes, but the system's network joins {reach}",
-        f"use at most {reach * system.node.devices} devices, or describe a network tier",
+
+def _only(
+    planned: Planned, size: float, devices: int, system: System, calibration: Calibration
+) -> float:
+    routes = _routes(devices, system, calibration)
+    how = planned(routes.inside, routes.nodes)
+    return seconds(size, how, routes.here, routes.there)
+
+
+def _routes(devices: int, system: System, calibration: Calibration) -> _Routes:
+    """A node that is begun counts as a whole one."""
+    node = system.node
+    inside, nodes = min(devices, node.devices), -(-devices // node.devices)
+    alone = inside == 1
+    return _Routes(
+        inside,
+        nodes,
+        None if alone else node_path(node, inside, calibration),
+        network_path(system, nodes, calibration) if nodes > 1 else None,
+        None if alone else switch_path(node, calibration),
     )
 
 
-def _reached(link: Link, calibration: Calibration) -> Path:
-    """A link at the share of its rate that collectives reach on its kind."""
-    kind, shares = link.kind.lower(), calibration.links
-    if "nvlink" in kind:
-        share = shares.nvlink
-    elif "pcie" in kind:
-        share = shares.pcie
-    elif "qpi" in kind or "upi" in kind:
-        share = shares.host
-    else:
-        share = shares.other
-    return Path(link.bandwidth * share, link.latency)
+def _slowed(path: Path | None, share: float) -> Path | None:
+    return None if path is None else path._replace(bandwidth=path.bandwidth * share)
+
+
+def _least(found: list[float]) -> float:
+    least = found[0]
+    for other in found[1:]:
+        least = np.minimum(least, other)
+    return least

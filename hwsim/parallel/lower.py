@@ -95,7 +95,7 @@ def lower(graph: StepGraph, system: System, plan: Plan, calibration: Calibration
     def flush() -> None:
         nonlocal filled, bucket
         seconds = all_reduce(filled, plan.dp, system, calibration)
-        sums.append(build.reduce(seconds, filled, calibration.spread))
+        sums.append(build.reduce(seconds, filled, calibration.links.spread_of(filled)))
         filled, bucket = 0.0, plan.bucket
 
     for parameters, kernels in _backward(graph):

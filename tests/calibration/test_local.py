@@ -19,7 +19,8 @@ from calibration.shapes import (
     Update,
     WorkloadStep,
 )
-from hwsim.cost.calibration import load_for
+from hwsim.cost.calibration import load, load_for
+from hwsim.cost.collectives import all_reduce
 from hwsim.errors import InputError
 from hwsim.estimate import estimate
 from hwsim.hardware import catalog
@@ -120,12 +121,15 @@ def test_processes_that_sum_over_gloo_are_a_node():
     spread = {"devices": 2, "devices_per_node": 2, "intra_link": "gloo"}
     sums = [
         timed(Collective(collective="all_reduce", bytes=size), 2e-4 + size / 1e9, **spread)
-        for size in (1024, 2**26)
+        for size in (2**power for power in range(10, 27, 2))
     ]
-    node = local.describe([*made(), *sums]).node
-    assert node.devices == 2
-    assert node.link.bandwidth == pytest.approx(1e9, rel=0.1)
-    assert node.link.latency == pytest.approx(1e-4, rel=0.1)
+    cases = [*made(), *sums]
+    system = local.describe(cases)
+    assert system.node.devices == 2
+    under = load().over(local.fit(cases, system, "made").layer)
+    for one in sums:
+        found = all_reduce(one.shape.bytes, 2, system, under)
+        assert found == pytest.approx(one.seconds, rel=0.2)
 
 
 def test_a_gpu_keeps_its_description_and_gets_kernels_and_code():

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from hwsim.cost.calibration import Calibration, Layer, load, load_for, shipped
+from hwsim.cost.calibration import Calibration, Layer, Reach, load, load_for, shipped
 from hwsim.errors import InputError
 from hwsim.hardware import catalog
 
@@ -19,7 +19,7 @@ def test_the_default_says_where_its_shares_are_from():
 
 def test_shares_do_not_pass_the_peak():
     shares = [getattr(DEFAULT, name) for name in SHARES]
-    shares += DEFAULT.links.model_dump().values()
+    shares += [reach.share for _, reach in DEFAULT.links if isinstance(reach, Reach)]
     assert all(0 < share <= 1 for share in shares)
 
 
@@ -28,6 +28,18 @@ def test_shares_do_not_pass_the_peak():
 def test_a_share_beyond_the_peak_is_refused(field, share):
     with pytest.raises(ValidationError, match=field):
         Calibration.model_validate(DEFAULT.model_dump() | {field: share})
+
+
+@pytest.mark.parametrize("given", [{"near": 8e6}, {"far": 0.2}])
+def test_a_second_rate_has_a_size_from_which_it_counts(given):
+    with pytest.raises(ValidationError, match="only one of near and far"):
+        Reach(share=0.5, latency=1, call=0, fill=0, short=1, **given)
+
+
+def test_long_and_short_messages_have_their_own_spread():
+    links = DEFAULT.links
+    assert links.spread_of(2**20) == links.spread
+    assert links.spread_of(2**20 - 1) == links.small
 
 
 def test_a_calibration_is_read_back():

@@ -17,6 +17,7 @@ from workloads.transformer import Transformer
 from workloads.wordlm import WordLM
 
 DEFAULT = load_calibration()
+IDEAL = DEFAULT.model_copy(update={"links": DEFAULT.links.ideal()})
 SWITCH = catalog.load("dgx-a100-80gb")
 LINK = SWITCH.node.link
 # Without latency a ring's time is its bytes: 2 (n - 1) / n x bytes / bandwidth.
@@ -34,8 +35,7 @@ def links(tasks):
 
 
 def bytes_summed(tasks, dp):
-    bandwidth = LINK.bandwidth * DEFAULT.links.nvlink
-    return sum(task.seconds for task in links(tasks)) * bandwidth * dp / (2 * (dp - 1))
+    return sum(task.seconds for task in links(tasks)) * LINK.bandwidth * dp / (2 * (dp - 1))
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
@@ -68,14 +68,14 @@ def test_tasks_wait_for_earlier_ones_only(dp):
 def test_buckets_hold_every_gradient_once(model, bucket, first, dp, overlap):
     graph = model.graph(model.batch // dp)
     plan = Plan(dp=dp, bucket=bucket, first_bucket=first, overlap=overlap)
-    tasks = lower(graph, PROMPT, plan, DEFAULT)
+    tasks = lower(graph, PROMPT, plan, IDEAL)
     assert bytes_summed(tasks, dp) == pytest.approx(4.0 * graph.parameters)
 
 
 @pytest.mark.parametrize("dtype", ["bf16", "fp32"])
 def test_gradients_travel_in_single_precision(dtype):
     graph = Transformer(layers=2, sequence=64, dtype=dtype).graph(16)
-    tasks = lower(graph, PROMPT, Plan(dp=8), DEFAULT)
+    tasks = lower(graph, PROMPT, Plan(dp=8), IDEAL)
     assert bytes_summed(tasks, 8) == pytest.approx(4.0 * graph.parameters)
 
 
@@ -101,7 +101,7 @@ def test_without_overlap_there_is_one_sum_after_the_backward_pass():
 def test_overlap_is_never_slower_where_a_bucket_costs_only_its_bytes(model, bucket, dp):
     graph = model.graph(model.batch // dp)
     hidden, shown = (
-        run(lower(graph, PROMPT, Plan(dp=dp, bucket=bucket, overlap=overlap), DEFAULT)).seconds
+        run(lower(graph, PROMPT, Plan(dp=dp, bucket=bucket, overlap=overlap), IDEAL)).seconds
         for overlap in (True, False)
     )
     assert hidden <= shown * (1 + 1e-9)
@@ -109,12 +109,12 @@ def test_overlap_is_never_slower_where_a_bucket_costs_only_its_bytes(model, buck
 
 @pytest.mark.parametrize("name", ["volta", "ampere", "hopper"])
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
-def test_overlap_costs_at_most_the_latency_of_its_buckets(name, model):
+def test_overlap_costs_at_most_what_buckets_take_longer_than_one_sum(name, model):
     graph, system = model.graph(model.batch // 8), catalog.load(name)
     together = lower(graph, system, Plan(dp=8, overlap=False), DEFAULT)
     apart = lower(graph, system, Plan(dp=8), DEFAULT)
-    ring = 2 * (8 - 1) * system.node.link.latency
-    assert run(apart).seconds <= run(together).seconds + (len(links(apart)) - 1) * ring * 1.001
+    more = sum(t.seconds for t in links(apart)) - sum(t.seconds for t in links(together))
+    assert run(apart).seconds <= (run(together).seconds + more) * (1 + 1e-9)
 
 
 def test_more_operators_than_can_be_simulated_are_refused():

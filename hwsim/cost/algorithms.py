@@ -1,0 +1,191 @@
+"""How collectives move bytes: steps and traffic of each algorithm, and the time that these take.
+
+`Schedule` holds an algorithm's counts for nodes of `inside` devices each, n = inside x nodes in
+all; `seconds` turns counts into time. Numbers and numpy arrays alike.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Path(NamedTuple):
+    """What a ring over some members sees.
+
+    `bandwidth`: bytes/s of each member in one direction; `latency`: s of a step; `call`: s around
+    all steps; `fill`, `short` and `overlap` as in `seconds`; `beyond`: bytes/s of what is longer
+    than `near` bytes.
+    """
+
+    bandwidth: float
+    latency: float
+    call: float = 0.0
+    fill: float = 0.0
+    short: float = 1.0
+    overlap: float = np.inf
+    near: float = np.inf
+    beyond: float = np.inf
+
+    def moving(self, size: float, volume: float) -> float:
+        """Seconds of `volume` x `size` bytes out of each member.
+
+        >>> float(Path(2e9, 0.0, near=4e6, beyond=1e9).moving(6e6, 1.0))
+        0.004
+        """
+        rest: float = np.maximum(size - self.near, 0.0)
+        return volume * ((size - rest) / self.bandwidth + rest / self.beyond)
+
+
+class Schedule(NamedTuple):
+    """Steps in a row, and bytes sent over the message's size: by a device in its node (`inside`),
+    by a node to other nodes (`across`)."""
+
+    steps: float
+    volume: float
+    steps_across: float = 0
+    volume_across: float = 0.0
+
+
+def joined(a: float, b: float, exponent: float) -> float:
+    """Seconds of two parts that overlap: their sum at exponent 1, the longer one at infinity.
+
+        t = (a^e + b^e)^(1/e)
+
+    >>> [float(joined(3.0, 4.0, exponent)) for exponent in (1, 2, np.inf)]
+    [7.0, 5.0, 4.0]
+    """
+    if np.isinf(exponent):
+        longer: float = np.maximum(a, b)
+        return longer
+    total: float = (a**exponent + b**exponent) ** (1 / exponent)
+    return total
+
+
+def seconds(size: float, how: Schedule, here: Path | None, there: Path | None) -> float:
+    """Seconds of a collective on `size` bytes: `here` the path inside nodes, `there` between them.
+
+        fixed = call + steps x latency, inside and across
+        moving = (inside^o + across^o)^(1/o),  each volume x size / W
+        t = fixed + moving + fill moving / (moving + fill s / (1 - s)),  fill = f x fixed
+
+    Short messages move at the share s of the rate with little latency; long ones at the whole rate
+    once pipelines are filled, which takes `fill`: between the two, libraries change their protocol.
+    The network's f, s and overlap o count where there is one. Of two calls the longer counts.
+
+    >>> ring = ring_all_reduce(4, 1)
+    >>> round(float(seconds(8e6, ring, Path(bandwidth=1e9, latency=5e-6), None)), 9)
+    0.01203
+    """
+    paths = [(here, how.steps, how.volume), (there, how.steps_across, how.volume_across)]
+    found = [(path, steps, volume) for path, steps, volume in paths if path is not None]
+    if not found:
+        return 0.0 * size
+    last = found[-1][0]
+    fixed = max(path.call for path, _, _ in found)
+    fixed += sum(steps * path.latency for path, steps, _ in found)
+    moving = 0.0
+    for path, _, volume in found:
+        moving = joined(moving, path.moving(size, volume), last.overlap)
+    fill = last.fill * fixed
+    if fill <= 0 or last.short >= 1:
+        return fixed + moving
+    return fixed + moving + fill * moving / (moving + fill * last.short / (1 - last.short))
+
+
+def ring_all_reduce(inside: int, nodes: int) -> Schedule:
+    """A ring through all devices, node after node (Patarasuk and Yuan 2009).
+
+        steps = 2 (n - 1), of which 2 (nodes - 1) across;  volume = 2 (n - 1) / n
+
+    >>> ring_all_reduce(8, 2)
+    Schedule(steps=28, volume=1.875, steps_across=2, volume_across=1.875)
+    """
+    half = ring_all_gather(inside, nodes)
+    return Schedule(*(2 * count for count in half))
+
+
+def ring_all_gather(inside: int, nodes: int) -> Schedule:
+    """Half of a ring's all-reduce; a reduce-scatter is the same backwards.
+
+        steps = n - 1, of which nodes - 1 across;  volume = (n - 1) / n
+
+    >>> ring_all_gather(4, 1)
+    Schedule(steps=3, volume=0.75, steps_across=0, volume_across=0.75)
+    """
+    n = inside * nodes
+    share = (n - 1) / n
+    return Schedule(n - nodes, share, nodes - 1, share)
+
+
+def ring_broadcast(inside: int, nodes: int) -> Schedule:
+    """From one device along the ring, in chunks: every device but the last sends the whole.
+
+        steps = n - 1, of which nodes - 1 across;  volume = 1
+
+    >>> ring_broadcast(4, 2)
+    Schedule(steps=6, volume=1.0, steps_across=1, volume_across=1.0)
+    """
+    n = inside * nodes
+    whole = float(n > 1)
+    return Schedule(n - nodes, whole, nodes - 1, whole)
+
+
+def tree_all_reduce(inside: int, nodes: int) -> Schedule:
+    """Up and down two binary trees of nodes, half of the bytes each; a chain inside a node.
+
+        steps = 2 (inside - 1) + 2 ceil(log2(nodes));  volume = 2, across 2 (nodes - 1) / nodes
+
+    Sanders, Speck, Traeff 2009; across: the mean over the nodes, since a leaf of one tree is inside
+    the other.
+
+    >>> tree_all_reduce(8, 16)
+    Schedule(steps=14, volume=2.0, steps_across=8, volume_across=1.875)
+    """
+    volume = 2.0 if inside > 1 else 0.0
+    return Schedule(2 * (inside - 1), volume, *_trees(nodes))
+
+
+def switch_all_reduce(inside: int, nodes: int) -> Schedule:
+    """The switch sums what it reads from all and stores it to all; trees of nodes between.
+
+        steps = 2 + 2 ceil(log2(nodes));  volume = 1 + 1 / inside, across 2 (nodes - 1) / nodes
+
+    A device sends its bytes to be summed once, and once the sum of its share: nearly half of what a
+    ring moves (Klenk et al. 2020).
+
+    >>> switch_all_reduce(8, 1)
+    Schedule(steps=2, volume=1.125, steps_across=0, volume_across=0.0)
+    """
+    return Schedule(2, 1 + 1 / inside, *_trees(nodes))
+
+
+def hierarchical_all_reduce(inside: int, nodes: int) -> Schedule:
+    """Reduce-scatter inside, a ring of nodes for each device's share, all-gather inside.
+
+        steps = 2 (inside - 1), across 2 (nodes - 1)
+        volume = 2 (inside - 1) / inside, across 2 (nodes - 1) / nodes
+
+    >>> hierarchical_all_reduce(4, 2)
+    Schedule(steps=6, volume=1.5, steps_across=2, volume_across=1.0)
+    """
+    here, there = ring_all_reduce(inside, 1), ring_all_reduce(nodes, 1)
+    return Schedule(here.steps, here.volume, there.steps, there.volume)
+
+
+def pairwise_all_to_all(inside: int, nodes: int) -> Schedule:
+    """Every device sends an n-th of its bytes to each other one; a node's messages go together.
+
+        steps = inside - 1, across nodes - 1
+        volume = (inside - 1) / n, across inside^2 (nodes - 1) / n
+
+    >>> pairwise_all_to_all(8, 2)
+    Schedule(steps=7, volume=0.4375, steps_across=1, volume_across=4.0)
+    """
+    n = inside * nodes
+    return Schedule(inside - 1, (inside - 1) / n, nodes - 1, inside**2 * (nodes - 1) / n)
+
+
+def _trees(nodes: int) -> tuple[int, float]:
+    return 2 * (nodes - 1).bit_length(), 2 * (nodes - 1) / nodes
