@@ -33,9 +33,10 @@ WITHOUT_TF32 = ("pointwise",)
 FP32_ALONE = ("update", "launch", "collective")
 WITH_ENGINE = ("gemm", "convolution", "recurrent")
 MATRIX = ("tf32", "bf16", "fp16")
-# Of every group each so manieth case, if it is so short; grids are 2, 3 and 4 wide.
-QUICK_STRIDE = 5
-QUICK_SECONDS = 0.15
+# Of every group each so manieth case, if it is so short; grids are 2, 3 and 4 wide. Caches take more
+# sizes to tell, and steps of a workload its three parameters.
+QUICK_STRIDE, QUICK_STRIDES = 5, {"pointwise": 2, "workload-step": 2}
+QUICK_SECONDS = 0.35
 KERNEL_ROUNDS, STEP_ROUNDS = 15, 9
 WARM_UP = 3  # samples beside the rounds
 # What a thread of a CPU and a GPU do at least, only to say how long it may take: FLOP/s, bytes/s,
@@ -58,7 +59,8 @@ def cases(
                 continue
             for group in _groups(kind, place, dtype):
                 short = [case for case in group if seconds(case, place) < QUICK_SECONDS]
-                found += short[::QUICK_STRIDE] if quick else group
+                stride = QUICK_STRIDES.get(kind, QUICK_STRIDE)
+                found += short[::stride] if quick else group
     return list(dict.fromkeys(found))  # grids meet
 
 

@@ -46,7 +46,7 @@ def test_every_workload_has_eight_sizes_that_a_cpu_does_in_time():
 
 
 def test_the_plan_keeps_the_times_that_are_promised():
-    assert sum(expected(case, CPU) for case in QUICK) < 60.0
+    assert sum(expected(case, CPU) for case in QUICK) < 100.0
     assert sum(expected(case, CPU) for case in FULL) < 600.0
 
 
