@@ -114,7 +114,7 @@ def test_short_messages_move_at_a_share_and_long_ones_wait_for_the_pipelines():
     assert seconds(1e12, how, path, None) == pytest.approx(1e3 + 3e-5, rel=1e-12)
 
 
-@given(st.floats(0, 1e3), st.floats(0, 1e3), st.floats(1, 8))
+@given(st.floats(1e-12, 1e3), st.floats(1e-12, 1e3), st.floats(1, 8))
 @settings(deadline=None, max_examples=30)
 def test_parts_that_overlap_take_between_the_longer_one_and_both(a, b, exponent):
     assert max(a, b) * (1 - 1e-9) <= joined(a, b, exponent) <= (a + b) * (1 + 1e-9)
