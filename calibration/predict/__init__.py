@@ -84,20 +84,23 @@ class Predictor:
         try:
             seconds = finite(_seconds(case, self._reached))
             roofline = finite(_seconds(case, self._bare))
-            spread = _spread(case, self._reached)
+            spread, tail = _spread(case, self._reached)
         except InputError as error:
             return Skipped(_reason(error))
-        near, far = math.exp(REACH80 * spread), math.exp(REACH95 * spread)
+        near = math.exp(REACH80 * spread)
+        far = max(near, math.exp(REACH95 * tail))
         inner, outer = (seconds / near, seconds * near), (seconds / far, seconds * far)
         return Prediction(seconds, *inner, roofline, *outer)
 
 
-def _spread(case: Case, basis: Basis) -> float:
-    """The spread of what was fitted for such kernels; of the calibration for all else."""
+def _spread(case: Case, basis: Basis) -> tuple[float, float]:
+    """Spread and tail of what was fitted for such kernels; of the calibration for all else."""
     kind = KINDS.get(type(case.shape))
     if kind is None:
-        return basis.calibration(basis.device(case.device)).spread
-    return float(getattr(basis.rates(case).spreads, kind))
+        spread = basis.calibration(basis.device(case.device)).spread
+        return spread, spread
+    found = basis.rates(case)
+    return float(getattr(found.spreads, kind)), float(getattr(found.tails, kind))
 
 
 def _seconds(case: Case, basis: Basis) -> float:
