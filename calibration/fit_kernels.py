@@ -10,7 +10,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ from scipy.optimize import least_squares
 
 from calibration.choice import SOFT, soft, subset
 from calibration.measurement import Measurement
-from calibration.predict.basis import dtype_of, rates_of
+from calibration.predict.basis import device_of, dtype_of, rates_of
 from calibration.shapes import Convolution, Gemm, Pointwise, Recurrent, Shape
 from calibration.spreads import ENOUGH
 from calibration.stack import Floats, Stack, seconds, stacks
@@ -26,7 +26,6 @@ from hwsim.cost.calibration import Calibration, Convolutions, Products, Recurren
 from hwsim.cost.gemm import TILES, tile_name
 from hwsim.cost.rates import CLASSES
 from hwsim.errors import InputError
-from hwsim.hardware import catalog
 
 Kind = Literal["products", "recurrences", "convolutions", "streams"]
 KINDS: dict[type[Shape], Kind] = {
@@ -137,7 +136,7 @@ def key_of(case: Measurement) -> Key | None:
     if kind == "streams":
         return Key(kind, timing="call" if case.timing == "call" else "kernel")
     try:
-        found = rates_of(case, catalog.load(case.device or "-").device, load())
+        found = rates_of(case, device_of(case.device), load())
         engine = f"{'vector' if found.on_vector else 'matrix'} {dtype_of(case)}"
     except InputError:
         return None
@@ -151,7 +150,7 @@ class Group:
     def __init__(self, key: Key, cases: Sequence[Measurement]) -> None:
         self.key, self.cases = key, tuple(cases)
         self.dtype = dtype_of(cases[0])
-        self.device = catalog.load(cases[0].device or "-").device
+        self.device = device_of(cases[0].device)
         self.measured = np.array([case.seconds for case in cases], dtype=float)
 
     @cached_property
@@ -184,6 +183,7 @@ class Group:
         return _default().model_copy(update={kind: {engine: made}})
 
 
+@lru_cache
 def _default() -> Calibration:
     empty: dict[str, Any] = {"products": {}, "recurrences": {}, "convolutions": {}}
     return load().model_copy(update={**empty, "streams": None, "call": {}})

@@ -97,6 +97,7 @@ def _suite(table: str, source: str, members: Sequence[Outcome], split: str) -> d
         if isinstance(o.answer, Skipped)
     ]
     within = [answer.low <= truth <= answer.high for _, answer, truth in scored]
+    within95 = [answer.low95 <= truth <= answer.high95 for _, answer, truth in scored]
     nulls = [(o.null, truth) for o, _, truth in scored if o.null is not None]
     return {
         "name": f"{table}/{source}",
@@ -110,6 +111,7 @@ def _suite(table: str, source: str, members: Sequence[Outcome], split: str) -> d
         "blank": len(members) - len(skipped) - len(scored),
         "repeat_floor": repeat_floor([o.measurement for o in members]),
         "coverage80": sum(within) / len(within) if within else None,
+        "coverage95": sum(within95) / len(within95) if within95 else None,
     }
 
 

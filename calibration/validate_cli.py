@@ -38,6 +38,8 @@ app = typer.Typer(add_completion=False)
 
     Example: hwsim validate gemm.csv collectives.csv --split device
 
+    Example: hwsim validate gemm.csv --split device --anchor 1
+
     Example: hwsim validate gemm.csv --predictions predicted.csv
     """
 )
@@ -48,6 +50,12 @@ def command(
     split: Annotated[
         Split, typer.Option(help="Fit to other devices, shapes, ... only, then predict.")
     ] = Split.none,
+    anchor: Annotated[
+        int,
+        typer.Option(
+            min=0, help="With --split device: fit to so many products of the device as well."
+        ),
+    ] = 0,
     predictions: Annotated[
         Path | None, typer.Option(help="Write every row's prediction to this CSV (one FILE).")
     ] = None,
@@ -58,6 +66,8 @@ def command(
         raise InputError(
             "--predictions", f"found {len(files)} files", "give one FILE: rows are counted in it"
         )
+    if anchor and split is not Split.device:
+        raise InputError("--anchor", f"found it with --split {split}", "write --split device")
     from calibration import validate
 
     if plot is not None:
@@ -72,7 +82,7 @@ def command(
 
         if not json_:
             print("fitting", file=sys.stderr)
-        predictor = refit.predictor(cases, split.value)
+        predictor = refit.predictor(cases, split.value, anchor)
     found = validate.outcomes(_watched(cases), split.value, predictor)
     if predictions is not None:
         validate.write_predictions(predictions, found)
@@ -102,7 +112,7 @@ def _show(suites: Sequence[dict[str, Any]], split: Split) -> None:
     from hwsim.report.console import make_console, plain_table
 
     console = make_console()
-    compared = ("roofline median", "null median", "repeat floor", "in 80 %")
+    compared = ("roofline median", "null median", "repeat floor", "in 80 %", "in 95 %")
     table = plain_table("suite", right=("cases", "skipped", *COLUMNS, *compared))
     for suite in suites:
         own = suite["hwsim"] or {}
@@ -115,6 +125,7 @@ def _show(suites: Sequence[dict[str, Any]], split: Split) -> None:
             _percent((suite["null"] or {}).get("median")),
             _percent(suite["repeat_floor"]),
             _percent(suite["coverage80"]),
+            _percent(suite["coverage95"]),
         )
     console.print(table)
     fitted = "these very cases" if split is Split.none else f"cases of every other {split} alone"

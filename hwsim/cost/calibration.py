@@ -168,6 +168,7 @@ def nearest(entries: Mapping[str, T], engine: str, dtype: str) -> T | None:
     return next((found for key, found in entries.items() if key.startswith(f"{engine} ")), None)
 
 
+@lru_cache
 def load(name: str = "default") -> Calibration:
     """A shipped calibration: `default`, or the default under the layer of this name.
 
