@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,9 +16,11 @@ from hwsim.errors import InputError, SurroundingsError, near
 
 if TYPE_CHECKING:
     from calibration.layers import Fitted
+    from calibration.measurement import Measurement
     from hwsim.cost.calibration import Layer
 
 ALL = "all"
+FEWEST = 3  # cases that say anything
 
 app = typer.Typer(
     add_completion=False,
@@ -44,17 +46,15 @@ def fit(
 ) -> None:
     need("scipy", "hwsim calibrate fit")
     from calibration import layers, validate
+    from hwsim.cost.calibration import load_for
 
-    cases = [case for file in files for case in validate.read(file)]
-    known = sorted({case.device for case in cases if case.device})
+    read = [(file, case) for file in files for case in validate.read(file)]
+    known = sorted({case.device for _, case in read if case.device})
     if device not in (ALL, *known):
         raise InputError("--device", f"found '{device}'", near(device, [ALL, *known]))
-    chosen = [case for case in cases if device in (ALL, case.device)]
+    chosen = _usable([(file, case) for file, case in read if device in (ALL, case.device)], files)
     print(f"fitting {len(chosen):,} cases", file=sys.stderr)
-    fitted = layers.fit_all(chosen)
-    if not fitted:
-        what = "found no measured product, recurrence, convolution or elementwise kernel"
-        raise InputError(", ".join(files), what, "give tables of kernels with their seconds")
+    fitted = layers.fit_all(chosen, kin=load_for)
     _show_fits(fitted)
     default, made = layers.calibrations(fitted)
     told = {name: layer for name, layer in made.items() if device in (ALL, name)}
@@ -81,6 +81,22 @@ def show(
     print(json.dumps(_record(found), indent=2))
 
 
+def _usable(read: Sequence[tuple[str, Measurement]], files: Sequence[str]) -> list[Measurement]:
+    """Measured kernels that can be right; says which can't. Raises InputError for too few."""
+    from calibration.fit_kernels import key_of
+    from calibration.screen import screen
+
+    kernels = [(file, case) for file, case in read if key_of(case) is not None]
+    kept, warnings = screen(kernels)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    if len(kept) < FEWEST:
+        kinds = "measured products, recurrences, convolutions or elementwise kernels"
+        what = f"found {len(kept)} usable {kinds}"
+        raise InputError(", ".join(files), what, f"give tables with at least {FEWEST}")
+    return kept
+
+
 def _show_fits(fitted: Mapping[Any, Fitted]) -> None:
     """Parameters and held-out errors, one line an entry."""
     import numpy as np
@@ -93,6 +109,9 @@ def _show_fits(fitted: Mapping[Any, Fitted]) -> None:
         error = f"{np.median(off):.1%}" if len(off) else "-"
         entry = " ".join((key.kind, key.engine, key.timing))
         untold = ", ".join(one.fit.free) or "-"
+        if one.kin:
+            few = f"{len(one.group.cases)} cases are too few for parameters of its own"
+            print(f"{device} {entry}: {few}: drawn to those of {one.kin}", file=sys.stderr)
         table.add_row(device, entry, f"{len(one.group.cases):,}", error, untold)
     make_console().print(table)
 

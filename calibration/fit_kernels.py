@@ -14,6 +14,7 @@ from functools import cached_property, lru_cache
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from scipy.optimize import least_squares
 
 from calibration.choice import SOFT, soft, subset
@@ -164,7 +165,7 @@ class Group:
         texts = [repr(case.shape.model_dump(exclude=skipped)) for case in self.cases]
         return np.array([zlib.crc32(text.encode()) % FOLDS for text in texts])
 
-    def part(self, chosen: Floats) -> Group:
+    def part(self, chosen: npt.NDArray[Any]) -> Group:
         """Those cases that are chosen."""
         return Group(self.key, [c for c, wanted in zip(self.cases, chosen, strict=True) if wanted])
 

@@ -1,7 +1,8 @@
 """Fits of many devices -> calibrations: each device's, its architecture's, and the default.
 
 The default's parameters are the geometric mean over all devices, an architecture's that over its
-own with the default's as one more; their spread is that of devices which were left out of the mean.
+own, for products with the default's as one more: the chips of one architecture differ in them as
+much as others do. Their spread is that of devices which were left out of the mean.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from hwsim.hardware.spec import Device
 Name = tuple[str, Key]
 BETWEEN = 0.3  # standard deviation of a parameter's logarithm between devices where not known,
 LEAST, MOST = 0.1, 1.0  # and its bounds where it is
+WIDER = 0.25
 
 
 @dataclass(frozen=True)
@@ -87,12 +89,11 @@ def fit_groups(
         if len(group.cases) >= ENOUGH
     }
     few = {name: group for name, group in made.items() if name not in found}
-    known = [provider(calibrations(found))] if found and few else []
+    givers = [provider(calibrations(found))] if found and few else []
+    givers += [] if kin is None else [kin]
     pulls = between(found)
     for name, group in few.items():
-        priors = (
-            prior(give(group.device), group, pulls) for give in [*known, *([kin] * bool(kin))]
-        )
+        priors = (prior(give(group.device), group, pulls) for give in givers)
         held = next((one for one in priors if one is not None), None)
         found[name] = Fitted(group, fit(group, held), np.full(1, np.nan), held.name if held else "")
     return {name: found[name] for name in made}
@@ -157,7 +158,7 @@ def mean(fits: Sequence[Fit], toward: Sequence[Fit] = ()) -> Fit:
 def borrowed(members: Sequence[Fitted], everyone: Sequence[Fitted] = ()) -> Spread | None:
     """The spread of devices under the mean of the others; None where too few could be left out.
 
-    Few devices say little of the next one: it is widened as the error of a mean of so many is.
+    Few devices say little of the next one: it is widened by WIDER over their number.
     """
     if len(members) < 2:
         return None
@@ -165,12 +166,12 @@ def borrowed(members: Sequence[Fitted], everyone: Sequence[Fitted] = ()) -> Spre
     for one in members:
         rest = [other.fit for other in members if other is not one]
         all_others = [other.fit for other in everyone if other is not one]
-        off.append(one.group.residuals(mean(rest, [mean(all_others)] if all_others else ())))
+        off.append(one.group.residuals(mean(rest, _toward(one.group.key, all_others))))
     joined = np.concatenate(off)
     if np.isfinite(joined).sum() < ENOUGH:
         return None
     found = Spread(spread_of(joined), tail_of(joined))
-    return found.widened(math.sqrt(1.0 + 1.0 / len(members)))
+    return found.widened(1.0 + WIDER / len(members))
 
 
 def calibrations(fitted: Fits) -> tuple[Calibration, dict[str, Layer]]:
@@ -211,9 +212,15 @@ def _architecture(one: Fitted) -> str:
 
 
 def _kindred(ones: Sequence[Fitted], anywhere: Entry) -> Entry:
-    everyone, whole, spread = anywhere
-    found = mean([one.fit for one in ones], [whole])
+    everyone, _, spread = anywhere
+    further = _toward(ones[0].group.key, [one.fit for one in everyone])
+    found = mean([one.fit for one in ones], further)
     return ones, found, borrowed(ones, everyone) or spread
+
+
+def _toward(key: Key, everyone: Sequence[Fit]) -> Sequence[Fit]:
+    """What an architecture's mean counts as one more device."""
+    return [mean(everyone)] if everyone and key.kind == "products" else ()
 
 
 def _own(one: Fitted, kindred: Entry) -> Entry:

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from calibration.fit_kernels import FOLDS, Group, fit, groups, key_of
 from calibration.layers import (
@@ -24,7 +25,6 @@ from calibration.measurement import Measurement
 from calibration.null import GROUPS
 from calibration.predict import Predict, Prediction, Predictor, Skipped
 from calibration.shapes import Gemm
-from calibration.stack import Floats
 
 
 def predictor(cases: Sequence[Measurement], split: str, anchor: int = 0) -> Predict:
@@ -81,7 +81,7 @@ def _anchored(rest: Fits, own: Mapping[Name, Group]) -> Provider:
     return provider(calibrations({**rest, **few})) if few else kin
 
 
-def _largest(group: Group, count: int) -> Floats:
+def _largest(group: Group, count: int) -> npt.NDArray[np.bool_]:
     """The `count` largest products whose sides differ by a factor of two at most, else any."""
     shapes = [case.shape for case in group.cases if isinstance(case.shape, Gemm)]
     sizes = [shape.batch * shape.m * shape.n * shape.k for shape in shapes]

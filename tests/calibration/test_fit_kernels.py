@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from calibration.fit_kernels import Fit, Key, fit, groups, held_out, key_of, spread_of
+from calibration.fit_kernels import Fit, Key, fit, groups, held_out, key_of
 from calibration.layers import calibrations, fit_all, mean, provider
 from calibration.measurement import Measurement, Provenance
 from calibration.predict import Predictor
 from calibration.refit import predictor
 from calibration.shapes import Collective, Gemm, Pointwise
+from calibration.spreads import spread_of
 from hwsim.cost.calibration import load
 from hwsim.hardware import catalog
 
