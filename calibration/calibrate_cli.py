@@ -15,7 +15,7 @@ from calibration.extras import need
 from hwsim.errors import InputError, SurroundingsError, near
 
 if TYPE_CHECKING:
-    from calibration.layers import Fitted
+    from calibration.borrow import Fitted
     from calibration.measurement import Measurement
     from hwsim.cost.calibration import Layer
 
@@ -111,7 +111,7 @@ def _show_fits(fitted: Mapping[Any, Fitted]) -> None:
         untold = ", ".join(one.fit.free) or "-"
         if one.kin:
             few = f"{len(one.group.cases)} cases are too few for parameters of its own"
-            print(f"{device} {entry}: {few}: drawn to those of {one.kin}", file=sys.stderr)
+            print(f"{device} {entry}: {few}: drawn to {one.kin.name}'s", file=sys.stderr)
         table.add_row(device, entry, f"{len(one.group.cases):,}", error, untold)
     make_console().print(table)
 

@@ -21,7 +21,7 @@ from calibration.choice import SOFT, soft, subset
 from calibration.measurement import Measurement
 from calibration.predict.basis import device_of, dtype_of, rates_of
 from calibration.shapes import Convolution, Gemm, Pointwise, Recurrent, Shape
-from calibration.spreads import ENOUGH
+from calibration.spreads import ENOUGH, UNKNOWN
 from calibration.stack import Floats, Stack, seconds, stacks
 from hwsim.cost.calibration import Calibration, Convolutions, Products, Recurrences, Streams, load
 from hwsim.cost.gemm import TILES, tile_name
@@ -122,11 +122,13 @@ class Fit:
 
 class Prior(NamedTuple):
     """What is known before any measurement: a fit, and how firmly each parameter is held to it, as
-    the residual at a factor e. `name` says whose it is."""
+    the residual at a factor e. `name` says whose it is, spread and tail how far off that may be."""
 
     fit: Fit
     pull: Mapping[str, float]
     name: str = ""
+    spread: float = UNKNOWN
+    tail: float | None = None
 
 
 def key_of(case: Measurement) -> Key | None:

@@ -7,62 +7,20 @@ much as others do. Their spread is that of devices which were left out of the me
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from calibration.fit_kernels import (
-    PULL,
-    RANGES,
-    TIMED,
-    Fit,
-    Group,
-    Key,
-    Prior,
-    fit,
-    groups,
-    held_out,
-)
+from calibration.borrow import Fits, Fitted, Name, Spread, between, borrowed, mean, prior, toward
+from calibration.fit_kernels import TIMED, Fit, Group, Key, fit, groups, held_out
 from calibration.measurement import Measurement
 from calibration.spreads import ENOUGH, UNKNOWN, spread_of, tail_of
-from calibration.stack import Floats
-from hwsim.cost.calibration import Calibration, Layer, load, nearest
+from hwsim.cost.calibration import Calibration, Layer, load
 from hwsim.hardware.spec import Device
 
-Name = tuple[str, Key]
-BETWEEN = 0.3  # standard deviation of a parameter's logarithm between devices where not known,
-LEAST, MOST = 0.1, 1.0  # and its bounds where it is
-WIDER = 0.25
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A device's entry, the cases it is from, and ln(predicted / measured) of held-out ones.
-
-    `kin` names the calibration that too few cases were drawn to.
-    """
-
-    group: Group
-    fit: Fit
-    residuals: Floats
-    kin: str = ""
-
-
-class Spread(NamedTuple):
-    """Standard deviations by the 80 % quantile and by the 95 % one, where that is known."""
-
-    inner: float
-    tail: float | None = None
-
-    def widened(self, factor: float) -> Spread:
-        return Spread(self.inner * factor, self.tail and self.tail * factor)
-
-
-Fits = Mapping[Name, Fitted]
 Entry = tuple[Sequence[Fitted], Fit, Spread]  # whose it is, and what it is
 Provider = Callable[[Device], Calibration]
 
@@ -95,83 +53,8 @@ def fit_groups(
     for name, group in few.items():
         priors = (prior(give(group.device), group, pulls) for give in givers)
         held = next((one for one in priors if one is not None), None)
-        found[name] = Fitted(group, fit(group, held), np.full(1, np.nan), held.name if held else "")
+        found[name] = Fitted(group, fit(group, held), np.full(1, np.nan), held)
     return {name: found[name] for name in made}
-
-
-def prior(calibration: Calibration, group: Group, between: Mapping[str, float]) -> Prior | None:
-    """What a calibration says of an entry before any measurement; None where it says nothing.
-
-    A parameter is held to it by PULL over its standard deviation `between` devices.
-    """
-    key, ranges = group.key, RANGES[group.key.kind]
-    found: Any = getattr(calibration, key.kind)
-    if key.kind != "streams":
-        found = nearest(found, *key.engine.split(" ", 1))
-    if not found:
-        return None
-    other = key.kind in TIMED and key.timing not in found
-    entry = (
-        next(iter(found.values())) if other else found[key.timing] if key.kind in TIMED else found
-    )
-    values = {name: getattr(entry, name) or ranges[name].start for name in ranges}
-    if other:
-        values["launch"] = ranges["launch"].start
-    tiles = {name: getattr(entry, name) for name in ("batched", "depth") if hasattr(entry, name)}
-    held = Fit(values, getattr(entry, "narrow", {}), **tiles)
-    pull = {name: PULL / between.get(name, BETWEEN) for name in ranges}
-    return Prior(held, pull, calibration.name)
-
-
-def between(fitted: Fits) -> dict[str, float]:
-    """Standard deviation of parameters' logarithms between devices that tell them, by name."""
-    told: dict[str, list[float]] = defaultdict(list)
-    for one in fitted.values():
-        for name, value in one.fit.values.items():
-            if name not in one.fit.free and value > 0:
-                told[name].append(math.log(value))
-    found = {name: float(np.std(logs)) for name, logs in told.items() if len(logs) > 2}
-    return {name: min(max(value, LEAST), MOST) for name, value in found.items()}
-
-
-def mean(fits: Sequence[Fit], toward: Sequence[Fit] = ()) -> Fit:
-    """The geometric mean of parameters over the fits that tell them; tiles if at least half have
-    them. `toward` counts as further fits, but has no say in the tiles.
-
-    >>> mean([Fit({"half": 2.0}, {}), Fit({"half": 8.0}, {})]).values
-    {'half': 4.0}
-    """
-    values = {}
-    for name in fits[0].values:
-        told = [one.values[name] for one in fits if name not in one.free]
-        logs = [math.log(value) for value in told or [one.values[name] for one in fits]]
-        logs += [math.log(one.values[name]) for one in toward]
-        values[name] = round(math.exp(sum(logs) / len(logs)), 12)
-    counts = Counter(item for one in fits for item in one.narrow.items())
-    narrow = {side: tile for (side, tile), n in counts.items() if 2 * n > len(fits)}
-    tiles = Counter(tile for one in fits for tile in one.batched)
-    batched = tuple(tile for tile, n in tiles.items() if 2 * n >= len(fits))
-    depth = sorted(one.depth for one in fits)[(len(fits) - 1) // 2]
-    return Fit(values, narrow, batched=batched, depth=depth)
-
-
-def borrowed(members: Sequence[Fitted], everyone: Sequence[Fitted] = ()) -> Spread | None:
-    """The spread of devices under the mean of the others; None where too few could be left out.
-
-    Few devices say little of the next one: it is widened by WIDER over their number.
-    """
-    if len(members) < 2:
-        return None
-    off = []
-    for one in members:
-        rest = [other.fit for other in members if other is not one]
-        all_others = [other.fit for other in everyone if other is not one]
-        off.append(one.group.residuals(mean(rest, _toward(one.group.key, all_others))))
-    joined = np.concatenate(off)
-    if np.isfinite(joined).sum() < ENOUGH:
-        return None
-    found = Spread(spread_of(joined), tail_of(joined))
-    return found.widened(1.0 + WIDER / len(members))
 
 
 def calibrations(fitted: Fits) -> tuple[Calibration, dict[str, Layer]]:
@@ -213,18 +96,15 @@ def _architecture(one: Fitted) -> str:
 
 def _kindred(ones: Sequence[Fitted], anywhere: Entry) -> Entry:
     everyone, _, spread = anywhere
-    further = _toward(ones[0].group.key, [one.fit for one in everyone])
+    further = toward(ones[0].group.key, [one.fit for one in everyone])
     found = mean([one.fit for one in ones], further)
     return ones, found, borrowed(ones, everyone) or spread
 
 
-def _toward(key: Key, everyone: Sequence[Fit]) -> Sequence[Fit]:
-    """What an architecture's mean counts as one more device."""
-    return [mean(everyone)] if everyone and key.kind == "products" else ()
-
-
 def _own(one: Fitted, kindred: Entry) -> Entry:
-    """Too few cases to leave some out are no better than their kin's."""
+    """Cases too few to leave some out are no better than their kin's."""
+    if one.kin is not None:
+        return [one], one.fit, Spread(one.kin.spread, one.kin.tail)
     if np.isfinite(one.residuals).sum() < ENOUGH:
         return [one], one.fit, kindred[2]
     return [one], one.fit, Spread(spread_of(one.residuals), tail_of(one.residuals))
@@ -290,6 +170,6 @@ def _told(members: Sequence[Fitted], counts: Mapping[str, int]) -> str:
         names = ", ".join(sorted(one.group.device.name for one in members))
         return f"fitted to {cases} on {names}"
     if members[0].kin:
-        return f"fitted to {cases}, drawn to {members[0].kin}"
+        return f"fitted to {cases}, drawn to {members[0].kin.name}"
     free = members[0].fit.free
     return f"fitted to {cases}" + (f"; they do not tell {', '.join(free)}" if free else "")

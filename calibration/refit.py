@@ -8,19 +8,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from calibration.borrow import Fits, Fitted, Name, between, prior
 from calibration.fit_kernels import FOLDS, Group, fit, groups, key_of
-from calibration.layers import (
-    Fits,
-    Fitted,
-    Name,
-    Provider,
-    between,
-    calibrations,
-    fit_all,
-    fit_groups,
-    prior,
-    provider,
-)
+from calibration.layers import Provider, calibrations, fit_all, fit_groups, provider
 from calibration.measurement import Measurement
 from calibration.null import GROUPS
 from calibration.predict import Predict, Prediction, Predictor, Skipped
@@ -73,7 +63,7 @@ def _anchored(rest: Fits, own: Mapping[Name, Group]) -> Provider:
     """The other devices' calibrations, and over them what few cases of the device's own say."""
     kin, pulls = provider(calibrations(rest)), between(rest)
     few = {
-        name: Fitted(group, fit(group, held), np.full(1, np.nan), held.name)
+        name: Fitted(group, fit(group, held), np.full(1, np.nan), held)
         for name, group in own.items()
         for held in [prior(kin(group.device), group, pulls)]
         if held is not None

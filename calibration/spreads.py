@@ -19,7 +19,7 @@ def spread_of(residuals: Floats) -> float:
     """The spread that eight in ten of these residuals are within: their 80 % quantile / 1.2816.
 
     >>> round(spread_of(np.linspace(-1.0, 1.0, 101)), 3)
-    0.632
+    0.64
     """
     return _quantile(residuals, 0.8, ENOUGH) / REACH80 or UNKNOWN
 
