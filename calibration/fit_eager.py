@@ -14,13 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import least_squares
 
-from calibration.fit_kernels import SOFT, UNKNOWN, Range
+from calibration.choice import SOFT
+from calibration.fit_kernels import Range
 from calibration.folds import even_folds
 from calibration.measurement import Measurement
 from calibration.predict.basis import Basis, dtype_of
 from calibration.predict.kernels import kernels_of
 from calibration.predict.steps import kernels_of_step, step_parts, workload_of
 from calibration.shapes import TransformerStep
+from calibration.spreads import UNKNOWN
 from calibration.stack import Floats
 from hwsim.cost.calibration import Calibration
 from hwsim.cost.calibration import Eager as Entry

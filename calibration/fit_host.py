@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 from scipy.optimize import least_squares
 
-from calibration.fit_kernels import PULL, SOFT, STEP, Range, spread_of
+from calibration.choice import SOFT
+from calibration.fit_kernels import PULL, STEP, Range
 from calibration.measurement import Measurement
 from calibration.predict.basis import dtype_of
 from calibration.shapes import Convolution, Gemm, Launch, Pointwise, Shape
+from calibration.spreads import spread_of
 from calibration.stack import Floats, Stack, seconds, stacks
 from hwsim.cost.calibration import Host, load
 from hwsim.cost.rates import rates

@@ -9,22 +9,24 @@ from __future__ import annotations
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from scipy.optimize import least_squares
 
+from calibration.choice import SOFT, soft, subset
 from calibration.measurement import Measurement
-from calibration.predict.basis import dtype_of, rates_of
+from calibration.predict.basis import device_of, dtype_of, rates_of
 from calibration.shapes import Convolution, Gemm, Pointwise, Recurrent, Shape
+from calibration.spreads import ENOUGH, UNKNOWN
 from calibration.stack import Floats, Stack, seconds, stacks
 from hwsim.cost.calibration import Calibration, Convolutions, Products, Recurrences, Streams, load
 from hwsim.cost.gemm import TILES, tile_name
 from hwsim.cost.rates import CLASSES
 from hwsim.errors import InputError
-from hwsim.hardware import catalog
 
 Kind = Literal["products", "recurrences", "convolutions", "streams"]
 KINDS: dict[type[Shape], Kind] = {
@@ -51,7 +53,14 @@ _TILED = {
     "launch": Range(1e-5, 1e-7, 5e-4),
 }
 RANGES: dict[Kind, dict[str, Range]] = {
-    "products": _TILED,
+    "products": {
+        **_TILED,
+        "overlap": Range(4.0, 1.3, 31.0),
+        "strided": Range(0.8, 0.1, 3.0),
+        "narrow16": Range(0.9, 0.2, 3.0),
+        "narrow32": Range(0.9, 0.2, 3.0),
+        "narrow64": Range(0.9, 0.2, 3.0),
+    },
     "recurrences": {
         **_TILED,
         "launch": Range(2e-5, 1e-7, 5e-4),
@@ -76,15 +85,13 @@ ENTRIES: dict[Kind, type[Any]] = {
     "convolutions": Convolutions,
     "streams": Streams,
 }
-SOFT = 0.1  # residuals beyond it count linearly
 PULL = 0.1  # residual of a parameter that is a factor e from its start
 STEP = 0.01  # of a logarithm, for slopes: the times have small jumps
-ROUNDS = 2  # of parameters, then narrow tiles
-BETTER = 0.9  # a tile is taken for a class where it lowers the loss below this share
+ROUNDS = 4  # of parameters, then tiles
+BETTER = 0.9  # a tile is taken for a class where it lowers the loss below this share,
+DEEPER = 0.98  # and another depth for batches of products below this one
+DEPTHS = (8, 16, 32, 64, 128)
 FOLDS = 4
-ENOUGH = 12  # cases to leave some out of
-REACH80 = 1.2815515655446004  # standard deviations to the ends of an 80 % interval
-UNKNOWN = 0.45  # spread where nothing could be left out: that of the default's roofline
 
 
 class Key(NamedTuple):
@@ -97,16 +104,31 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Fit:
-    """Parameters by name; `free` names those that the data don't tell. No spread yet."""
+    """Parameters by name and the tiles of a library; `free` names what the data don't tell."""
 
     values: Mapping[str, float]
     narrow: Mapping[str, str]
     free: tuple[str, ...] = ()
+    batched: tuple[str, ...] = ()
+    depth: int = DEPTHS[0]
 
-    def entry(self, kind: Kind, spread: float) -> Any:
+    def entry(self, kind: Kind, spread: float, tail: float | None = None) -> Any:
         """The record of a calibration."""
-        tiles = {} if kind == "streams" else {"narrow": dict(self.narrow)}
-        return ENTRIES[kind](**self.values, **tiles, spread=spread)
+        tiles: dict[str, Any] = {} if kind == "streams" else {"narrow": dict(self.narrow)}
+        if kind == "products":
+            tiles |= {"batched": self.batched, "depth": self.depth}
+        return ENTRIES[kind](**self.values, **tiles, spread=spread, tail=tail)
+
+
+class Prior(NamedTuple):
+    """What is known before any measurement: a fit, and how firmly each parameter is held to it, as
+    the residual at a factor e. `name` says whose it is, spread and tail how far off that may be."""
+
+    fit: Fit
+    pull: Mapping[str, float]
+    name: str = ""
+    spread: float = UNKNOWN
+    tail: float | None = None
 
 
 def key_of(case: Measurement) -> Key | None:
@@ -117,7 +139,7 @@ def key_of(case: Measurement) -> Key | None:
     if kind == "streams":
         return Key(kind, timing="call" if case.timing == "call" else "kernel")
     try:
-        found = rates_of(case, catalog.load(case.device or "-").device, load())
+        found = rates_of(case, device_of(case.device), load())
         engine = f"{'vector' if found.on_vector else 'matrix'} {dtype_of(case)}"
     except InputError:
         return None
@@ -131,7 +153,7 @@ class Group:
     def __init__(self, key: Key, cases: Sequence[Measurement]) -> None:
         self.key, self.cases = key, tuple(cases)
         self.dtype = dtype_of(cases[0])
-        self.device = catalog.load(cases[0].device or "-").device
+        self.device = device_of(cases[0].device)
         self.measured = np.array([case.seconds for case in cases], dtype=float)
 
     @cached_property
@@ -142,7 +164,7 @@ class Group:
     def folds(self) -> Floats:
         return folds_of(self.cases)
 
-    def part(self, chosen: Floats) -> Group:
+    def part(self, chosen: npt.NDArray[Any]) -> Group:
         """Those cases that are chosen."""
         return Group(self.key, [c for c, wanted in zip(self.cases, chosen, strict=True) if wanted])
 
@@ -163,11 +185,12 @@ class Group:
 
 def folds_of(cases: Sequence[Measurement]) -> Floats:
     """A number for each case, equal for equal sizes whatever the pass."""
-    skipped = {"way", "timesteps", "algorithm"}
+    skipped = {"way", "timesteps", "algorithm", "order"}
     texts = [repr(case.shape.model_dump(exclude=skipped)) for case in cases]
     return np.array([zlib.crc32(text.encode()) % FOLDS for text in texts])
 
 
+@lru_cache
 def _default() -> Calibration:
     empty: dict[str, Any] = {"products": {}, "recurrences": {}, "convolutions": {}}
     return load().model_copy(update={**empty, "streams": None, "call": {}})
@@ -183,59 +206,91 @@ def groups(cases: Iterable[Measurement]) -> dict[tuple[str, Key], Group]:
     return {name: Group(name[1], members) for name, members in found.items()}
 
 
-def fit(group: Group) -> Fit:
-    """The parameters of a device's entry."""
+def fit(group: Group, prior: Prior | None = None) -> Fit:
+    """The parameters of a device's entry.
+
+    Under a `prior` the tiles stay its own, and a parameter that the cases don't tell its value.
+    """
     ranges = RANGES[group.key.kind]
-    names, narrow = tuple(ranges), dict[str, str]()
-    start: Mapping[str, float] = {name: one.start for name, one in ranges.items()}
+    if prior is not None:
+        return _solve(group, prior.fit, prior)[1]
+    start = Fit({name: one.start for name, one in ranges.items()}, {})
+    usual = Prior(start, dict.fromkeys(ranges, PULL))
     best: tuple[float, Fit] | None = None
     for _ in range(ROUNDS):
-        solved = _solve(group, names, start, narrow)
+        solved = _solve(group, start, usual)
         best = min(best or solved, solved, key=lambda s: s[0])
-        picked = _narrow(group, solved[1])
-        if picked == narrow:
+        picked = _picked(group, solved[1])
+        if _tiles(picked) == _tiles(start):
             break
-        narrow, start = picked, solved[1].values
-    return best[1] if best is not None else Fit({}, {})
+        start = picked
+    return best[1] if best is not None else start
 
 
-def _solve(
-    group: Group, names: Sequence[str], start: Mapping[str, float], narrow: Mapping[str, str]
-) -> tuple[float, Fit]:
+def _solve(group: Group, start: Fit, prior: Prior) -> tuple[float, Fit]:
     ranges = RANGES[group.key.kind]
-    center = np.log([ranges[name].start for name in names])
+    names = tuple(ranges)
     least, most = (np.log([ranges[name][side] for name in names]) for side in (1, 2))
+    low, high = least + 1e-6, most - 1e-6
+    center = np.clip(np.log([max(prior.fit.values[name], 1e-12) for name in names]), low, high)
+    pull = np.array([prior.pull[name] for name in names])
 
     def fit_at(x: Floats) -> Fit:
-        return Fit(dict(zip(names, np.exp(x).tolist(), strict=True)), narrow)
+        return replace(start, values=dict(zip(names, np.exp(x).tolist(), strict=True)), free=())
 
     def off(x: Floats) -> Floats:
-        return np.concatenate([group.residuals(fit_at(x)), PULL * (x - center)])
+        return np.concatenate([group.residuals(fit_at(x)), pull * (x - center)])
 
     def slopes(x: Floats) -> Floats:
         steps = (off(x + STEP * one) for one in np.eye(len(x)))
         here = off(x)
         return np.stack([(there - here) / STEP for there in steps], axis=1)
 
-    begin = np.clip(np.log([start[name] for name in names]), least + 1e-6, most - 1e-6)
+    begin = np.clip(np.log([max(start.values[name], 1e-12) for name in names]), low, high)
     solved = least_squares(
         off, begin, jac=slopes, bounds=(least, most), loss="soft_l1", f_scale=SOFT, max_nfev=40
     )
     information = (solved.jac[: len(group.cases)] ** 2).sum(axis=0)
-    free = tuple(n for n, told in zip(names, information, strict=True) if told < PULL**2)
-    found = fit_at(solved.x)
-    return float(solved.cost), Fit(found.values, narrow, free)
+    untold = information < pull**2
+    free = tuple(name for name, one in zip(names, untold, strict=True) if one)
+    return float(solved.cost), replace(fit_at(solved.x), free=free)
+
+
+def _tiles(found: Fit) -> tuple[Any, ...]:
+    return dict(found.narrow), found.batched, found.depth
+
+
+def _picked(group: Group, found: Fit) -> Fit:
+    """The same with the tiles that explain the times best."""
+    if group.key.kind == "products":
+        return _batched(group, found)
+    return replace(found, narrow=_narrow(group, found))
+
+
+def _batched(group: Group, found: Fit) -> Fit:
+    """With the tiles and the depth that batches of products show, where there are enough."""
+    many = np.array([isinstance(c.shape, Gemm) and c.shape.batch > 1 for c in group.cases])
+    if many.sum() < ENOUGH:
+        return found
+    part = group.part(many)
+    names = [tile_name(number) for number in range(len(TILES))]
+    best: tuple[float, Fit] | None = None
+    for depth in DEPTHS:
+        alone = [replace(found, batched=(name,), depth=depth) for name in names]
+        loss, rows = subset(np.array([part.residuals(one) for one in alone]))
+        if best is None or loss < DEEPER * best[0]:
+            best = loss, replace(found, batched=tuple(names[row] for row in rows), depth=depth)
+    return best[1] if best is not None else found
 
 
 def _narrow(group: Group, found: Fit) -> dict[str, str]:
     """The tile of each class of narrow products, where one explains the times clearly better."""
-    if group.key.kind not in ("products", "recurrences") or len(group.cases) < ENOUGH:
+    if group.key.kind != "recurrences" or len(group.cases) < ENOUGH:
         return {}
     chosen: dict[str, str] = {}
 
     def loss(narrow: Mapping[str, str]) -> float:
-        off = group.residuals(Fit(found.values, narrow)) / SOFT
-        return float(np.sum(np.sqrt(1 + off**2) - 1))
+        return soft(group.residuals(replace(found, narrow=narrow)))
 
     for side in CLASSES:
         tried = {name: loss({**chosen, side: name}) for name in map(tile_name, range(len(TILES)))}
@@ -253,13 +308,3 @@ def held_out(group: Group, fitted: Callable[[Group], Fit] = fit) -> Floats:
         if test.any() and not test.all():
             found[test] = group.part(test).residuals(fitted(group.part(~test)))
     return found
-
-
-def spread_of(residuals: Floats) -> float:
-    """The spread that eight in ten of these residuals are within: their 80 % quantile / 1.2816.
-
-    >>> round(spread_of(np.linspace(-1.0, 1.0, 101)), 3)
-    0.624
-    """
-    known = np.abs(residuals[np.isfinite(residuals)])
-    return float(np.quantile(known, 0.8)) / REACH80 if len(known) >= ENOUGH else UNKNOWN

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import least_squares
 
-from calibration.fit_kernels import ENOUGH, FOLDS, PULL, SOFT, STEP, Range, spread_of
+from calibration.choice import SOFT
+from calibration.fit_kernels import FOLDS, PULL, STEP, Range
 from calibration.measurement import Case, Measurement
 from calibration.null import GROUPS
 from calibration.predict import Predict, Prediction, Predictor, Skipped
@@ -23,6 +24,7 @@ from calibration.predict.basis import Basis
 from calibration.predict.links import ALGORITHMS, collective_seconds
 from calibration.predict.systems import system_of
 from calibration.shapes import Collective
+from calibration.spreads import ENOUGH, spread_of
 from calibration.stack import Floats
 from hwsim.cost.calibration import LARGE, Calibration, Links, Reach, load, load_for
 from hwsim.cost.paths import kinds_used

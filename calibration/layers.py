@@ -1,85 +1,60 @@
 """Fits of many devices -> calibrations: each device's, its architecture's, and the default.
 
-An architecture's parameters are the geometric mean over its devices, the default's over all; their
-spread is that of devices which were left out of the mean.
+The default's parameters are the geometric mean over all devices, an architecture's that over its
+own, for products with the default's as one more: the chips of one architecture differ in them as
+much as others do. Their spread is that of devices which were left out of the mean.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from calibration.fit_kernels import (
-    TIMED,
-    UNKNOWN,
-    Fit,
-    Group,
-    Key,
-    fit,
-    groups,
-    held_out,
-    spread_of,
-)
+from calibration.borrow import Fits, Fitted, Name, Spread, between, borrowed, mean, prior, toward
+from calibration.fit_kernels import TIMED, Fit, Group, Key, fit, groups, held_out
 from calibration.measurement import Measurement
-from calibration.stack import Floats
+from calibration.spreads import ENOUGH, UNKNOWN, spread_of, tail_of
 from hwsim.cost.calibration import Calibration, Layer, load
 from hwsim.hardware.spec import Device
 
-Name = tuple[str, Key]
+Entry = tuple[Sequence[Fitted], Fit, Spread]  # whose it is, and what it is
+Provider = Callable[[Device], Calibration]
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """A device's entry, the cases it is from, and ln(predicted / measured) of held-out ones."""
-
-    group: Group
-    fit: Fit
-    residuals: Floats
-
-
-Fits = Mapping[Name, Fitted]
-
-
-def fit_all(cases: Iterable[Measurement], *, spreads: bool = True) -> dict[Name, Fitted]:
+def fit_all(
+    cases: Iterable[Measurement], *, spreads: bool = True, kin: Provider | None = None
+) -> dict[Name, Fitted]:
     """A fit of every device and entry that the cases have; `spreads` also fits with some of them
-    left out."""
-    return {
-        name: Fitted(group, fit(group), held_out(group) if spreads else np.full(1, np.nan))
-        for name, group in groups(cases).items()
-    }
+    left out.
 
-
-def mean(fits: Sequence[Fit]) -> Fit:
-    """The geometric mean of parameters; a narrow tile if at least half have it.
-
-    >>> mean([Fit({"half": 2.0}, {}), Fit({"half": 8.0}, {})]).values
-    {'half': 4.0}
+    Where the cases are too few to leave some out, the fit is drawn to the other devices' of the
+    architecture, else of all; to those of `kin` where the cases have none.
     """
-    values = {
-        name: math.exp(sum(math.log(one.values[name]) for one in fits) / len(fits))
-        for name in fits[0].values
+    return fit_groups(groups(cases), spreads=spreads, kin=kin)
+
+
+def fit_groups(
+    made: Mapping[Name, Group], *, spreads: bool = False, kin: Provider | None = None
+) -> dict[Name, Fitted]:
+    """As `fit_all`, of cases that are grouped."""
+    found = {
+        name: Fitted(group, fit(group), held_out(group) if spreads else np.full(1, np.nan))
+        for name, group in made.items()
+        if len(group.cases) >= ENOUGH
     }
-    counts = Counter(item for one in fits for item in one.narrow.items())
-    narrow = {side: tile for (side, tile), n in counts.items() if 2 * n > len(fits)}
-    return Fit({name: round(value, 12) for name, value in values.items()}, narrow)
-
-
-def borrowed(members: Sequence[Fitted]) -> float:
-    """The spread of devices under the mean of the others; NaN where too few could be left out."""
-    if len(members) < 2:
-        return math.nan
-    off = [
-        one.group.residuals(mean([other.fit for other in members if other is not one]))
-        for one in members
-    ]
-    joined = np.concatenate(off)
-    found = spread_of(joined)
-    return math.nan if found == UNKNOWN else found
+    few = {name: group for name, group in made.items() if name not in found}
+    givers = [provider(calibrations(found))] if found and few else []
+    givers += [] if kin is None else [kin]
+    pulls = between(found)
+    for name, group in few.items():
+        priors = (prior(give(group.device), group, pulls) for give in givers)
+        held = next((one for one in priors if one is not None), None)
+        found[name] = Fitted(group, fit(group, held), np.full(1, np.nan), held)
+    return {name: found[name] for name in made}
 
 
 def calibrations(fitted: Fits) -> tuple[Calibration, dict[str, Layer]]:
@@ -89,24 +64,26 @@ def calibrations(fitted: Fits) -> tuple[Calibration, dict[str, Layer]]:
     by_device: dict[str, dict[Key, Fitted]] = defaultdict(dict)
     for (device, key), one in fitted.items():
         by_key[key].append(one)
-        by_architecture[one.group.device.architecture.lower()][key].append(one)
+        by_architecture[_architecture(one)][key].append(one)
         by_device[device][key] = one
-    anywhere = {key: _or(borrowed(members), UNKNOWN) for key, members in by_key.items()}
-    everything = {key: (members, anywhere[key]) for key, members in by_key.items()}
-    base = load()
-    text = f"the mean over {len(by_device)} devices, not fitted to the one at hand"
-    whole = _layer(base.name, text, everything)
-    made = {
-        name: _layer(
-            name,
-            f"the mean over the measured devices of {name.capitalize()}",
-            {key: (ones, _or(borrowed(ones), anywhere[key])) for key, ones in keys.items()},
-        )
+    anywhere: dict[Key, Entry] = {
+        key: (ones, mean([one.fit for one in ones]), borrowed(ones) or Spread(UNKNOWN))
+        for key, ones in by_key.items()
+    }
+    kindred: dict[str, dict[Key, Entry]] = {
+        name: {key: _kindred(ones, anywhere[key]) for key, ones in keys.items()}
         for name, keys in by_architecture.items()
     }
-    for name, entries in by_device.items():
-        own = {key: ([one], spread_of(one.residuals)) for key, one in entries.items()}
-        made[name] = _layer(name, "fitted to this device", own)
+    made = {
+        name: _layer(name, f"the mean over the measured devices of {name.capitalize()}", entries)
+        for name, entries in kindred.items()
+    }
+    for name, own in by_device.items():
+        entries = {key: _own(one, kindred[_architecture(one)][key]) for key, one in own.items()}
+        made[name] = _layer(name, "fitted to this device", entries)
+    base = load()
+    text = f"the mean over {len(by_device)} devices, not fitted to the one at hand"
+    whole = _layer(base.name, text, anywhere)
     kept = {n: t for n, t in base.sources.items() if not n.startswith(("fitted", *_KINDS))}
     fields = {name: getattr(whole, name) for name in (*_KINDS, "streams", "call", "rows")}
     linked = {name: n for name, n in base.rows.items() if name.startswith("collective/")}
@@ -115,10 +92,30 @@ def calibrations(fitted: Fits) -> tuple[Calibration, dict[str, Layer]]:
     return base.model_copy(update=update), made
 
 
+def _architecture(one: Fitted) -> str:
+    return one.group.device.architecture.lower()
+
+
+def _kindred(ones: Sequence[Fitted], anywhere: Entry) -> Entry:
+    everyone, _, spread = anywhere
+    further = toward(ones[0].group.key, [one.fit for one in everyone])
+    found = mean([one.fit for one in ones], further)
+    return ones, found, borrowed(ones, everyone) or spread
+
+
+def _own(one: Fitted, kindred: Entry) -> Entry:
+    """Cases too few to leave some out are no better than their kin's."""
+    if one.kin is not None:
+        return [one], one.fit, Spread(one.kin.spread, one.kin.tail)
+    if np.isfinite(one.residuals).sum() < ENOUGH:
+        return [one], one.fit, kindred[2]
+    return [one], one.fit, Spread(spread_of(one.residuals), tail_of(one.residuals))
+
+
 _KINDS = ("products", "recurrences", "convolutions")
 
 
-def provider(made: tuple[Calibration, Mapping[str, Layer]]) -> Callable[[Device], Calibration]:
+def provider(made: tuple[Calibration, Mapping[str, Layer]]) -> Provider:
     """Device -> the default under its architecture's layer under its own."""
     default, layers = made
     joined: dict[tuple[str, str], Calibration] = {}
@@ -135,18 +132,12 @@ def provider(made: tuple[Calibration, Mapping[str, Layer]]) -> Callable[[Device]
     return calibration
 
 
-def _or(value: float, other: float) -> float:
-    return other if math.isnan(value) else value
-
-
-def _layer(
-    name: str, description: str, entries: Mapping[Key, tuple[Sequence[Fitted], float]]
-) -> Layer:
+def _layer(name: str, description: str, entries: Mapping[Key, Entry]) -> Layer:
     fields: dict[str, Any] = {kind: {} for kind in (*_KINDS, "call")}
     told: dict[str, str] = {}
     rows: Counter[str] = Counter()
-    for key, (members, spread) in entries.items():
-        found = _entry(mean([one.fit for one in members]), key, spread)
+    for key, (members, fitted, spread) in entries.items():
+        found = _entry(fitted, key, spread)
         if key.kind == "streams":
             fields["streams"] = found
         elif key.kind in TIMED:
@@ -163,10 +154,11 @@ def _layer(
     return Layer(name=name, description=description, rows=dict(rows), sources=told, **fields)
 
 
-def _entry(found: Fit, key: Key, spread: float) -> Any:
+def _entry(found: Fit, key: Key, spread: Spread) -> Any:
     """A record in four digits."""
     values = {name: float(f"{value:.4g}") for name, value in found.values.items()}
-    return Fit(values, found.narrow).entry(key.kind, float(f"{max(spread, 0.01):.3g}"))
+    inner, tail = (None if s is None else float(f"{max(s, 0.01):.3g}") for s in spread)
+    return replace(found, values=values).entry(key.kind, inner or UNKNOWN, tail)
 
 
 def _title(key: Key) -> str:
@@ -179,5 +171,7 @@ def _told(members: Sequence[Fitted], counts: Mapping[str, int]) -> str:
     if len(members) > 1:
         names = ", ".join(sorted(one.group.device.name for one in members))
         return f"fitted to {cases} on {names}"
+    if members[0].kin:
+        return f"fitted to {cases}, drawn to {members[0].kin.name}"
     free = members[0].fit.free
     return f"fitted to {cases}" + (f"; they do not tell {', '.join(free)}" if free else "")

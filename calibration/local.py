@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from calibration import fit_links, layers
+from calibration.borrow import Fits
 from calibration.families import family_of
 from calibration.fit_eager import EagerFit, Timed, fit_eager, typical
 from calibration.fit_host import CHEAP, KERNELS, HostFit, dtypes, fit_host
 from calibration.folds import even_folds
-from calibration.layers import Fits
 from calibration.measurement import Measurement
 from calibration.predict.basis import dtype_of
 from calibration.predict.systems import GLOO, node_of

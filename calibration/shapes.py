@@ -66,7 +66,10 @@ class Shape(Record):
 
 
 class Gemm(Shape):
-    """C (m, n) = A (m, k) B (k, n), `batch` times; a transposed operand is stored so."""
+    """C (m, n) = A (m, k) B (k, n), `batch` times; a transposed operand is stored so.
+
+    `order`: whether matrices are stored by rows, as in C, or by columns, as in Fortran and BLAS.
+    """
 
     family: ClassVar[str] = "gemm"
     kind: Literal["gemm"] = "gemm"
@@ -76,6 +79,10 @@ class Gemm(Shape):
     k: Count
     transpose_a: Flag = False
     transpose_b: Flag = False
+    order: Literal["rows", "columns"] = "rows"
+
+    def describe(self) -> str:
+        return super().describe().removesuffix(" order rows")
 
 
 class Convolution(Shape):

@@ -94,6 +94,7 @@ def _stacked(kernels: Sequence[Kernel]) -> Kernel:
         sequential=first.sequential,
         weights=column("weights"),
         shape=shape,
+        transposed=column("transposed"),
         window=window,
         reduction=first.reduction,
     )

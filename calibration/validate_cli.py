@@ -47,6 +47,8 @@ app = typer.Typer(add_completion=False)
 
     Example: hwsim validate gemm.csv collectives.csv --split device --by device
 
+    Example: hwsim validate gemm.csv --split device --anchor 1
+
     Example: hwsim validate gemm.csv --predictions predicted.csv
     """
 )
@@ -64,6 +66,12 @@ def command(
         By | None, typer.Option(help="Also by device, stratum or clusters of cases.")
     ] = None,
     worst: Annotated[int, typer.Option(min=0, max=1000, help="Print the worst cases.")] = 0,
+    anchor: Annotated[
+        int,
+        typer.Option(
+            min=0, help="With --split device: fit to so many products of the device as well."
+        ),
+    ] = 0,
     predictions: Annotated[
         Path | None, typer.Option(help="Write every row's prediction to this CSV (one FILE).")
     ] = None,
@@ -75,6 +83,8 @@ def command(
         raise InputError(
             "--predictions", f"found {len(files)} files", "give one FILE: rows are counted in it"
         )
+    if anchor and split is not Split.device:
+        raise InputError("--anchor", f"found it with --split {split}", "write --split device")
     from calibration import validate
 
     if plot is not None:
@@ -89,7 +99,7 @@ def command(
 
         if not json_:
             print("fitting", file=sys.stderr)
-        predictor = refit.predictor(cases, split.value)
+        predictor = refit.predictor(cases, split.value, anchor)
     found = validate.outcomes(_watched(cases), split.value, predictor)
     if predictions is not None:
         validate.write_predictions(predictions, found)

@@ -33,8 +33,8 @@ WITHOUT_TF32 = ("pointwise",)
 FP32_ALONE = ("update", "launch", "collective")
 WITH_ENGINE = ("gemm", "convolution", "recurrent")
 MATRIX = ("tf32", "bf16", "fp16")
-# Of every group each so manieth case, if it is so short; grids are 2, 3 and 4 wide. Caches take more
-# sizes to tell, and steps of a workload its three parameters.
+# Of every group each so manieth case, if it is so short; grids are 2, 3 and 4 wide. Caches take
+# more sizes to tell, and the steps of a workload have three parameters.
 QUICK_STRIDE, QUICK_STRIDES = 5, {"pointwise": 2, "workload-step": 2}
 QUICK_SECONDS = 0.35
 KERNEL_ROUNDS, STEP_ROUNDS = 15, 9

@@ -96,28 +96,30 @@ class Predictor:
             parts = tuple(_parts(case, self._reached))
             seconds = finite(_sum(parts))
             roofline = finite(_sum(_parts(case, self._bare)))
-            spread = _spread(case, self._reached)
+            spread, tail = _spread(case, self._reached)
         except InputError as error:
             return Skipped(_reason(error))
-        near, far = math.exp(REACH80 * spread), math.exp(REACH95 * spread)
+        near = math.exp(REACH80 * spread)
+        far = max(near, math.exp(REACH95 * tail))
         inner, outer = (seconds / near, seconds * near), (seconds / far, seconds * far)
         return Prediction(seconds, *inner, roofline, *outer, parts)
 
 
-def _spread(case: Case, basis: Basis) -> float:
-    """The spread of what was fitted for such kernels or such a family of framework code; of the
-    calibration for all else."""
+def _spread(case: Case, basis: Basis) -> tuple[float, float]:
+    """Spread and tail of what was fitted for such kernels or such a family of framework code; of
+    the calibration for all else."""
     under = basis.calibration(basis.device(case.device))
     own = under.eager.get(family_of(case) or "")
     if own is not None:
-        return own.spread
+        return own.spread, own.spread
     kind = KINDS.get(type(case.shape))
     if isinstance(case.shape, Collective):
-        links = basis.calibration(basis.device(case.device)).links
-        return links.spread_of(case.shape.bytes)
+        spread = under.links.spread_of(case.shape.bytes)
+        return spread, spread
     if kind is None:
-        return under.spread
-    return float(getattr(basis.rates(case).spreads, kind))
+        return under.spread, under.spread
+    found = basis.rates(case)
+    return float(getattr(found.spreads, kind)), float(getattr(found.tails, kind))
 
 
 def _parts(case: Case, basis: Basis) -> list[Part]:

@@ -34,15 +34,13 @@ class Basis:
     def __init__(self, provider: Provider, *, bare: bool = False) -> None:
         self.bare = bare
         self._provider = provider
-        self._devices: dict[str, Device] = {}
+        self._devices: dict[str | None, Device] = {}
         self._rates: dict[tuple[object, ...], Rates] = {}
 
     def device(self, name: str | None) -> Device:
         """The device of this name. Raises InputError where there is none."""
-        if name is None or name == "-":
-            raise InputError("device", "found nothing", "write a device's name")
         if name not in self._devices:
-            device = _shipped(name)
+            device = device_of(name)
             self._devices[name] = _idealized(device) if self.bare else device
         return self._devices[name]
 
@@ -61,6 +59,14 @@ class Basis:
             device = self.device(case.device)
             self._rates[key] = rates_of(case, device, self.calibration(device))
         return self._rates[key]
+
+
+@lru_cache
+def device_of(name: str | None) -> Device:
+    """The shipped device of this name. Raises InputError where there is none."""
+    if name is None or name == "-":
+        raise InputError("device", "found nothing", "write a device's name")
+    return catalog.load(name).device
 
 
 def rates_of(case: Case, device: Device, calibration: Calibration) -> Rates:
@@ -98,11 +104,6 @@ def finite(seconds: float) -> float:
     if not math.isfinite(seconds) or seconds <= 0.0:
         raise InputError("", f"the predicted time is {seconds} s", "")
     return seconds
-
-
-@lru_cache
-def _shipped(name: str) -> Device:
-    return catalog.load(name).device
 
 
 def _all_ones(calibration: Calibration) -> Calibration:

@@ -48,7 +48,10 @@ def kernels_of(shape: Shape, dtype: Dtype) -> list[Kernel]:
 
 
 def _gemm(shape: Gemm, dtype: Dtype) -> list[Kernel]:  # noqa: ARG001
-    return [gemm("product", shape.m, shape.n, shape.k, batch=shape.batch)]
+    sides, transposed = (shape.m, shape.n), shape.transpose_b
+    if shape.order == "columns":  # what is stored by columns is, by rows, its transpose
+        sides, transposed = (shape.n, shape.m), shape.transpose_a
+    return [gemm("product", *sides, shape.k, batch=shape.batch, transposed=transposed)]
 
 
 def _convolution(shape: Convolution, dtype: Dtype) -> list[Kernel]:  # noqa: ARG001

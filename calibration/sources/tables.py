@@ -22,6 +22,8 @@ COLUMN_OF = {"way": "pass"}
 # How sources time a kernel, for tables without a column that says so: DeepBench back to back
 # (baidu-research/DeepBench, README), NeuSight a framework's call (sitar-lab/NeuSight, README).
 TIMINGS = {"deepbench": "kernel", "neusight": "call"}
+# Whose matrices are stored by columns, as in BLAS (baidu-research/DeepBench, gemm_bench.cu).
+BY_COLUMNS = ("deepbench",)
 OPTIONAL = {"engine", "timing", "intra_link", "inter_link"}
 
 
@@ -215,13 +217,16 @@ def _measurement(
     about: dict[str, Any] = dict.fromkeys(table.optional.split()) | picked(table.about)
     if table.kind == "convolution":
         about["timing"] = TIMINGS.get(filled["source"])
+    sizes: dict[str, Any] = picked(table.sizes)
+    if table.kind == "gemm" and filled["source"] in BY_COLUMNS:
+        sizes["order"] = "columns"
     results = {name: filled[name] for name in table.results.split() if name in filled}
     remarks = {name: filled[name] for name in table.remarks.split() if name in filled}
     made = checked(
         Measurement,
         {
             **about,
-            "shape": checked(SHAPES[table.kind], picked(table.sizes), where),
+            "shape": checked(SHAPES[table.kind], sizes, where),
             "seconds": filled.get(table.seconds),
             "results": results,
             "provenance": {"source": filled.get("source"), **remarks},

@@ -93,14 +93,15 @@ class Links(Record):
         return self.model_copy(update={**dict.fromkeys(kinds, bare), "tree": 1.0})
 
 
-class Products(Record):
-    """Matrix products in tiles (see `hwsim.cost.gemm`).
+class Tiles(Record):
+    """Kernels made of tiles (see `hwsim.cost.gemm`).
 
     `reach` is the share of the datasheet's peak that large tiles reach: above 1 where the clock
     under load is above the stated boost clock. `half` in elements, `setup` in steps of k, `memory`
     a share of the bandwidth, `launch` in seconds. `narrow`: the tile that narrow products get where
     a library is known to take that one, by the most that their narrower side may have. `spread`:
-    standard deviation of ln(measured / predicted) of cases that were not in the fit.
+    standard deviation of ln(measured / predicted) of cases that were not in the fit, by their 80 %
+    quantile; `tail` by their 95 % quantile, None: as the spread.
     """
 
     reach: Positive
@@ -110,9 +111,29 @@ class Products(Record):
     launch: Seconds
     narrow: dict[str, str] = {}
     spread: Positive
+    tail: Positive | None = None
 
 
-class Recurrences(Products):
+class Products(Tiles):
+    """Matrix products.
+
+    `overlap`: how sharply the slower of arithmetic and memory traffic decides (the p of a p-norm;
+    None: it does alone). `strided`: share of the peak that is left where blocks that run at the
+    same time share no rows of a transposed operand (None: all). `narrow16`, ...: seconds over those
+    of the tiles' law where the narrower side is at most that. `batched`: the tiles that a library
+    takes for a batch of products, all if empty, with k cut in multiples of `depth`.
+    """
+
+    overlap: Positive | None = None
+    strided: Positive | None = None
+    narrow16: Positive = 1.0
+    narrow32: Positive = 1.0
+    narrow64: Positive = 1.0
+    batched: tuple[str, ...] = ()
+    depth: Annotated[int, Field(gt=0)] = 8
+
+
+class Recurrences(Tiles):
     """The chain of products of a recurrent layer.
 
     `launch` is what each step waits, `start` what the layer does, in seconds.
@@ -121,7 +142,7 @@ class Recurrences(Products):
     start: Seconds
 
 
-class Convolutions(Products):
+class Convolutions(Tiles):
     """Convolutions; shares of the forward product's rate that the other kernels reach."""
 
     winograd: Positive
@@ -137,6 +158,7 @@ class Streams(Record):
     rows: Positive
     launch: Seconds
     spread: Positive
+    tail: Positive | None = None
 
 
 class Host(Record):
@@ -231,6 +253,7 @@ def nearest(entries: Mapping[str, T], engine: str, dtype: str) -> T | None:
     return next((found for key, found in entries.items() if key.startswith(f"{engine} ")), None)
 
 
+@lru_cache
 def load(name: str = "default") -> Calibration:
     """A shipped calibration: `default`, or the default under the layer of this name.
 

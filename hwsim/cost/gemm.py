@@ -7,6 +7,8 @@ products slow (NVIDIA, Matrix Multiplication Background, DU-09799).
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -17,13 +19,14 @@ SIDES = ((256, 128), (128, 128), (128, 64), (64, 64), (128, 32), (64, 32), (32, 
 TILES = tuple(dict.fromkeys(tile for a, b in SIDES for tile in ((a, b), (b, a))))
 SPLITS = (1, 2, 3, 4, 6, 8, 12, 16, 32)
 DEPTH = 8  # k is cut in multiples of this
+BLOCK = 128  # side of the tiles that large products are cut into,
+RESIDENT = 2  # of which so many share a processor
 SHALLOWEST = 64  # and a part of a split one is no shorter
 NARROW = (16, 32, 64)  # bounds of the classes of a product's narrower side
 TABLED = 1 << 14  # products whose time is remembered
 
 _TM, _TN = (np.array(side, dtype=float)[:, None] for side in zip(*TILES, strict=True))
 _SPLIT = np.array(SPLITS, dtype=float)
-_REUSE = _TM * _TN / (_TM + _TN)
 
 
 class Tiled(NamedTuple):
@@ -33,6 +36,12 @@ class Tiled(NamedTuple):
     of it, `setup` a block's start and end in steps of k, `memory` bytes/s, `processors` blocks at
     a time, `launch` seconds around the work. `narrow` has one of `TILES` (by number) for each class
     of narrow products where a library is known to take that one, unsplit; -1: the fastest.
+
+    `overlap`: how sharply the slower of arithmetic (c) and memory (m) decides, as
+    (c^overlap + m^overlap)^(1 / overlap). `strided`: share of the peak that is left where blocks
+    share no rows of a transposed operand. `shares`: seconds of products in the classes `NARROW`,
+    over those of the tiles' law. `batched`: the tiles (by number) that a library takes for
+    `batch` > 1, all if empty, with k cut in multiples of `depth` there.
     """
 
     peak: float
@@ -42,6 +51,11 @@ class Tiled(NamedTuple):
     processors: float
     launch: float = 0.0
     narrow: tuple[int, ...] = (-1, -1, -1, -1)
+    overlap: float = math.inf
+    strided: float = math.inf
+    shares: tuple[float, ...] = (1.0, 1.0, 1.0)
+    batched: tuple[int, ...] = ()
+    depth: int = DEPTH
 
 
 class Parts(NamedTuple):
@@ -52,11 +66,19 @@ class Parts(NamedTuple):
 
 
 def product_parts(
-    batch: float, m: float, n: float, k: float, size: float, traffic: float, tiled: Tiled
+    batch: float,
+    m: float,
+    n: float,
+    k: float,
+    size: float,
+    traffic: float,
+    tiled: Tiled,
+    transposed: Any = False,
 ) -> Parts:
     """Seconds of `batch` products (m, k) x (k, n) of `size` bytes an element.
 
-    `traffic` is the time of the compulsory bytes. For a tile (a, b) and a split s of k
+    `traffic` is the time of the compulsory bytes, `transposed` whether the second operand is
+    stored (n, k), as a layer's weights are. For a tile (a, b) and a split s of k
 
         blocks = batch s ceil(m / a) ceil(n / b)
         t = ceil(blocks / processors) 2 a b (k / s + setup) / (peak / processors x u)
@@ -71,9 +93,9 @@ def product_parts(
     >>> product_parts(1, 33, 64, 1000, 4, 1e-6, one).compute
     8.192e-06
     """
-    if all(np.ndim(value) == 0 for value in (batch, m, n, k, traffic, *tiled[:6])):
-        return _one(batch, m, n, k, size, traffic, tiled)
-    return _parts(batch, m, n, k, size, traffic, tiled)
+    if all(np.ndim(value) == 0 for value in (batch, m, n, k, traffic, transposed, *tiled[:6])):
+        return _one(batch, m, n, k, size, traffic, tiled, transposed)
+    return _parts(batch, m, n, k, size, traffic, tiled, transposed)
 
 
 @lru_cache(maxsize=TABLED)
@@ -82,28 +104,67 @@ def _one(*arguments: Any) -> Parts:
     return Parts(float(np.ravel(compute)[0]), float(np.ravel(memory)[0]))
 
 
-def _parts(batch: Any, m: Any, n: Any, k: Any, size: float, traffic: Any, tiled: Tiled) -> Parts:
-    values = (batch, np.maximum(m, n), np.minimum(m, n), k, traffic, *tiled[:5])
-    columns = np.broadcast_arrays(*(np.atleast_1d(np.asarray(value, float)) for value in values))
-    narrow = columns[2]
-    b, m, n, k, traffic, peak, half, setup, bandwidth, processors = (
-        column[:, None, None] for column in columns
-    )
-    steps = np.ceil(k / _SPLIT / DEPTH) * DEPTH
-    blocks = b * np.ceil(m / _TM) * np.ceil(n / _TN) * _SPLIT
-    rate = peak / processors * _REUSE / (_REUSE + half)
+def _parts(
+    batch: Any, m: Any, n: Any, k: Any, size: float, traffic: Any, tiled: Tiled, transposed: Any
+) -> Parts:
+    values = (batch, m, n, k, traffic, transposed, *tiled[:5])
+    columns = np.array(np.broadcast_arrays(*(np.atleast_1d(value) for value in values)), float)
+    found = np.empty((2, columns.shape[1]))
+    many = (columns[0] > 1) & bool(tiled.batched)
+    for some, tiles, depth in (
+        (~many, range(len(TILES)), DEPTH),
+        (many, tiled.batched, tiled.depth),
+    ):
+        if some.any():
+            found[:, some] = _fastest(columns[:, some], size, tiled, tiles, depth)
+    return Parts(*found)
+
+
+def _fastest(columns: Any, size: float, tiled: Tiled, tiles: Sequence[int], depth: int) -> Any:
+    """Seconds of arithmetic and of memory traffic with the best of these tiles."""
+    narrow = np.minimum(columns[1], columns[2])
+    b, m, n, k, traffic, transposed, peak, half, setup, bandwidth, processors = columns[
+        ..., None, None
+    ]
+    tm, tn = _TM[list(tiles)], _TN[list(tiles)]
+    reuse = tm * tn / (tm + tn)
+    steps = np.ceil(k / _SPLIT / depth) * depth
+    blocks = b * np.ceil(m / tm) * np.ceil(n / tn) * _SPLIT
+    rate = peak / processors * reuse / (reuse + half)
     with np.errstate(divide="ignore", invalid="ignore"):
-        compute = np.ceil(blocks / processors) * 2 * _TM * _TN * (steps + setup) / rate
+        compute = np.ceil(blocks / processors) * 2 * tm * tn * (steps + setup) / rate
         partial = np.where(_SPLIT > 1, b * m * n * size * (_SPLIT + 1) / bandwidth, 0.0)
     memory = np.broadcast_to(traffic + partial, compute.shape)
+    if tiled.strided < math.inf:
+        again = transposed * _read_again(b, m, n, processors)
+        memory = np.maximum(memory, again * 2 * BLOCK**2 * k / (peak * tiled.strided))
+    # The slower one decides, and the more so the less of the other one is hidden behind it.
+    slower = np.maximum(compute, memory)
+    visible = (1 + (np.minimum(compute, memory) / slower) ** tiled.overlap) ** (1 / tiled.overlap)
     possible = (_SPLIT == 1) | (k / _SPLIT >= SHALLOWEST)
-    seconds = np.where(possible, np.maximum(compute, memory), np.inf)
-    rows, count = np.arange(len(narrow)), len(SPLITS)
-    chosen = np.asarray(tiled.narrow)[np.searchsorted(NARROW, narrow)]
-    best = np.where(chosen < 0, seconds.reshape(len(rows), -1).argmin(1), chosen * count)
-    flat = (rows, best)
-    found: Any = [part.reshape(len(rows), -1)[flat] for part in (compute, memory)]
-    return Parts(*found)
+    seconds = np.where(possible, slower * visible, np.inf).reshape(len(narrow), -1)
+    of = np.searchsorted(NARROW, narrow)
+    best = seconds.argmin(1)
+    if len(tiles) == len(TILES):
+        chosen = np.asarray(tiled.narrow)[of]
+        best = np.where(chosen < 0, best, chosen * len(SPLITS))
+    flat = (np.arange(len(narrow)), best)
+    factor = visible.reshape(len(narrow), -1)[flat] * np.array([*tiled.shares, 1.0])[of]
+    return [part.reshape(len(narrow), -1)[flat] * factor for part in (compute, memory)]
+
+
+def _read_again(b: Any, m: Any, n: Any, processors: Any) -> Any:
+    """Tiles' rows of both operands that come from memory more than once, in tiles.
+
+    Blocks that run at the same time are next to one another along n, and share what they read; the
+    next ones read it anew. With N x M tiles, R of them at once, a = min(N, R) along n and
+    c = max(R / N, 1) across: N M (a + c) / (a c) - N - M.
+    """
+    across, along = np.ceil(m / BLOCK), np.ceil(n / BLOCK)
+    at_once = RESIDENT * processors
+    a = np.minimum(along, at_once)
+    c = np.minimum(across, np.maximum(at_once / along, 1.0))
+    return b * np.maximum(along * across * (a + c) / (a * c) - along - across, 0.0)
 
 
 def tile_name(number: int) -> str:

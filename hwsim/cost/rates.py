@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from typing import Literal, NamedTuple
 
@@ -59,6 +60,7 @@ class Rates(NamedTuple):
     host: Hosting | None = None
     eager: Eager = Eager()
     spreads: Spreads = Spreads()
+    tails: Spreads = Spreads()  # as wide as the 95 % interval is
 
 
 def rates(
@@ -98,6 +100,7 @@ def rates(
         dispatch=device.launch.dispatch,
         on_vector=on_vector,
         spreads=Spreads(*(4 * [calibration.spread])),
+        tails=Spreads(*(4 * [calibration.spread])),
     )
     if calibration.host is not None:
         return _eager(
@@ -136,11 +139,19 @@ def _streams(found: Rates, calibration: Calibration, timing: Timing) -> Rates:
     if fitted is None:
         return found
     bandwidth = found.memory / calibration.memory
-    return found._replace(
+    reached = found._replace(
         memory=bandwidth * fitted.memory,
         rows=bandwidth * fitted.rows,
         launch=fitted.launch * found.launch / FITTED_AT if timing == "call" else found.launch,
-        spreads=found.spreads._replace(streams=fitted.spread),
+    )
+    return _spread(reached, "streams", fitted)
+
+
+def _spread(found: Rates, kind: str, fitted: calibrations.Tiles | calibrations.Streams) -> Rates:
+    """With how far off this kind of kernels may be."""
+    return found._replace(
+        spreads=found.spreads._replace(**{kind: fitted.spread}),
+        tails=found.tails._replace(**{kind: fitted.tail or fitted.spread}),
     )
 
 
@@ -162,7 +173,7 @@ def _tiled(
     calls = calibration.call if timing == "call" else {}
     slower = device.launch.kernel / FITTED_AT
 
-    def tiles(fitted: calibrations.Products, launch: float, like: Collection[str]) -> Tiled:
+    def tiles(fitted: calibrations.Tiles, launch: float, like: Collection[str]) -> Tiled:
         numbers = tuple(tile_number(fitted.narrow.get(side, "")) for side in CLASSES)
         known = f"{engine} {dtype}" in like
         rate = peak if known or engine == "matrix" or single is None else min(peak, single)
@@ -172,27 +183,36 @@ def _tiled(
     timed = nearest(calibration.products, engine, dtype)
     chain = nearest(calibration.recurrences, engine, dtype)
     sliding = nearest(calibration.convolutions, engine, dtype)
-    spreads = found.spreads
     if timed:
         same = timed.get(timing)
         product = same or next(iter(timed.values()))
         launch = same.launch if same else calls.get("products", FITTED_AT)
-        found = found._replace(products=tiles(product, launch, calibration.products))
-        spreads = spreads._replace(products=product.spread)
+        plain = tiles(product, launch, calibration.products)
+        found = _spread(found._replace(products=_chosen(plain, product)), "products", product)
     if chain:
         tiled = tiles(chain, chain.launch, calibration.recurrences)
         made = Chaining(tiled, chain.start * slower)
-        found = found._replace(chains=made)
-        spreads = spreads._replace(chains=chain.spread)
+        found = _spread(found._replace(chains=made), "chains", chain)
     if sliding:
         alike = sliding.get(timing)
         best = alike or next(iter(sliding.values()))
         launch = alike.launch if alike else calls.get("convolutions", FITTED_AT)
         tiled = tiles(best, launch, calibration.convolutions)
         made_of = Convolving(tiled, best.winograd, best.data, best.weights)
-        found = found._replace(convolutions=made_of)
-        spreads = spreads._replace(convolutions=best.spread)
-    return found._replace(spreads=spreads)
+        found = _spread(found._replace(convolutions=made_of), "convolutions", best)
+    return found
+
+
+def _chosen(tiled: Tiled, fitted: calibrations.Products) -> Tiled:
+    """With what is known of products alone."""
+    numbers = [tile_number(name) for name in fitted.batched]
+    return tiled._replace(
+        overlap=fitted.overlap or math.inf,
+        strided=fitted.strided or math.inf,
+        shares=(fitted.narrow16, fitted.narrow32, fitted.narrow64),
+        batched=tuple(number for number in numbers if number >= 0),
+        depth=fitted.depth,
+    )
 
 
 def has_tiles(device: Device) -> bool:

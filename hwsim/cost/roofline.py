@@ -143,7 +143,7 @@ def _traffic(kernel: Kernel, size: float, rates: Rates) -> float:
 
 def _product(kernel: Kernel, size: float, memory: float, tiled: Tiled) -> Parts:
     batch, m, n, k = kernel.shape or (1, 1, 1, 1)
-    return product_parts(batch, m, n, k, size, memory, tiled)
+    return product_parts(batch, m, n, k, size, memory, tiled, kernel.transposed)
 
 
 def spread_of(kernel: Kernel, rates: Rates) -> float:

@@ -69,7 +69,7 @@ class LSTM(Op):
         rows, width = self.steps * self.batch, GATES * self.hidden
         units = self.batch * self.hidden
         return [
-            gemm(f"{name}.input.forward", rows, width, self.inputs),
+            gemm(f"{name}.input.forward", rows, width, self.inputs, transposed=True),
             self._chain(f"{name}.step.forward", width, self.hidden, self.steps),
             # Both products and the cell in; state, cell and (for the backward pass) gates out.
             Kernel(
@@ -143,7 +143,7 @@ class RHN(Op):
     def forward(self) -> tuple[Kernel, ...]:
         rows = self.steps * self.batch
         return (
-            gemm(f"{self.name}.input.forward", rows, 2 * self.hidden, self.inputs),
+            gemm(f"{self.name}.input.forward", rows, 2 * self.hidden, self.inputs, transposed=True),
             self._chain("step.forward", 2 * self.hidden, self.hidden),
             # Product and state in, state and gates out; the input's product at the first only.
             self._pointwise("cell.forward", RHN_FLOPS, 6 + 2 / self.depth),

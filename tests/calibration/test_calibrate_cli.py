@@ -75,3 +75,30 @@ def test_a_shipped_calibration_is_shown():
     done = ran("show", "volta")
     assert json.loads(done.stdout)["name"] == "volta"
     assert "default" in str(ran("show", "volat").exception)
+
+
+def test_what_can_not_be_right_is_left_out_and_said(table, tmp_path):
+    fast = "lab,p4,fp32,vector,1,4096,4096,4096,0,0,kernel,0.001"  # 137 TFLOP/s
+    twice = [f"lab,p4,fp32,vector,1,640,640,640,0,0,kernel,{t}" for t in (0.001, 0.004)]
+    table.write_text("\n".join([HEADER, *ROWS, fast, *twice]) + "\n")
+    done = ran("fit", table, "--device", "p4", "--out", tmp_path / "fitted")
+    warnings = [line for line in done.stderr.splitlines() if line.startswith("warning")]
+    assert len(warnings) == 3
+    assert f"{table}: row {len(ROWS)}: p4" in warnings[0]
+    assert "times as fast as the datasheet allows" in warnings[0]
+    assert all("4 times apart" in warning for warning in warnings[1:])
+    assert "fitting 6 cases" in done.stderr
+
+
+def test_few_cases_of_an_entry_are_drawn_to_its_kin_and_said(table, tmp_path):
+    done = ran("fit", table, "--device", "p4", "--out", tmp_path / "fitted")
+    assert "products vector fp32 kernel: 6 cases are too few" in done.stderr
+    layer = Layer.model_validate_json((tmp_path / "fitted" / "p4.json").read_text())
+    assert "drawn to p4" in layer.sources["products.vector fp32.kernel"]
+
+
+def test_two_cases_are_no_fit(table, tmp_path):
+    table.write_text("\n".join([HEADER, *ROWS[:2]]) + "\n")
+    done = ran("fit", table, "--out", tmp_path / "fitted")
+    assert isinstance(done.exception, InputError)
+    assert "found 2 usable" in str(done.exception)

@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 
-from calibration.fit_kernels import Fit, Key, fit, groups, held_out, key_of, spread_of
-from calibration.layers import calibrations, fit_all, mean, provider
+from calibration.borrow import borrowed, mean
+from calibration.fit_kernels import Fit, Group, Key, fit, groups, held_out, key_of
+from calibration.layers import calibrations, fit_all, provider
 from calibration.measurement import Measurement, Provenance
-from calibration.predict import Predictor
+from calibration.predict import Predictor, Skipped
 from calibration.refit import predictor
 from calibration.shapes import Collective, Gemm, Pointwise
-from hwsim.cost.calibration import load
+from calibration.spreads import spread_of, tail_of
+from hwsim.cost.calibration import load, load_for
 from hwsim.hardware import catalog
 
 TRUTH = {"reach": 0.8, "half": 12.0, "setup": 30.0, "memory": 0.6, "launch": 2e-5}
@@ -75,6 +77,59 @@ def test_eight_in_ten_residuals_are_within_the_spread():
     assert spread_of(residuals[:3]) == 0.45
 
 
+def test_ninety_five_in_a_hundred_residuals_are_within_the_tail():
+    heavy = np.random.default_rng(1).standard_t(2, 4000)
+    assert np.mean(np.abs(heavy) < 1.96 * tail_of(heavy)) == pytest.approx(0.95, abs=0.002)
+    assert tail_of(heavy) > 1.3 * spread_of(heavy)
+    assert tail_of(heavy[:39]) is None
+
+
+def test_tiles_of_batches_come_back():
+    truth = Fit(TRUTH, {}, batched=("128x128",), depth=64)
+    cases = [
+        product(m, n, k).model_copy(update={"shape": Gemm(batch=batch, m=m, n=n, k=k)})
+        for batch in (40, 500)
+        for m, n in ((96, 96), (128, 200), (512, 512), (700, 64))
+        for k in (64, 96, 160, 512)
+    ]
+    ((_, group),) = groups(cases).items()
+    times = np.exp(group.residuals(truth))
+    group = Group(
+        group.key,
+        [c.model_copy(update={"seconds": float(t)}) for c, t in zip(cases, times, strict=True)],
+    )
+    found = fit(group)
+    assert found.depth == truth.depth
+    # Tiles that are never the fastest may come along.
+    assert {"128x128"} <= set(found.batched) <= {"128x128", "128x64", "128x32"}
+    assert np.median(np.abs(group.residuals(found))) < 0.03
+
+
+def test_few_cases_are_drawn_to_their_kin():
+    kin = [*made("titanx-pascal", 1.5), *made("gtx1080ti", 1.5)]
+    one = product(4096, 3000, 2560, "p4", 0.02)
+    fitted = fit_all([*kin, one], spreads=False)
+    own, other = fitted["p4", KEY], fitted["gtx1080ti", KEY]
+    assert own.kin.name == "pascal"
+    assert own.fit.values["launch"] == pytest.approx(other.fit.values["launch"], rel=0.3)
+    assert abs(own.group.residuals(own.fit)[0]) < 0.5 * abs(own.group.residuals(own.kin.fit)[0])
+    alone = fit_all([one], spreads=False, kin=load_for)["p4", KEY]
+    assert alone.kin.name == "p4"
+
+
+def test_the_next_device_is_less_certain_than_those_that_are_known():
+    fitted = fit_all(made() + made("titanx-pascal", 1.5) + made("gtx1080ti"), spreads=False)
+    few = borrowed(list(fitted.values())[:2])
+    assert few is not None
+    off = [one.group.residuals(other.fit) for one, other in pairs(list(fitted.values())[:2])]
+    assert few.inner == pytest.approx(1.125 * spread_of(np.concatenate(off)), rel=1e-6)
+    assert borrowed(list(fitted.values())[:1]) is None
+
+
+def pairs(two):
+    return [(two[0], two[1]), (two[1], two[0])]
+
+
 def test_no_entry_for_what_nothing_is_fitted_to():
     blank = product(1, 1, 1).model_copy(update={"seconds": None})
     ring = product(1, 1, 1).model_copy(
@@ -121,6 +176,21 @@ def test_a_case_does_not_change_its_own_prediction(split):
         predictor([*first, *others], split) for first in (cases[: len(SIZES)], spoiled)
     )
     assert known(cases[0]).seconds == changed(spoiled[0]).seconds
+
+
+def test_an_anchor_is_seen_and_not_predicted():
+    cases = made() + made("titanx-pascal", 1.5)
+    blind, anchored = (predictor(cases, "device", anchor) for anchor in (0, 1))
+    mine = cases[: len(SIZES)]
+    answers = [anchored(case) for case in mine]
+    (skipped,) = [number for number, one in enumerate(answers) if isinstance(one, Skipped)]
+    assert (mine[skipped].shape.m, mine[skipped].shape.n) == (4096, 3000)
+    rest = [case for number, case in enumerate(mine) if number != skipped]
+    far, near = (
+        np.median([abs(np.log(predict(case).seconds / case.seconds)) for case in rest])
+        for predict in (blind, anchored)
+    )
+    assert near < 0.7 * far
 
 
 def test_without_a_split_the_shipped_calibrations_predict():

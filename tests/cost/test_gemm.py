@@ -48,6 +48,46 @@ def test_a_known_tile_is_taken_unsplit():
     assert seconds(1760, 64, 1760, fixed) == seconds(1760, 64, 1760)
 
 
+def test_batches_get_the_tiles_of_their_library_alone():
+    # 64 x 64 x 65 in tiles of 128 x 128 is computed as 128 x 128 x 128: eight times 64^3.
+    one = Tiled(peak=1e12, half=0.0, setup=0.0, memory=1e12, processors=1.0)
+    fixed = one._replace(batched=(tile_number("128x128"),), depth=128)
+    assert seconds(64, 64, 65, fixed, batch=2) == pytest.approx(2 * 2 * 128**3 / 1e12)
+    assert seconds(64, 64, 65, fixed) == seconds(64, 64, 65, one)
+
+
+def test_blocks_that_share_no_rows_are_slower_by_the_share():
+    strided = AT._replace(half=0.0, setup=0.0, strided=0.25)
+    args = (1, 4096, 65536, 4096, 4, 0.0, strided)
+    plain, transposed = (max(product_parts(*args, flag)) for flag in (False, True))
+    assert transposed == pytest.approx(4 * plain, rel=0.05)
+    # Along 32 tiles 160 blocks are in five rows of them, which share what they read.
+    square = (1, 65536, 4096, 4096, 4, 0.0, strided)
+    assert max(product_parts(*square, True)) < 1.1 * max(product_parts(*square, False))
+    # A single row of tiles reads nothing twice.
+    flat = (1, 128, 65536, 4096, 4, 0.0, strided)
+    assert product_parts(*flat, True) == product_parts(*flat, False)
+
+
+@given(st.floats(1.0, 50.0))
+@settings(deadline=None, max_examples=20)
+def test_what_is_not_hidden_adds_up(overlap):
+    def at(p):
+        return max(product_parts(1, 512, 512, 512, 4, 2e-5, AT._replace(overlap=p)))
+
+    compute, memory = product_parts(1, 512, 512, 512, 4, 2e-5, AT)
+    assert max(compute, memory) <= at(overlap) * (1 + 1e-12)
+    assert at(overlap) <= at(1.0) * (1 + 1e-12)
+    assert at(1.0) <= compute + memory
+    assert at(1.0) > 1.2 * max(compute, memory)
+
+
+def test_a_class_of_narrow_products_has_its_share():
+    shared = AT._replace(shares=(1.0, 0.5, 1.0))
+    assert seconds(1024, 32, 512, shared) == pytest.approx(seconds(1024, 32, 512) / 2)
+    assert seconds(1024, 33, 512, shared) == seconds(1024, 33, 512)
+
+
 @given(sizes, sizes, sizes)
 @settings(deadline=None, max_examples=40)
 def test_transposing_changes_nothing(m, n, k):

@@ -48,7 +48,8 @@ class Kernel:
     weights. ``sequential`` repeats each need the result of the one before. ``weights`` are those
     of the elements that come back in every repeat (a recurrent matrix); where several matrices
     take turns, ``matrices`` of them do, so that weights x matrices elements are live throughout.
-    ``shape`` is (batch, m, n, k) of a matrix product, with flops = 2 batch m n k.
+    ``shape`` is (batch, m, n, k) of a matrix product, with flops = 2 batch m n k; ``transposed``
+    where its second operand is stored (n, k), rows one after the other.
     ``window`` is set for a convolution's, ``reduction`` where rows are read to sum them up first
     (softmax, normalization). ``element_bytes`` is set where an element has not the workload's
     dtype.
@@ -63,6 +64,7 @@ class Kernel:
     weights: float = 0.0
     matrices: int = 1
     shape: tuple[int, int, int, int] | None = None
+    transposed: bool = False
     element_bytes: float | None = None
     window: Window | None = None
     reduction: bool = False
@@ -113,6 +115,7 @@ def gemm(
     sequential: bool = False,
     weights: float = 0.0,
     matrices: int = 1,
+    transposed: bool = False,
 ) -> Kernel:
     """`batch` products (m, k) x (k, n): 2 batch m n k FLOPs, batch (mk + kn + mn) elements.
 
@@ -129,6 +132,7 @@ def gemm(
         weights=weights,
         matrices=matrices,
         shape=(batch, m, n, k),
+        transposed=transposed,
     )
 
 

@@ -38,7 +38,8 @@ class Linear(Op):
         return self.rows * self.inputs
 
     def forward(self) -> tuple[Kernel, ...]:
-        return (gemm(f"{self.name}.forward", self.rows, self.outputs, self.inputs),)
+        sizes = (self.rows, self.outputs, self.inputs)
+        return (gemm(f"{self.name}.forward", *sizes, transposed=True),)
 
     def backward(self) -> tuple[Kernel, ...]:
         kernels = [gemm(f"{self.name}.wgrad", self.outputs, self.inputs, self.rows)]
