@@ -43,6 +43,7 @@ def fit_local(files: Sequence[str], *, borrow: bool) -> None:
         what = f"found what was measured on {measured}, but this is {' or '.join(here)}"
         raise InputError(", ".join(files), what, "measure here, or add --borrow")
     found = local.fit(cases, system, _provenance(files, None))
+    _say_few(found.kernels)
     _show(_rows(found))
     place = userdata.write(catalog.file_form(system), record(found.layer))
     print(f"wrote {place}: try `hwsim estimate --hw local --model charlm-small`", file=sys.stderr)
@@ -56,6 +57,7 @@ def fit_tables(files: Sequence[str], out: Path, device: str) -> None:
     on_hosts = [case for case in chosen if hosted(case)]
     others = [case for case in chosen if not hosted(case)]
     fitted = layers.fit_all(others, kin=load_for)
+    _say_few(fitted)
     linked = fit_links.calibrated(load(), others)
     made = layers.calibrations(fitted) if fitted else (load(), {})
     calibration = layers.provider(made) if fitted else load_for
@@ -134,6 +136,15 @@ def _kernel_rows(fitted: Mapping[Any, Fitted]) -> list[Row]:
         (" ".join((device, key.kind, key.engine, key.timing)), one.residuals, one.fit.free)
         for (device, key), one in fitted.items()
     ]
+
+
+def _say_few(fitted: Mapping[Any, Fitted]) -> None:
+    """Which entries have too few cases of their own, and whose parameters they are drawn to."""
+    for (device, key), one in fitted.items():
+        if one.kin:
+            entry = f"{device} {key.kind} {key.engine} {key.timing}"
+            few = f"{len(one.group.cases)} cases are too few for parameters of its own"
+            print(f"{entry}: {few}: drawn to {one.kin.name}'s", file=sys.stderr)
 
 
 def _code_rows(codes: Mapping[tuple[str, str], EagerFit]) -> list[Row]:

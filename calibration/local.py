@@ -56,7 +56,7 @@ def fit(cases: Sequence[Measurement], system: System, command: str) -> Found:
 
 def _fit_gpu(cases: Sequence[Measurement], system: System, command: str) -> Found:
     """Kernels as those of published tables, and framework code around them."""
-    fitted = layers.fit_all(cases)
+    fitted = layers.fit_all(cases, kin=load_for)
     if not fitted:
         what = "found no product, recurrence, convolution or elementwise kernel"
         raise InputError("measurements", what, "measure them: hwsim calibrate run")

@@ -17,6 +17,7 @@ from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from calibration.measurement import Measurement
+    from calibration.predict import Predict
 
 
 class Split(StrEnum):
@@ -92,14 +93,7 @@ def command(
 
         scatter.check(plot)
     cases = [case for file in files for case in validate.read(file, device)]
-    predictor = None
-    if split is not Split.none:
-        need("scipy", "hwsim validate --split")
-        from calibration import refit
-
-        if not json_:
-            print("fitting", file=sys.stderr)
-        predictor = refit.predictor(cases, split.value, anchor)
+    predictor = _refitted(cases, split, anchor) if split is not Split.none else None
     found = validate.outcomes(_watched(cases), split.value, predictor)
     if predictions is not None:
         validate.write_predictions(predictions, found)
@@ -119,6 +113,14 @@ def command(
             _print(BY[by](suites))
         if worst:
             _print(sheets.worst(suites))
+
+
+def _refitted(cases: Sequence[Measurement], split: Split, anchor: int) -> Predict:
+    need("scipy", "hwsim validate --split")
+    from calibration import refit
+
+    print("fitting", file=sys.stderr)
+    return refit.predictor(cases, split.value, anchor)
 
 
 def _watched(cases: Sequence[Measurement]) -> Iterator[Measurement]:
