@@ -54,8 +54,12 @@ RANGES: dict[Kind, dict[str, Range]] = {
     "products": _TILED,
     "recurrences": {
         **_TILED,
+        # A layer has few sizes: what they can't hold apart stays within what other kernels reach.
+        "half": Range(8.0, 2.0, 40.0),
+        "memory": Range(0.75, 0.6, 1.0),
         "launch": Range(2e-5, 1e-7, 5e-4),
         "start": Range(5e-5, 1e-7, 1e-3),
+        "stall": Range(8e-8, 1e-9, 1e-6),
     },
     "convolutions": {
         **_TILED,
@@ -182,16 +186,21 @@ def groups(cases: Iterable[Measurement]) -> dict[tuple[str, Key], Group]:
 def fit(group: Group) -> Fit:
     """The parameters of a device's entry."""
     ranges = RANGES[group.key.kind]
-    names, narrow = tuple(ranges), dict[str, str]()
     start: Mapping[str, float] = {name: one.start for name, one in ranges.items()}
     best: tuple[float, Fit] | None = None
-    for _ in range(ROUNDS):
-        solved = _solve(group, names, start, narrow)
-        best = min(best or solved, solved, key=lambda s: s[0])
-        picked = _narrow(group, solved[1])
-        if picked == narrow:
-            break
-        narrow, start = picked, solved[1].values
+    tried: list[dict[str, str]] = []
+    seeds = [dict[str, str]()]
+    if group.key.kind == "recurrences":  # solved without tiles, other parameters take their part
+        seeds.append(_narrow(group, Fit(start, {})))
+    for seed in seeds:
+        narrow, values = seed, start
+        for _ in range(ROUNDS):
+            if narrow in tried:
+                break
+            tried.append(narrow)
+            solved = _solve(group, tuple(ranges), values, narrow)
+            best = min(best or solved, solved, key=lambda s: s[0])
+            narrow, values = _narrow(group, solved[1]), solved[1].values
     return best[1] if best is not None else Fit({}, {})
 
 

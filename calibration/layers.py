@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -88,7 +88,8 @@ def calibrations(fitted: Fits) -> tuple[Calibration, dict[str, Layer]]:
     by_architecture: dict[str, dict[Key, list[Fitted]]] = defaultdict(lambda: defaultdict(list))
     by_device: dict[str, dict[Key, Fitted]] = defaultdict(dict)
     for (device, key), one in fitted.items():
-        by_key[key].append(one)
+        # A tile is a library's choice for an architecture: others get none.
+        by_key[key].append(replace(one, fit=replace(one.fit, narrow={})))
         by_architecture[one.group.device.architecture.lower()][key].append(one)
         by_device[device][key] = one
     anywhere = {key: _or(borrowed(members), UNKNOWN) for key, members in by_key.items()}

@@ -59,10 +59,12 @@ class Products(Record):
 class Recurrences(Products):
     """The chain of products of a recurrent layer.
 
-    `launch` is what each step waits, `start` what the layer does, in seconds.
+    `launch` is what each step waits, `start` what the layer does, in seconds; `stall` what every
+    step of k waits for its operands in products whose tile `narrow` names.
     """
 
     start: Seconds
+    stall: Seconds = 0.0
 
 
 class Convolutions(Products):

@@ -80,9 +80,10 @@ def _direct(w: Window, size: float, traffic: Any, rates: Convolving, vector: boo
     if w.way == "forward":
         return product_parts(1, positions, w.filters, depth, size, traffic, rates.tiled)
     if w.way == "dgrad":
-        inputs, deep = w.images * w.height * w.width, w.filters * w.taps
-        tiled = rates.tiled
+        inputs, tiled = w.images * w.height * w.width, rates.tiled
+        deep: Any = w.filters * w.taps
         if not vector:
+            # Their kernels have whole tiles alone, and don't split what they add up.
             deep, tiled = deep / w.stride, tiled._replace(narrow=(WHOLE,) * len(tiled.narrow))
         found = product_parts(1, inputs, w.channels, deep, size, traffic, tiled)
         return found._replace(compute=found.compute / rates.data)

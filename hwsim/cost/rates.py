@@ -20,11 +20,12 @@ CLASSES = (*(str(side) for side in NARROW), "more")
 
 
 class Chaining(NamedTuple):
-    """The products of a recurrence: tiles whose launch is a step's wait, and the seconds that a
-    layer takes to start."""
+    """The products of a recurrence: tiles whose launch is a step's wait, the seconds that a layer
+    takes to start, and those that each step of k stalls in products with a fixed tile."""
 
     tiled: Tiled
     start: float
+    stall: float = 0.0
 
 
 class Spreads(NamedTuple):
@@ -148,7 +149,7 @@ def _tiled(
         spreads = spreads._replace(products=product.spread)
     if chain:
         tiled = tiles(chain, chain.launch, calibration.recurrences)
-        made = Chaining(tiled, chain.start * slower)
+        made = Chaining(tiled, chain.start * slower, chain.stall)
         found = found._replace(chains=made)
         spreads = spreads._replace(chains=chain.spread)
     if sliding:
