@@ -63,8 +63,12 @@ RANGES: dict[Kind, dict[str, Range]] = {
     },
     "recurrences": {
         **_TILED,
+        # A layer has few sizes: what they can't hold apart stays within what other kernels reach.
+        "half": Range(8.0, 2.0, 40.0),
+        "memory": Range(0.75, 0.6, 1.0),
         "launch": Range(2e-5, 1e-7, 5e-4),
         "start": Range(5e-5, 1e-7, 1e-3),
+        "stall": Range(8e-8, 1e-9, 1e-6),
     },
     "convolutions": {
         **_TILED,
@@ -217,13 +221,19 @@ def fit(group: Group, prior: Prior | None = None) -> Fit:
     start = Fit({name: one.start for name, one in ranges.items()}, {})
     usual = Prior(start, dict.fromkeys(ranges, PULL))
     best: tuple[float, Fit] | None = None
-    for _ in range(ROUNDS):
-        solved = _solve(group, start, usual)
-        best = min(best or solved, solved, key=lambda s: s[0])
-        picked = _picked(group, solved[1])
-        if _tiles(picked) == _tiles(start):
-            break
-        start = picked
+    tried: list[tuple[Any, ...]] = []
+    seeds = [start]
+    if group.key.kind == "recurrences":  # solved without tiles, other parameters take their part
+        seeds.append(_picked(group, start))
+    for seed in seeds:
+        found = seed
+        for _ in range(ROUNDS):
+            if _tiles(found) in tried:
+                break
+            tried.append(_tiles(found))
+            solved = _solve(group, found, usual)
+            best = min(best or solved, solved, key=lambda s: s[0])
+            found = _picked(group, solved[1])
     return best[1] if best is not None else start
 
 

@@ -63,7 +63,8 @@ def calibrations(fitted: Fits) -> tuple[Calibration, dict[str, Layer]]:
     by_architecture: dict[str, dict[Key, list[Fitted]]] = defaultdict(lambda: defaultdict(list))
     by_device: dict[str, dict[Key, Fitted]] = defaultdict(dict)
     for (device, key), one in fitted.items():
-        by_key[key].append(one)
+        # A tile is a library's choice for an architecture: others get none.
+        by_key[key].append(replace(one, fit=replace(one.fit, narrow={})))
         by_architecture[_architecture(one)][key].append(one)
         by_device[device][key] = one
     anywhere: dict[Key, Entry] = {

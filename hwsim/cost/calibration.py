@@ -136,10 +136,12 @@ class Products(Tiles):
 class Recurrences(Tiles):
     """The chain of products of a recurrent layer.
 
-    `launch` is what each step waits, `start` what the layer does, in seconds.
+    `launch` is what each step waits, `start` what the layer does, in seconds; `stall` what every
+    step of k waits for its operands in products whose tile `narrow` names.
     """
 
     start: Seconds
+    stall: Seconds = 0.0
 
 
 class Convolutions(Tiles):

@@ -22,11 +22,12 @@ CLASSES = (*(str(side) for side in NARROW), "more")
 
 
 class Chaining(NamedTuple):
-    """The products of a recurrence: tiles whose launch is a step's wait, and the seconds that a
-    layer takes to start."""
+    """The products of a recurrence: tiles whose launch is a step's wait, the seconds that a layer
+    takes to start, and those that each step of k stalls in products with a fixed tile."""
 
     tiled: Tiled
     start: float
+    stall: float = 0.0
 
 
 class Spreads(NamedTuple):
@@ -191,7 +192,7 @@ def _tiled(
         found = _spread(found._replace(products=_chosen(plain, product)), "products", product)
     if chain:
         tiled = tiles(chain, chain.launch, calibration.recurrences)
-        made = Chaining(tiled, chain.start * slower)
+        made = Chaining(tiled, chain.start * slower, chain.stall)
         found = _spread(found._replace(chains=made), "chains", chain)
     if sliding:
         alike = sliding.get(timing)

@@ -13,7 +13,7 @@ from hwsim.cost.convolution import convolution_parts
 from hwsim.cost.gemm import Parts, Tiled, product_parts
 from hwsim.cost.host import host_parts
 from hwsim.cost.rates import Rates
-from hwsim.cost.recurrent import traffic_seconds
+from hwsim.cost.recurrent import chain_parts, traffic_seconds
 from hwsim.graph.dtypes import BYTES, Dtype
 from hwsim.graph.ops import Kernel
 
@@ -108,7 +108,8 @@ def kernel_work(kernel: Kernel, rates: Rates, dtype: Dtype) -> Work:
         near = rates.chains
         reached = rates._replace(memory=near.tiled.memory)
         memory = _traffic(kernel, size, reached)
-        work, launch = _product(kernel, size, memory, near.tiled), near.tiled.launch
+        work = chain_parts(kernel.shape or (1, 1, 1, 1), size, memory, near.tiled, near.stall)
+        launch = near.tiled.launch
     elif kind == "convolutions" and rates.convolutions is not None and kernel.window is not None:
         sliding = rates.convolutions
         memory = kernel.elements * size / sliding.tiled.memory

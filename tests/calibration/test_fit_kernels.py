@@ -1,5 +1,7 @@
 """Fits to made-up times: parameters come back, what is left out is not seen, strangers are."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from calibration.layers import calibrations, fit_all, provider
 from calibration.measurement import Measurement, Provenance
 from calibration.predict import Predictor, Skipped
 from calibration.refit import predictor
-from calibration.shapes import Collective, Gemm, Pointwise
+from calibration.shapes import Collective, Gemm, Pointwise, Recurrent
 from calibration.spreads import spread_of, tail_of
 from hwsim.cost.calibration import load, load_for
 from hwsim.hardware import catalog
@@ -160,6 +162,39 @@ def test_a_tile_that_half_do_not_have_is_not_in_the_mean():
     some, none = Fit(TRUTH, {"32": "128x128"}), Fit(TRUTH, {})
     assert mean([some, some, none]).narrow == {"32": "128x128"}
     assert mean([some, none]).narrow == {}
+
+
+def test_a_tile_stays_with_its_architecture():
+    tiled = {
+        name: replace(one, fit=replace(one.fit, narrow={"32": "128x128"}))
+        for name, one in fit_all(made(), spreads=False).items()
+    }
+    default, layers = calibrations(tiled)
+    assert layers["volta"].products["vector fp32"]["kernel"].narrow == {"32": "128x128"}
+    assert default.products["vector fp32"]["kernel"].narrow == {}
+
+
+def layer(way, hidden, batch):
+    shape = Recurrent(cell="lstm", way=way, hidden=hidden, batch=batch, timesteps=50)
+    return product(1, 1, 1, "p100-pcie-16gb").model_copy(update={"shape": shape})
+
+
+def test_a_chain_that_stalls_is_told_from_a_slow_device():
+    sizes = [(hidden, batch) for hidden in (512, 1024, 1536, 2048) for batch in (16, 32, 64, 128)]
+    cases = [layer(way, *size) for way in ("forward", "backward_data") for size in sizes]
+    ((_, blank),) = groups(cases).items()
+    truth = {"reach": 0.9, "half": 8.0, "setup": 16.0, "memory": 0.75, "launch": 2e-5}
+    stalled = Fit({**truth, "start": 1e-4, "stall": 1e-7}, {"32": "128x32"})
+    times = np.exp(blank.residuals(stalled))
+    measured = [
+        case.model_copy(update={"seconds": float(time)})
+        for case, time in zip(cases, times, strict=True)
+    ]
+    ((_, group),) = groups(measured).items()
+    found = fit(group)
+    assert set(found.narrow) == {"32"}
+    assert found.values["stall"] == pytest.approx(1e-7, rel=0.2)
+    assert np.median(np.abs(group.residuals(found))) < 0.02
 
 
 @pytest.mark.parametrize("split", ["device", "shape", "source"])

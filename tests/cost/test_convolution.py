@@ -49,3 +49,33 @@ def test_weight_gradients_have_no_fused_kernel():
     window = WINDOW._replace(way="wgrad")
     transformed = seconds(window._replace(algorithm="winograd_nonfused"))
     assert seconds(window) == min(transformed, seconds(window._replace(algorithm="direct")))
+
+
+def test_fused_blocks_are_patches_of_the_output():
+    # 7 x 7 outputs fill a block of 8 x 16 as 8 x 16 do.
+    fused = WINDOW._replace(algorithm="winograd", images=512)
+    small, whole = (
+        seconds(fused._replace(height=h, width=w, rows=h, columns=w)) for h, w in ((7, 7), (8, 16))
+    )
+    assert small == whole
+
+
+def test_a_gradient_of_few_channels_is_scattered():
+    window = Window("dgrad", 16, 1, 32, 161, 700, 79, 341, 100, 4, square=False)
+    assert seconds(window) < seconds(window._replace(algorithm="direct")) / 2
+    half = max(convolution_parts(window, 2, 0.0, RATES, vector=True))  # has no atomic sums
+    assert half > seconds(window)
+
+
+@pytest.mark.parametrize("way", ["forward", "dgrad", "wgrad"])
+def test_tensor_cores_pad_channels(way):
+    window = WINDOW._replace(way=way, stride=4, rows=14, columns=14)
+    few, slice_ = (seconds(window._replace(channels=c), vector=False) for c in (1, 32))
+    assert few == slice_ < seconds(window._replace(channels=129), vector=False)
+
+
+def test_a_stride_leaves_vector_units_no_less_to_do_for_the_gradient():
+    dense = WINDOW._replace(way="dgrad", algorithm="direct")
+    strided = dense._replace(stride=4, rows=14, columns=14)
+    assert seconds(strided) == seconds(dense)
+    assert seconds(strided, vector=False) < seconds(dense, vector=False)

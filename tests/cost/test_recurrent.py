@@ -1,12 +1,13 @@
-"""Memory time of a recurrence: kept in the cache, or fetched anew at every step."""
+"""A step of a recurrence: its matrix kept in the cache or fetched anew, its product stalling."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hwsim.cost.gemm import Tiled, product_parts, tile_number
 from hwsim.cost.rates import Rates
-from hwsim.cost.recurrent import traffic_seconds
+from hwsim.cost.recurrent import chain_parts, traffic_seconds
 
 RATES = Rates(1e12, 1e12, memory=100.0, cache=400.0, resident=50.0, launch=0, chain=0, dispatch=0)
 sizes = st.floats(1.0, 1e6)
@@ -59,3 +60,25 @@ def test_rates_may_be_arrays_too():
     assert traffic_seconds(50.0, 40.0, 10, over).tolist() == pytest.approx(
         [traffic_seconds(50.0, 40.0, 10, RATES), traffic_seconds(50.0, 40.0, 10, RATES) / 2]
     )
+
+
+def test_only_products_with_a_fixed_tile_stall():
+    free = Tiled(10e12, 8.0, 16.0, 400e9, processors=56.0)
+    fixed = free._replace(narrow=(-1, tile_number("128x32"), -1, -1))
+    n, k, stall = 4096, 1024, 1e-7
+    for batch, wait in ((16, 0.0), (32, k * stall), (64, 0.0)):
+        shape = (1, batch, n, k)
+        found, plain = (
+            chain_parts(shape, 4, 0.0, fixed, stall),
+            product_parts(*shape, 4, 0.0, fixed),
+        )
+        assert found.compute == pytest.approx(plain.compute + wait)
+        assert chain_parts(shape, 4, 0.0, free, stall) == product_parts(*shape, 4, 0.0, free)
+
+
+def test_stalls_are_those_of_each_case_of_many():
+    fixed = Tiled(10e12, 8.0, 16.0, 400e9, 56.0, narrow=(-1, tile_number("128x32"), -1, -1))
+    batches = np.array([16.0, 32.0, 64.0])
+    many = chain_parts((1, batches, 4096, 1024), 4, 0.0, fixed, 1e-7)
+    each = [chain_parts((1, batch, 4096, 1024), 4, 0.0, fixed, 1e-7).compute for batch in batches]
+    assert many.compute == pytest.approx(each)
