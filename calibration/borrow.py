@@ -50,24 +50,23 @@ Between = Mapping[tuple[str, str], float]
 
 
 def mean(fits: Sequence[Fit], toward: Sequence[Fit] = ()) -> Fit:
-    """The geometric mean of parameters over the fits that tell them; tiles if at least half have
-    them. `toward` counts as further fits, but has no say in the tiles.
+    """The geometric mean of parameters; tiles if at least half have them. `toward` counts as
+    further fits, but has no say in the tiles.
 
     >>> mean([Fit({"half": 2.0}, {}), Fit({"half": 8.0}, {})]).values
     {'half': 4.0}
     """
-    values = {}
-    for name in fits[0].values:
-        told = [one.values[name] for one in fits if name not in one.free]
-        logs = [math.log(value) for value in told or [one.values[name] for one in fits]]
-        logs += [math.log(one.values[name]) for one in toward]
-        values[name] = round(math.exp(sum(logs) / len(logs)), 12)
+    values = {
+        name: math.exp(np.mean([math.log(one.values[name]) for one in (*fits, *toward)]))
+        for name in fits[0].values
+    }
     counts = Counter(item for one in fits for item in one.narrow.items())
     narrow = {side: tile for (side, tile), n in counts.items() if 2 * n > len(fits)}
     tiles = Counter(tile for one in fits for tile in one.batched)
     batched = tuple(tile for tile, n in tiles.items() if 2 * n >= len(fits))
     depth = sorted(one.depth for one in fits)[(len(fits) - 1) // 2]
-    return Fit(values, narrow, batched=batched, depth=depth)
+    rounded = {name: round(value, 12) for name, value in values.items()}
+    return Fit(rounded, narrow, batched=batched, depth=depth)
 
 
 def toward(key: Key, everyone: Sequence[Fit]) -> Sequence[Fit]:
