@@ -56,7 +56,7 @@ def fit(
     ] = None,
 ) -> None:
     if advise:
-        from calibration import advice_cli
+        from calibration.advice import command as advice_cli
 
         advice_cli.show(files or (), hw, model, set_ or (), out)
         return
@@ -65,7 +65,7 @@ def fit(
     if not files:
         raise InputError("FILE", "found none", "give measurements: CSV tables or JSON Lines")
     need("scipy", "hwsim calibrate fit")
-    from calibration import fit_command
+    from calibration.fitting import command as fit_command
 
     if out is not None:
         fit_command.fit_tables(files, out, device)

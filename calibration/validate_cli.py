@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from calibration import sheets
 from calibration.extras import need
+from calibration.validation import sheets
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -86,10 +86,10 @@ def command(
         )
     if anchor and split is not Split.device:
         raise InputError("--anchor", f"found it with --split {split}", "write --split device")
-    from calibration import validate
+    from calibration.validation import outcomes as validate
 
     if plot is not None:
-        from calibration import scatter
+        from calibration.validation import scatter
 
         scatter.check(plot)
     cases = [case for file in files for case in validate.read(file, device)]
@@ -117,7 +117,7 @@ def command(
 
 def _refitted(cases: Sequence[Measurement], split: Split, anchor: int) -> Predict:
     need("scipy", "hwsim validate --split")
-    from calibration import refit
+    from calibration.validation import refit
 
     print("fitting", file=sys.stderr)
     return refit.predictor(cases, split.value, anchor)

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from statistics import NormalDist
 from typing import NamedTuple
 
-from calibration.families import family_of
 from calibration.measurement import Case, Measurement
 from calibration.predict.basis import Basis, Provider, dtype_of, finite
+from calibration.predict.families import family_of
 from calibration.predict.kernels import kernels_of
 from calibration.predict.links import collective_seconds
 from calibration.predict.steps import step_parts, workload_parts

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 from functools import lru_cache
 
-from calibration.families import family_of
 from calibration.measurement import Case
+from calibration.predict.families import family_of
 from calibration.shapes import Recurrent
 from hwsim.cost.calibration import Calibration, load
 from hwsim.cost.rates import Rates, rates

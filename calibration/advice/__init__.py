@@ -1,0 +1,1 @@
+"""Which measurements would narrow an estimate most."""

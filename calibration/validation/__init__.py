@@ -1,0 +1,1 @@
+"""Predicted against measured: suites, scores, splits, pictures."""
