@@ -20,8 +20,8 @@ from calibration.fitting.local import Found
 from calibration.fitting.screen import screen
 from calibration.fitting.stack import Floats
 from calibration.measurement import Measurement
+from calibration.predict.basis import hosted
 from calibration.validation import outcomes as validate
-from calibration.validation.hosts import hosted
 from hwsim import userdata
 from hwsim.cost.calibration import Calibration, Layer, Reach, load, load_for
 from hwsim.errors import InputError, SurroundingsError, near
@@ -109,7 +109,8 @@ def _hosts(cases: Sequence[Measurement]) -> dict[str, Layer]:
     made = {}
     for name in sorted({str(case.device) for case in cases}):
         own = [case for case in cases if case.device == name]
-        found = local.fit(own, catalog.load(name), "")
+        system = local.with_processes(catalog.load(name).device, own)
+        found = local.fit(own, system, "")
         _show(_rows(found))
         made[name] = found.layer
     return made

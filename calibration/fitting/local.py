@@ -146,6 +146,16 @@ def describe(cases: Sequence[Measurement]) -> System:
     return _cpu(cases)
 
 
+def with_processes(device: Device, cases: Sequence[Measurement]) -> System:
+    """A CPU with as many processes as summed something over gloo, or alone."""
+    devices = max((case.devices or 1 for case in cases if case.intra_link == GLOO), default=1)
+    if devices == 1:
+        return catalog.single(device)
+    sources = {"node.link": "nominal: what it reaches is fitted"}
+    named = {"name": device.name, "description": device.description, "sources": sources}
+    return System(device=device, node=node_of(devices, GLOO), nodes=1, **named)
+
+
 def machines() -> list[str]:
     """What measurements on this machine say of it: of its CPU, and of its GPU if it has one."""
     import torch
@@ -181,12 +191,7 @@ def _cpu(cases: Sequence[Measurement]) -> System:
             "launch": f"{source}: the smallest operation; a CPU runs what its thread issues",
         },
     )
-    devices = max((case.devices or 1 for case in cases if case.intra_link == GLOO), default=1)
-    if devices == 1:
-        return catalog.single(device)
-    sources = {"node.link": "nominal: what it reaches is fitted"}
-    named = {"name": LOCAL, "description": device.description, "sources": sources}
-    return System(device=device, node=node_of(devices, GLOO), nodes=1, **named)
+    return with_processes(device, cases)
 
 
 def _identity(case: Measurement) -> str:

@@ -111,7 +111,8 @@ def _spread(case: Case, basis: Basis) -> tuple[float, float]:
     under = basis.calibration(basis.device(case.device))
     own = under.eager.get(family_of(case) or "")
     if own is not None:
-        return own.spread, own.spread
+        spread = max(own.spread, under.links.spread) if (case.devices or 1) > 1 else own.spread
+        return spread, spread
     kind = KINDS.get(type(case.shape))
     if isinstance(case.shape, Collective):
         spread = under.links.spread_of(case.shape.bytes)

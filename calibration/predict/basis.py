@@ -10,7 +10,7 @@ from calibration.measurement import Case
 from calibration.predict.families import family_of
 from calibration.shapes import Recurrent
 from hwsim.cost.calibration import Calibration, load
-from hwsim.cost.rates import Rates, rates
+from hwsim.cost.rates import Rates, is_host, rates
 from hwsim.errors import InputError
 from hwsim.graph.dtypes import Dtype
 from hwsim.hardware import catalog
@@ -118,3 +118,16 @@ def _idealized(device: Device) -> Device:
     clock = device.clock.model_copy(update={"sustained": None})
     launch = Launch(kernel=0.0, dispatch=0.0)
     return device.model_copy(update={"clock": clock, "launch": launch})
+
+
+def hosted(case: Case) -> bool:
+    """Whether a case ran on a CPU."""
+    return case.device is not None and _is_host(case.device)
+
+
+@lru_cache
+def _is_host(name: str) -> bool:
+    try:
+        return is_host(catalog.load(name).device)
+    except InputError:
+        return False

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import lru_cache
 
 from calibration.fitting import local
 from calibration.fitting.folds import even_folds
-from calibration.measurement import Case, Measurement
+from calibration.measurement import Measurement
 from calibration.predict import Predict, Prediction, Predictor, Skipped
 from hwsim.cost.calibration import Calibration, load
-from hwsim.cost.rates import is_host
 from hwsim.errors import InputError
 from hwsim.hardware import catalog
 
@@ -31,7 +29,7 @@ def predictor(cases: Sequence[Measurement], split: str) -> Predict:
         by_device[case.device].append(case)
     for name, members in by_device.items():
         folds = even_folds(members)
-        system = catalog.load(str(name))
+        system = local.with_processes(catalog.load(str(name)).device, members)
         fold_of.update(zip(map(id, members), map(int, folds), strict=True))
         for fold in {int(one) for one in folds}:
             rest = [
@@ -53,16 +51,3 @@ def predictor(cases: Sequence[Measurement], split: str) -> Predict:
 
 def _predictor(calibration: Calibration) -> Predictor:
     return Predictor(lambda _: calibration)
-
-
-def hosted(case: Case) -> bool:
-    """Whether a case ran on a CPU."""
-    return case.device is not None and _is_host(case.device)
-
-
-@lru_cache
-def _is_host(name: str) -> bool:
-    try:
-        return is_host(catalog.load(name).device)
-    except InputError:
-        return False

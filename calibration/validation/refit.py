@@ -17,6 +17,7 @@ from calibration.fitting.kernels import FOLDS, Group, fit, groups, key_of
 from calibration.fitting.layers import Provider, calibrations, fit_all, fit_groups, provider
 from calibration.measurement import Measurement
 from calibration.predict import Predict, Prediction, Predictor, Skipped
+from calibration.predict.basis import hosted
 from calibration.shapes import Collective, Gemm, TransformerStep
 from calibration.validation import hosts as refit_host
 from calibration.validation.null import GROUPS
@@ -47,7 +48,7 @@ def predictor(cases: Sequence[Measurement], split: str, anchor: int = 0) -> Pred
 
 def _room(case: Measurement) -> str:
     """By whose parameters a case is predicted."""
-    if refit_host.hosted(case):
+    if hosted(case):
         return "host"
     if isinstance(case.shape, Collective):
         return "links"
