@@ -50,12 +50,13 @@ class EagerFit:
 
     eager: Entry
     residuals: Floats
+    sources: tuple[str, ...] = ()
 
     def told(self) -> str:
         """What it is from and how far off, in a few words."""
         off = np.abs(np.expm1(self.residuals[np.isfinite(self.residuals)]))
         error = f"; held-out median error {np.median(off):.1%}" if len(off) else ""
-        return f"fitted to {len(self.residuals)} cases{error}"
+        return f"fitted to {len(self.residuals)} cases of {', '.join(self.sources)}{error}"
 
 
 def fit_eager(group: Sequence[Timed]) -> EagerFit | None:
@@ -76,7 +77,9 @@ def fit_eager(group: Sequence[Timed]) -> EagerFit | None:
     known = off[np.isfinite(off)]
     spread = float(np.sqrt(np.mean(known**2))) if len(known) else UNKNOWN
     named = dict(zip(RANGES, (float(f"{value:.4g}") for value in _fitted(group)), strict=True))
-    return EagerFit(Entry(**named, spread=float(f"{max(spread, LEAST):.3g}")), off)
+    sources = sorted({one.case.provenance.source for one in group})
+    entry = Entry(**named, spread=float(f"{max(spread, LEAST):.3g}"))
+    return EagerFit(entry, off, tuple(sources))
 
 
 def typical(entries: Sequence[Entry]) -> Entry:

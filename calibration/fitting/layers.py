@@ -31,6 +31,9 @@ from calibration.measurement import Measurement
 from hwsim.cost.calibration import Calibration, Layer, load
 from hwsim.hardware.spec import Device
 
+GENERATIONS = ("maxwell", "pascal", "volta", "turing", "ampere", "ada", "hopper", "blackwell")
+NEAREST = ("recurrences",)  # kinds that an architecture borrows of its nearest
+FARTHER = 1.5  # how much wider than the lender's own
 Entry = tuple[Sequence[Fitted], Fit, Spread]  # whose it is, and what it is
 Provider = Callable[[Device], Calibration]
 
@@ -85,8 +88,10 @@ def calibrations(fitted: Fits) -> tuple[Calibration, dict[str, Layer]]:
         name: {key: _kindred(ones, anywhere[key]) for key, ones in keys.items()}
         for name, keys in by_architecture.items()
     }
+    for name, entries in _neighbors(kindred).items():
+        kindred[name] = {**entries, **kindred.get(name, {})}
     made = {
-        name: _layer(name, f"the mean over the measured devices of {name.capitalize()}", entries)
+        name: _layer(name, _described(name, measured=name in by_architecture), entries)
         for name, entries in kindred.items()
     }
     for name, own in by_device.items():
@@ -101,6 +106,30 @@ def calibrations(fitted: Fits) -> tuple[Calibration, dict[str, Layer]]:
     fields["rows"] = {**linked, **fields["rows"]}
     update = {**fields, "description": whole.description, "sources": {**kept, **whole.sources}}
     return base.model_copy(update=update), made
+
+
+def _neighbors(kindred: Mapping[str, Mapping[Key, Entry]]) -> dict[str, dict[Key, Entry]]:
+    """What architectures that were not measured borrow of the nearest one that was.
+
+    Waits of a recurrence go with a generation's launches and libraries; other kernels are better
+    off with the mean over all.
+    """
+    found: dict[str, dict[Key, Entry]] = defaultdict(dict)
+    keys = {key for entries in kindred.values() for key in entries if key.kind in NEAREST}
+    for place, name in enumerate(GENERATIONS):
+        for key in keys - kindred.get(name, {}).keys():
+            near = [other for other in GENERATIONS if key in kindred.get(other, {})]
+            if near:
+                by_distance = sorted(near, key=lambda other: abs(GENERATIONS.index(other) - place))
+                ones, values, spread = kindred[by_distance[0]][key]
+                found[name][key] = ones, replace(values, narrow={}), spread.widened(FARTHER)
+    return found
+
+
+def _described(architecture: str, *, measured: bool) -> str:
+    if measured:
+        return f"the mean over the measured devices of {architecture.capitalize()}"
+    return f"{architecture.capitalize()} was not measured: as the nearest architecture that was"
 
 
 def _architecture(one: Fitted) -> str:
