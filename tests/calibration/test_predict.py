@@ -241,7 +241,7 @@ def test_full_recomputation_adds_a_forward_pass_a_micro_batch():
         "dtype": "fp16",
     }
     device = catalog.load("a100-sxm-80gb").device
-    reach = rates(device, load_for(device), "fp16")
+    reach = rates(device, load_for(device), "fp16", family="transformer")
     forward = sum(
         kernel_cost(k, reach, "fp16").seconds for k in Transformer(**sizes).graph(2).forward()
     )

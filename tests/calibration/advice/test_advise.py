@@ -101,7 +101,7 @@ def test_a_device_with_a_calibration_of_its_own_has_less_to_gain():
 
 
 def test_the_cases_can_be_predicted_and_stand_for_their_share_of_the_step():
-    small = subject("transformer", "a100-sxm-80gb")
+    small = subject("wordlm", "a100-sxm-80gb")
     found = advise(small)
     graph = small.workload.graph(small.workload.batch)
     calibration = load_for(small.system.device)
