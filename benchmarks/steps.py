@@ -1,8 +1,8 @@
 """Training steps of charlm-small on this CPU, measured over predicted for `cpu-epyc`.
 
 Each width's torch twin takes whole steps (forward, backward, Adam) on one thread, in interleaved
-rounds; the least time of a round counts. Prints one JSON object. The default calibration was not
-fitted to any CPU: what this prints is how far off that is.
+rounds; the least time of a round counts. Prints one JSON object. The calibration was fitted on one
+machine of the kind: what this prints is how far off another one, or this one today, is.
 """
 
 from __future__ import annotations

@@ -266,7 +266,12 @@ def load(name: str = "default") -> Calibration:
 
 
 def load_layer(name: str) -> Layer:
-    """What was fitted to a device or an architecture. Raises InputError for an unknown name."""
+    """What was fitted to a device, an architecture or `local`.
+
+    Raises InputError for an unknown name.
+    """
+    if name == userdata.LOCAL:
+        return records.validate(Layer, userdata.read("calibration"), str(userdata.path()))
     return records.validate(Layer, _tree(name), f"{name}.json")
 
 
@@ -294,7 +299,7 @@ def read_layer(path: str, device: Device, *, borrow: bool = False) -> Layer:
 
 
 def _local(device: Device) -> Layer:
-    layer = records.validate(Layer, userdata.read("calibration"), str(userdata.path()))
+    layer = load_layer(userdata.LOCAL)
     if layer.description != device.description:
         what = f"found one of {layer.description}, but the device is {device.description}"
         instead = f"calibrate the device: {userdata.HOW}"
