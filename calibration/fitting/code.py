@@ -15,7 +15,7 @@ from calibration.measurement import Measurement
 from calibration.predict import Predict, Prediction, Predictor, Skipped
 from calibration.predict.families import family_of
 from calibration.shapes import TransformerStep
-from calibration.validation.null import GROUPS
+from calibration.splits import GROUPS
 from hwsim.cost.calibration import Calibration, Eager, Layer, load_for
 from hwsim.errors import InputError
 from hwsim.hardware import catalog

@@ -25,7 +25,7 @@ from calibration.predict.basis import Basis
 from calibration.predict.links import ALGORITHMS, collective_seconds
 from calibration.predict.systems import system_of
 from calibration.shapes import Collective
-from calibration.validation.null import GROUPS
+from calibration.splits import GROUPS
 from hwsim.cost.calibration import LARGE, Calibration, Links, Reach, load, load_for
 from hwsim.cost.paths import kinds_used
 from hwsim.errors import InputError

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 from calibration.measurement import Measurement
-from calibration.shapes import ModelStep, MoeStep, TransformerStep
+from calibration.splits import GROUPS, SPLITS
 from hwsim.errors import InputError, near
-
-DECODER_SIZES = ("layers", "hidden", "heads", "kv_heads", "ffn", "gated_mlp", "vocab", "experts")
 
 
 class Sample(NamedTuple):
@@ -28,26 +26,6 @@ class Sample(NamedTuple):
     @property
     def log_efficiency(self) -> float:
         return math.log(self.roofline / (self.measurement.seconds or math.nan))
-
-
-def model_of(case: Measurement) -> Hashable:
-    """What is trained, whatever the plan; a kernel is its own model."""
-    shape = case.shape
-    if isinstance(shape, ModelStep):
-        return shape.model
-    if isinstance(shape, TransformerStep | MoeStep):
-        return tuple(getattr(shape, name) for name in DECODER_SIZES)
-    return shape
-
-
-# What cases share that are left out together; equal sizes on several devices are one shape.
-GROUPS: dict[str, Callable[[Measurement], Hashable]] = {
-    "device": lambda case: case.device,
-    "shape": lambda case: case.shape,
-    "model": model_of,
-    "source": lambda case: case.provenance.source,
-}
-SPLITS = ("none", *GROUPS)
 
 
 class Total(NamedTuple):

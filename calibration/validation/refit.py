@@ -19,8 +19,8 @@ from calibration.measurement import Measurement
 from calibration.predict import Predict, Prediction, Predictor, Skipped
 from calibration.predict.basis import hosted
 from calibration.shapes import Collective, Gemm, TransformerStep
+from calibration.splits import GROUPS
 from calibration.validation import hosts as refit_host
-from calibration.validation.null import GROUPS
 
 
 def predictor(cases: Sequence[Measurement], split: str, anchor: int = 0) -> Predict:

@@ -15,7 +15,7 @@ import numpy as np
 from calibration.measurement import Measurement
 from calibration.predict import Prediction
 from calibration.shapes import Collective, Convolution, Gemm
-from calibration.validation.null import model_of
+from calibration.splits import model_of
 
 DRAWS = 2000
 SEED = 1

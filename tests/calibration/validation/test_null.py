@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from calibration.measurement import Measurement, Provenance
 from calibration.shapes import Gemm, ModelStep
-from calibration.validation.null import GROUPS, SPLITS, Sample, null_seconds
+from calibration.splits import GROUPS, SPLITS
+from calibration.validation.null import Sample, null_seconds
 from hwsim.errors import InputError
 
 
