@@ -11,7 +11,7 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 from calibration.measurement import Case, Measurement
-from calibration.predict.basis import Basis, Provider, dtype_of, finite
+from calibration.predict.basis import Basis, Provider, dtype_of, finite, hosted
 from calibration.predict.families import family_of
 from calibration.predict.kernels import kernels_of
 from calibration.predict.links import collective_seconds
@@ -111,7 +111,9 @@ def _spread(case: Case, basis: Basis) -> tuple[float, float]:
     under = basis.calibration(basis.device(case.device))
     own = under.eager.get(family_of(case) or "")
     if own is not None:
-        spread = max(own.spread, under.links.spread) if (case.devices or 1) > 1 else own.spread
+        # The sums of a CPU's processes are not hidden behind its kernels.
+        summed = hosted(case) and (case.devices or 1) > 1
+        spread = max(own.spread, under.links.spread) if summed else own.spread
         return spread, spread
     kind = KINDS.get(type(case.shape))
     if isinstance(case.shape, Collective):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from calibration.measurement import Measurement, Provenance
 from calibration.predict import Prediction, Predictor, Skipped
+from calibration.predict.basis import Basis
 from calibration.predict.kernels import kernels_of
 from calibration.shapes import (
     AttentionCore,
@@ -307,3 +308,10 @@ def test_what_cannot_be_costed_is_skipped_with_its_reason(name):
 def test_other_parallelism_is_not_simulated_yet(degree, word):
     shape = STEP.model_copy(update={degree: 2})
     assert PREDICT(joined(shape, 8)).why == f"{word} parallelism is not simulated yet"
+
+
+def test_the_bare_roofline_knows_no_framework_code():
+    device = catalog.load("a100-sxm-80gb").device
+    assert load_for(device).eager["transformer"].launch > 0
+    assert Basis(load_for, bare=True).calibration(device).eager == {}
+    assert PREDICT(joined(STEP)).roofline < PREDICT(joined(STEP)).seconds / 2
