@@ -13,6 +13,7 @@ from hwsim.graph.step import MASTER_BYTES, StepGraph
 from hwsim.graph.workload import Workload
 from hwsim.hardware.figures import figures
 from hwsim.hardware.spec import System
+from hwsim.parallel.lower import ANY
 from hwsim.parallel.plan import Plan
 
 ASSUMED = "assumed: "
@@ -88,7 +89,7 @@ def _reached(system: System, calibration: Calibration) -> str:
 def _framework(graph: StepGraph, calibration: Calibration) -> Iterator[str]:
     if graph.family in calibration.eager:
         yield f"framework code issues and splits kernels as in the measured steps of {graph.family}"
-    elif calibration.eager:
+    elif ANY in calibration.eager:
         yield "framework code issues and splits kernels as in other workloads, which were measured"
 
 
