@@ -11,6 +11,8 @@ import typer
 from calibration.extras import need
 from hwsim.errors import InputError
 
+ALL = "all"
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -42,7 +44,7 @@ def fit(
     out: Annotated[Path | None, typer.Option(help="The folder to write to; it is made.")] = None,
     device: Annotated[
         str, typer.Option(help="A device of the tables, or all; that of tables which name none.")
-    ] = "all",
+    ] = ALL,
     borrow: Annotated[
         bool, typer.Option("--borrow", help="Also what was measured on another machine.")
     ] = False,
@@ -55,6 +57,7 @@ def fit(
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="With --advise.")
     ] = None,
 ) -> None:
+    _refuse_unused(out, device, borrow=borrow, advise=advise)
     if advise:
         from calibration.advice import command as advice_cli
 
@@ -73,6 +76,16 @@ def fit(
     if not borrow:
         need("torch", "hwsim calibrate fit")
     fit_command.fit_local(files, borrow=borrow)
+
+
+def _refuse_unused(out: Path | None, device: str, *, borrow: bool, advise: bool) -> None:
+    """Raises InputError for an option that would have no effect."""
+    tables = out is not None and not advise
+    if device != ALL and not tables:
+        raise InputError("--device", "found without --out", "add --out FOLDER, or leave it out")
+    if borrow and (tables or advise):
+        other = "--advise" if advise else "--out"
+        raise InputError("--borrow", f"found with {other}", f"leave {other} or --borrow out")
 
 
 @app.command(

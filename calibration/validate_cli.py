@@ -13,7 +13,9 @@ import typer
 
 from calibration.extras import need
 from calibration.validation import sheets
+from hwsim import userdata
 from hwsim.errors import InputError
+from hwsim.hardware import catalog
 
 if TYPE_CHECKING:
     from calibration.measurement import Measurement
@@ -92,7 +94,7 @@ def command(
         from calibration.validation import scatter
 
         scatter.check(plot)
-    cases = [case for file in files for case in validate.read(file, device)]
+    cases = _read(files, device)
     predictor = _refitted(cases, split, anchor) if split is not Split.none else None
     found = validate.outcomes(_watched(cases), split.value, predictor)
     if predictions is not None:
@@ -113,6 +115,15 @@ def command(
             _print(BY[by](suites))
         if worst:
             _print(sheets.worst(suites))
+
+
+def _read(files: Sequence[str], device: str | None) -> list[Measurement]:
+    from calibration.validation import outcomes
+
+    cases = [case for file in files for case in outcomes.read(file, device)]
+    if any(case.device == userdata.LOCAL for case in cases):
+        catalog.load(userdata.LOCAL)  # its faults are the whole run's
+    return cases
 
 
 def _refitted(cases: Sequence[Measurement], split: Split, anchor: int) -> Predict:

@@ -87,8 +87,9 @@ def _reached(system: System, calibration: Calibration) -> str:
 
 
 def _framework(graph: StepGraph, calibration: Calibration) -> Iterator[str]:
+    told = calibration.sources.get(f"eager.{graph.family}", "")
     if graph.family in calibration.eager:
-        yield f"framework code issues and splits kernels as in the measured steps of {graph.family}"
+        yield f"framework code issues and splits kernels as in measured steps ({told})"
     elif ANY in calibration.eager:
         yield "framework code issues and splits kernels as in other workloads, which were measured"
 

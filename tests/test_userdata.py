@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hwsim import userdata
-from hwsim.cost.calibration import Layer, load_for, read_layer
+from hwsim.cost.calibration import Layer, load, load_for, read_layer
 from hwsim.errors import InputError, SurroundingsError
 from hwsim.hardware import catalog
 
@@ -78,3 +78,13 @@ def test_a_layer_is_for_its_own_device_unless_it_is_borrowed(tmp_path):
     assert read_layer(str(path), device, borrow=True).name == "titanv"
     path.write_text(json.dumps({"name": device.name, "description": "x"}), encoding="utf-8")
     assert read_layer(str(path), device).name == device.name
+
+
+def test_a_file_of_local_is_a_layer_and_a_default_is_none(tmp_path):
+    written()
+    device = catalog.load("local").device
+    assert read_layer(str(tmp_path / "local.json"), device).call["products"] == 1e-6
+    path = tmp_path / "default.json"
+    path.write_text(load().model_dump_json(by_alias=True), encoding="utf-8")
+    with pytest.raises(InputError, match="default"):
+        read_layer(str(path), device)

@@ -36,7 +36,7 @@ from hwsim.estimate import simulate
 from hwsim.graph.dtypes import Dtype
 from hwsim.hardware import catalog
 from hwsim.hardware.spec import Device
-from hwsim.parallel.lower import ANY, UPDATE
+from hwsim.parallel.lower import UPDATE, family
 from hwsim.parallel.plan import check
 from hwsim.study.subject import Subject
 
@@ -88,9 +88,9 @@ def advise(subject: Subject, most: int = MOST) -> list[Advice]:
     check(plan, subject.workload, system)
     calibration = load_for(system.device)
     graph = subject.workload.graph(subject.workload.batch // plan.dp)
-    family = graph.family if graph.family in calibration.eager else ANY
+    code = family(graph, calibration)
     reach, updating = (
-        rates(system.device, calibration, graph.dtype, family=name) for name in (family, UPDATE)
+        rates(system.device, calibration, graph.dtype, family=name) for name in (code, UPDATE)
     )
     kernels = timed_kernels(graph, reach, updating)
     if plan.dp > 1:
@@ -98,7 +98,7 @@ def advise(subject: Subject, most: int = MOST) -> list[Advice]:
         kernels.append(all_reduce(graph, plan, waited, calibration.spread))
     total = sum(one.seconds for one in kernels)
     engine = "vector" if reach.on_vector else "matrix"
-    fitted = family in calibration.eager
+    fitted = code in calibration.eager
     found = []
     for one in kernels:
         common, own = _parted(one, system.device, f"{engine} {graph.dtype}", whole=fitted)
@@ -187,9 +187,8 @@ def _parted(one: Timed, device: Device, key: str, *, whole: bool) -> tuple[float
 
 def _layer(device: Device) -> Layer | None:
     """What was fitted to the device itself."""
-    if device.name == userdata.LOCAL:
-        return Layer.model_validate(userdata.read("calibration"))
-    return load_layer(device.name) if device.name in shipped() else None
+    known = (*shipped(), userdata.LOCAL)
+    return load_layer(device.name) if device.name in known else None
 
 
 def _entry(layer: Layer, kind: str, key: str) -> float | None:

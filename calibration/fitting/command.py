@@ -30,7 +30,9 @@ from hwsim.report.console import make_console, plain_table
 
 ALL = "all"
 FEWEST = 3  # usable cases
-Row = tuple[str, Floats, tuple[str, ...]]  # what was fitted, held-out residuals, untold parameters
+Row = tuple[
+    str, int, Floats, tuple[str, ...]
+]  # entry, cases, held-out residuals, untold parameters
 
 
 def fit_local(files: Sequence[str], *, borrow: bool) -> None:
@@ -75,7 +77,7 @@ def fit_tables(files: Sequence[str], out: Path, device: str) -> None:
         default = _with_links(default, linked)
     told |= _hosts(on_hosts)
     told = {name: layer for name, layer in told.items() if device in (ALL, name)}
-    if device == ALL or (linked is not None and not fitted):
+    if linked is not None or (device == ALL and (fitted or codes)):
         told[default.name] = default
     provenance = _provenance(files, device)
     _write(out, {name: _stated(layer, provenance) for name, layer in told.items()})
@@ -109,7 +111,12 @@ def _hosts(cases: Sequence[Measurement]) -> dict[str, Layer]:
     made = {}
     for name in sorted({str(case.device) for case in cases}):
         own = [case for case in cases if case.device == name]
-        system = local.with_processes(catalog.load(name).device, own)
+        own_machine = name == userdata.LOCAL
+        system = (
+            local.describe(own)
+            if own_machine
+            else local.with_processes(catalog.load(name).device, own)
+        )
         found = local.fit(own, system, "")
         _show(_rows(found))
         made[name] = found.layer
@@ -130,14 +137,19 @@ def _with_links(default: Calibration, linked: Calibration) -> Calibration:
 def _rows(found: Found) -> list[Row]:
     rows: list[Row] = []
     if found.host is not None:
-        rows.append(("kernels", found.host.residuals, found.host.free))
+        rows.append(("kernels", found.host.cases, found.host.residuals, found.host.free))
     rows += _kernel_rows(found.kernels)
-    return rows + [(family, one.residuals, ()) for family, one in found.eager.items()]
+    return rows + [(f, len(one.residuals), one.residuals, ()) for f, one in found.eager.items()]
 
 
 def _kernel_rows(fitted: Mapping[Any, Fitted]) -> list[Row]:
     return [
-        (" ".join((device, key.kind, key.engine, key.timing)), one.residuals, one.fit.free)
+        (
+            " ".join((device, key.kind, key.engine, key.timing)),
+            len(one.group.cases),
+            one.residuals,
+            one.fit.free,
+        )
         for (device, key), one in fitted.items()
     ]
 
@@ -152,7 +164,7 @@ def _say_few(fitted: Mapping[Any, Fitted]) -> None:
 
 
 def _code_rows(codes: Mapping[tuple[str, str], EagerFit]) -> list[Row]:
-    return [(" ".join(name), one.residuals, ()) for name, one in codes.items()]
+    return [(" ".join(n), len(one.residuals), one.residuals, ()) for n, one in codes.items()]
 
 
 def _show(rows: Sequence[Row]) -> None:
@@ -161,10 +173,10 @@ def _show(rows: Sequence[Row]) -> None:
         return
     table = plain_table("entry", right=("cases", "held-out median"))
     table.add_column("untold")
-    for name, residuals, free in rows:
+    for name, cases, residuals, free in rows:
         off = np.abs(np.expm1(residuals[np.isfinite(residuals)]))
         error = f"{np.median(off):.1%}" if len(off) else "-"
-        table.add_row(name, f"{len(residuals):,}", error, ", ".join(free) or "-")
+        table.add_row(name, f"{cases:,}", error, ", ".join(free) or "-")
     make_console().print(table)
 
 

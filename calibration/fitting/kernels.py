@@ -18,6 +18,7 @@ import numpy.typing as npt
 from scipy.optimize import least_squares
 
 from calibration.fitting.choice import SOFT, soft, subset
+from calibration.fitting.folds import FOLDS
 from calibration.fitting.spreads import ENOUGH, UNKNOWN
 from calibration.fitting.stack import Floats, Stack, seconds, stacks
 from calibration.measurement import Measurement
@@ -95,7 +96,6 @@ ROUNDS = 4  # of parameters, then tiles
 BETTER = 0.9  # a tile is taken for a class where it lowers the loss below this share,
 DEEPER = 0.98  # and another depth for batches of products below this one
 DEPTHS = (8, 16, 32, 64, 128)
-FOLDS = 4
 
 
 class Key(NamedTuple):

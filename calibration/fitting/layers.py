@@ -60,14 +60,21 @@ def fit_groups(
         if len(group.cases) >= ENOUGH
     }
     few = {name: group for name, group in made.items() if name not in found}
-    givers = [provider(calibrations(found))] if found and few else []
+    found |= fit_few(few, found, kin)
+    return {name: found[name] for name in made}
+
+
+def fit_few(few: Mapping[Name, Group], known: Fits, kin: Provider | None) -> dict[Name, Fitted]:
+    """Fits of groups too small to leave some out, drawn to what is known of other devices."""
+    givers = [provider(calibrations(known))] if known and few else []
     givers += [] if kin is None else [kin]
-    pulls = between(found)
+    pulls = between(known)
+    found = {}
     for name, group in few.items():
         priors = (prior(give(group.device), group, pulls) for give in givers)
         held = next((one for one in priors if one is not None), None)
         found[name] = Fitted(group, fit(group, held), np.full(1, np.nan), held)
-    return {name: found[name] for name in made}
+    return found
 
 
 def calibrations(fitted: Fits) -> tuple[Calibration, dict[str, Layer]]:

@@ -16,8 +16,9 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from calibration.fitting.choice import SOFT
-from calibration.fitting.kernels import FOLDS, PULL, STEP, Range
-from calibration.fitting.spreads import ENOUGH, spread_of
+from calibration.fitting.folds import FOLDS
+from calibration.fitting.kernels import PULL, STEP, Range
+from calibration.fitting.spreads import ENOUGH, UNKNOWN, spread_of
 from calibration.fitting.stack import Floats
 from calibration.measurement import Case, Measurement
 from calibration.predict import Predict, Prediction, Predictor, Skipped
@@ -231,7 +232,8 @@ def _unfitted() -> Links:
         if isinstance(getattr(base, kind), Reach)
         for name, one in {**RANGES[""], **RANGES.get(kind, {})}.items()
     }
-    return _links(base, starts)
+    unknown = {"spread": UNKNOWN, "small": UNKNOWN}
+    return _links(base, starts).model_copy(update=unknown)
 
 
 def calibrated(base: Calibration, cases: Sequence[Measurement]) -> Calibration | None:

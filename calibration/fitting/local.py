@@ -129,14 +129,20 @@ def _eager(cases: Sequence[Measurement], device: Device, under: Calibration) -> 
 def describe(cases: Sequence[Measurement]) -> System:
     """The machine that these were measured on.
 
-    Raises InputError for measurements of several machines, or without a product and a stream.
+    Raises InputError for measurements of several machines or of none that is named, of a GPU that
+    the catalog doesn't have, and without a product and a stream.
     """
-    names = {case.device for case in cases}
-    machines = {case.provenance.machine for case in cases}
-    if len(names) > 1 or len(machines) > 1:
-        found = ", ".join(sorted(str(name) for name in (names if len(names) > 1 else machines)))
-        raise InputError("measurements", f"found several machines: {found}", "give those of one")
-    name = names.pop()
+    if any(case.provenance.machine is None for case in cases):
+        what = "found a measurement that names no machine, as published tables don't"
+        raise InputError("measurements", what, "write --out FOLDER to fit published tables")
+    for told in ({case.device for case in cases}, {_conditions(case) for case in cases}):
+        if len(told) > 1 or None in told:
+            what = f"found several machines: {'; '.join(sorted(map(str, told)))}"
+            raise InputError("measurements", what, "give those of one, measured alike")
+    name = cases[0].device
+    if name == LOCAL and any("CUDA" in (case.provenance.versions or "") for case in cases):
+        what = f"found {cases[0].provenance.machine}, a GPU that the catalog doesn't have"
+        raise InputError("measurements", what, "describe it in a file: see docs/hardware.md")
     if name != LOCAL:
         system = catalog.load(str(name))
         update = {"name": LOCAL, "description": _identity(cases[0])}
@@ -192,6 +198,13 @@ def _cpu(cases: Sequence[Measurement]) -> System:
         },
     )
     return with_processes(device, cases)
+
+
+def _conditions(case: Measurement) -> str:
+    """What measurements of one machine have in common."""
+    stated = case.provenance
+    note = (stated.note or "").partition(";")[0]
+    return ", ".join(text for text in (stated.machine, stated.versions, note) if text)
 
 
 def _identity(case: Measurement) -> str:

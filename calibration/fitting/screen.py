@@ -12,6 +12,7 @@ from calibration.predict.basis import hosted
 from calibration.shapes import Gemm, Pointwise
 
 APART = 3.0  # times of one case that differ by more contradict each other
+SHORTEST = 1e-8  # seconds
 TOO_FAST = 1.7  # times the datasheet's roofline; Winograd's convolutions may pass it
 
 
@@ -31,7 +32,7 @@ def screen(cases: Iterable[tuple[str, Measurement]]) -> Screened:
     predict = Predictor()
     found = Screened([], [])
     for file, case in known:
-        why = _contradiction(times[case.case]) or _too_fast(case, predict)
+        why = _contradiction(times[case.case]) or _too_short(case) or _too_fast(case, predict)
         if why is None:
             found.kept.append(case)
         else:
@@ -44,6 +45,12 @@ def _contradiction(times: list[float]) -> str | None:
     if most <= APART * least:
         return None
     return f"{len(times)} measurements of it are {most / least:.3g} times apart"
+
+
+def _too_short(case: Measurement) -> str | None:
+    if (case.seconds or 0.0) >= SHORTEST:
+        return None
+    return f"no clock tells {case.seconds:.3g} s"
 
 
 def _too_fast(case: Measurement, predict: Predictor) -> str | None:

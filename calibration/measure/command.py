@@ -9,9 +9,9 @@ from pathlib import Path
 
 from calibration import measurement
 from calibration.measure import design, log, place
+from calibration.measure.batches import measure
 from calibration.measure.place import Place
-from calibration.measure.progress import SessionProgress
-from calibration.measure.session import measure
+from calibration.measure.progress import MeasuringProgress
 from calibration.measurement import Case, Measurement
 from hwsim.errors import InputError, SurroundingsError, near
 from hwsim.report.console import make_console, plain_table
@@ -44,7 +44,7 @@ def run(out: Path, options: Options, *, plan: bool = False) -> None:
     if plan:
         _show(chosen, waiting, here)
         return
-    with log.writing(out, said) as append, SessionProgress(waiting, here) as progress:
+    with log.writing(out, said) as append, MeasuringProgress(waiting, here) as progress:
 
         def done(measured: Measurement) -> None:
             append(measured)

@@ -16,8 +16,8 @@ import torch
 from calibration.measurement import Provenance
 from hwsim.errors import InputError, SurroundingsError
 from hwsim.hardware import catalog
+from hwsim.userdata import LOCAL
 
-LOCAL = "local"
 PROCESSES = 2  # that collectives on a CPU span
 TENSOR_CORES_OF_TF32 = (8, 0)
 # A driver keeps some memory for itself, and data sheets write GB for GiB.

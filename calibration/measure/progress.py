@@ -1,4 +1,4 @@
-"""How far a session is: a live bar with the time left on a terminal, else a line now and then."""
+"""How far measuring is: a live bar with the time left on a terminal, else a line now and then."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from calibration.measure.place import Place
 from calibration.measurement import Case
 from hwsim.report.console import make_console
 
-# The time left follows the speed over the whole session, not over its last moments.
+# The time left follows the speed over all of it, not over its last moments.
 SPEED_PERIOD = 1e6
 PAUSE = 20.0  # seconds between two plain lines
 
 
-class SessionProgress:
+class MeasuringProgress:
     """A context manager that is told how far it is; everything goes to stderr."""
 
     def __init__(self, cases: Sequence[Case], place: Place) -> None:
@@ -45,7 +45,7 @@ class SessionProgress:
         self.told = time.monotonic()
         self.task = self.bar.add_task("starting", total=sum(self.weights.values()))
 
-    def __enter__(self) -> SessionProgress:
+    def __enter__(self) -> MeasuringProgress:
         self.bar.start()
         return self
 

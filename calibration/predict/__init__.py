@@ -34,6 +34,7 @@ from calibration.shapes import (
 from hwsim.cost.calibration import load_for
 from hwsim.cost.roofline import BOUNDS, kernel_cost
 from hwsim.errors import InputError
+from hwsim.userdata import LOCAL
 
 # Standard deviations from the median to the ends of an 80 and a 95 % interval: 1.2816, 1.96.
 REACH80 = NormalDist().inv_cdf(0.9)
@@ -92,6 +93,9 @@ class Predictor:
     def __call__(self, measurement: Measurement) -> Prediction | Skipped:
         """The prediction of a case, or why there is none."""
         case = measurement.case
+        elsewhere = _elsewhere(measurement, self._reached)
+        if elsewhere is not None:
+            return elsewhere
         try:
             parts = tuple(_parts(case, self._reached))
             seconds = finite(_sum(parts))
@@ -103,6 +107,20 @@ class Predictor:
         far = max(near, math.exp(REACH95 * tail))
         inner, outer = (seconds / near, seconds * near), (seconds / far, seconds * far)
         return Prediction(seconds, *inner, roofline, *outer, parts)
+
+
+def _elsewhere(measurement: Measurement, basis: Basis) -> Skipped | None:
+    """Why a measurement of `local` is not one of this machine, if it isn't."""
+    machine = measurement.provenance.machine
+    if measurement.device != LOCAL or machine is None:
+        return None
+    try:
+        here = basis.device(LOCAL).description
+    except InputError as error:
+        return Skipped(_reason(error))
+    if machine in here:
+        return None
+    return Skipped(f"it was measured on {machine}, but local is {here}")
 
 
 def _spread(case: Case, basis: Basis) -> tuple[float, float]:

@@ -13,8 +13,17 @@ import numpy.typing as npt
 from calibration.fitting import code as fit_code
 from calibration.fitting import links as fit_links
 from calibration.fitting.borrow import Fits, Fitted, Name, between, prior
-from calibration.fitting.kernels import FOLDS, Group, fit, groups, key_of
-from calibration.fitting.layers import Provider, calibrations, fit_all, fit_groups, provider
+from calibration.fitting.folds import FOLDS
+from calibration.fitting.kernels import Group, fit, groups, key_of
+from calibration.fitting.layers import (
+    Provider,
+    calibrations,
+    fit_all,
+    fit_few,
+    fit_groups,
+    provider,
+)
+from calibration.fitting.spreads import ENOUGH
 from calibration.measurement import Measurement
 from calibration.predict import Predict, Prediction, Predictor, Skipped
 from calibration.predict.basis import hosted
@@ -82,12 +91,20 @@ def _others(fitted: Fits, shipped: Predictor, anchor: int) -> Predict:
         if id(case) in known:
             return Skipped("it is an anchor, which the fit has seen")
         if case.device not in made:
-            rest = {name: one for name, one in fitted.items() if name[0] != case.device}
+            rest = _without(fitted, case.device)
             own = {name: group for name, group in held.items() if name[0] == case.device}
             made[case.device] = Predictor(_anchored(rest, own))
         return made[case.device](case)
 
     return predict
+
+
+def _without(fitted: Fits, device: str | None) -> dict[Name, Fitted]:
+    """The fits of other devices; small ones again, drawn to what is left."""
+    rest = {name: one for name, one in fitted.items() if name[0] != device}
+    known = {name: one for name, one in rest.items() if len(one.group.cases) >= ENOUGH}
+    few = {name: one.group for name, one in rest.items() if name not in known}
+    return known | fit_few(few, known, None)
 
 
 def _anchored(rest: Fits, own: Mapping[Name, Group]) -> Provider:

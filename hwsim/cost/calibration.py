@@ -235,6 +235,8 @@ class Calibration(Layer):
         own = {"name": layer.name, "description": layer.description}
         kinds = ("products", "recurrences", "convolutions", "eager", "call")
         joined = {kind: {**getattr(self, kind), **getattr(layer, kind)} for kind in kinds}
+        if layer.host is not None:  # code that issues kernels to a GPU tells nothing of a CPU
+            joined["eager"] = layer.eager
         alone = {"streams": layer.streams, "host": layer.host, "links": layer.links}
         single = {kind: found for kind, found in alone.items() if found is not None}
         told = {**self.sources, **layer.sources}
@@ -291,6 +293,11 @@ def read_layer(path: str, device: Device, *, borrow: bool = False) -> Layer:
     another device.
     """
     tree = jsonfile.read_object(jsonfile.file_text(path, path), path)
+    if tree.get("schema") == userdata.SCHEMA and isinstance(tree.get("calibration"), dict):
+        tree = tree["calibration"]
+    if "links" in tree and "matrix" in tree:
+        what = "found a default, which is for no device"
+        raise InputError(path, what, "write the file of a device or of an architecture")
     layer = records.validate(Layer, tree, path)
     if not borrow and layer.name not in (device.name, device.architecture.lower()):
         what = f"found a calibration of {layer.name}, but the device is {device.name}"

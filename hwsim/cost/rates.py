@@ -123,7 +123,8 @@ def _hosted(found: Rates, host: calibrations.Host, peak: float, bandwidth: float
         bandwidths=tuple(share * bandwidth for _, share in host.levels),
     )
     spreads = Spreads(*(4 * [host.spread]))
-    return found._replace(host=made, launch=host.launch, dispatch=0.0, spreads=spreads)
+    found = found._replace(host=made, launch=host.launch, dispatch=0.0)
+    return found._replace(spreads=spreads, tails=spreads)
 
 
 def _eager(found: Rates, calibration: Calibration, family: str | None) -> Rates:
@@ -132,7 +133,8 @@ def _eager(found: Rates, calibration: Calibration, family: str | None) -> Rates:
     if fitted is None:
         return found
     eager = Eager(fitted.products, fitted.streams, fitted.launch)
-    return found._replace(eager=eager, spreads=Spreads(*(4 * [fitted.spread])))
+    spreads = Spreads(*(4 * [fitted.spread]))
+    return found._replace(eager=eager, spreads=spreads, tails=spreads)
 
 
 def _streams(found: Rates, calibration: Calibration, timing: Timing) -> Rates:

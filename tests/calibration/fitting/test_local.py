@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from calibration.calibrate_cli import app
 from calibration.fitting import local
 from calibration.measurement import Case, Measurement, Provenance, write
-from calibration.predict import Prediction
+from calibration.predict import Prediction, Predictor, Skipped
 from calibration.predict.families import family_of
 from calibration.shapes import (
     Collective,
@@ -109,6 +109,9 @@ def test_what_was_measured_elsewhere_is_refused_unless_it_is_borrowed(file, monk
         ([case for case in made() if case.kind != "gemm"], "no product"),
         ([case for case in made() if case.kind != "pointwise"], "no elementwise"),
         ([*made()][:4], "4 kernels"),
+        ([*made(), *made(provenance=CPU.model_copy(update={"note": "2 threads"}))], "2 threads"),
+        (list(made(provenance=CPU.model_copy(update={"machine": None}))), "--out"),
+        (list(made(provenance=CPU.model_copy(update={"versions": "CUDA 13"}))), "docs/hardware.md"),
     ],
 )
 def test_measurements_that_do_not_make_a_machine_are_refused(file, cases, said):
@@ -190,3 +193,35 @@ def test_a_convolution_on_a_cpu_is_predicted():
     one = timed(Convolution(way="forward", **sizes, **rest), 1e-4)
     found = local.fit([*made(), one], local.describe([*made()]), "made")
     assert "convolutions" not in (found.host.free if found.host else ())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--device", "p4"), "--out"),
+        (("--borrow", "--out", "x"), "--borrow"),
+        (("--borrow", "--advise", "--hw", "p4", "--model", "charlm"), "--advise"),
+    ],
+)
+def test_an_option_without_effect_is_refused(file, words, said):
+    done = fit(file, *words)
+    assert isinstance(done.exception, InputError)
+    assert said in str(done.exception)
+
+
+def test_what_is_local_elsewhere_is_not_predicted_here(file):
+    assert fit(file).exit_code == 0
+    here, there = (
+        next(made(provenance=CPU.model_copy(update={"machine": machine})))
+        for machine in (CPU.machine, "Other CPU, 64 cores")
+    )
+    predict = Predictor()
+    assert isinstance(predict(here), Prediction)
+    assert isinstance(predict(there), Skipped)
+    assert "Other CPU" in predict(there).why
+
+
+def test_code_that_issues_to_a_gpu_tells_nothing_of_a_cpu(file):
+    assert "transformer" in load().eager
+    assert fit(file).exit_code == 0
+    assert "transformer" not in load_for(catalog.load("local").device).eager

@@ -7,9 +7,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from calibration.measure import place, session, team
+from calibration.measure import batches, place, team
+from calibration.measure.batches import measure
 from calibration.measure.place import Place
-from calibration.measure.session import measure
 from calibration.measure.team import Team, TeamError
 from calibration.measurement import Case
 from calibration.shapes import Collective, Gemm, WorkloadStep
@@ -29,7 +29,7 @@ def step(batch):
 
 
 def test_collectives_and_steps_of_two_processes(monkeypatch):
-    monkeypatch.setattr(session, "rounds", lambda _: 2)
+    monkeypatch.setattr(batches, "rounds", lambda _: 2)
     names = ("all_reduce", "all_gather", "reduce_scatter")
     good = [*(case(Collective(collective=name, bytes=1024)) for name in names), step(4)]
     bad = [
@@ -68,7 +68,7 @@ def test_a_team_that_cannot_start_is_not_tried_again(monkeypatch):
         starts.append(1)
         raise TeamError("processes can't be started")
 
-    monkeypatch.setattr(session, "Team", refuse)
+    monkeypatch.setattr(batches, "Team", refuse)
     found, skipped = [], {}
     said = place.provenance(HERE, "")
     measure([step(2), step(4)], HERE, said, found.append, skipped.__setitem__)

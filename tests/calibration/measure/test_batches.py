@@ -6,10 +6,10 @@ pytest.importorskip("torch")
 
 import torch
 
-from calibration.measure import place, session, work
+from calibration.measure import batches, place, work
+from calibration.measure.batches import Bench, measure
 from calibration.measure.kernels import OPS
 from calibration.measure.place import Place
-from calibration.measure.session import Bench, measure
 from calibration.measurement import Case, read, write
 from calibration.shapes import (
     AttentionCore,
@@ -75,7 +75,7 @@ def measured(cases, here=HERE):
 
 @pytest.fixture(autouse=True)
 def _two_rounds(monkeypatch):
-    monkeypatch.setattr(session, "rounds", lambda _: 2)
+    monkeypatch.setattr(batches, "rounds", lambda _: 2)
 
 
 def test_every_kernel_is_measured_and_read_back(tmp_path):
@@ -167,21 +167,21 @@ def test_an_error_while_sampling_skips_its_batch(monkeypatch):
 
 def test_formats_do_not_share_a_batch(monkeypatch):
     """The precision of products is a setting of the process."""
-    batches = []
+    taken = []
 
     def timed(samples, *_):
-        batches.append(len(samples))
-        return [session.Timing(1.0, 0.0)] * len(samples)
+        taken.append(len(samples))
+        return [batches.Timing(1.0, 0.0)] * len(samples)
 
-    monkeypatch.setattr(session, "timed", timed)
+    monkeypatch.setattr(batches, "timed", timed)
     cases = [case(Gemm(m=side, n=2, k=2), dtype=d) for side in (1, 2) for d in ("fp32", "bf16")]
     found, _ = measured(cases)
-    assert batches == [2, 2]
+    assert taken == [2, 2]
     assert len(found) == 4
 
 
 def test_a_launch_is_one_of_its_row(monkeypatch):
-    monkeypatch.setattr(session, "timed", lambda *_: [session.Timing(0.3, 0.0)] * 2)
+    monkeypatch.setattr(batches, "timed", lambda *_: [batches.Timing(0.3, 0.0)] * 2)
     found, _ = measured([case(Launch(mode="eager")), case(Launch(mode="training"))])
     assert [one.seconds for one in found] == pytest.approx([0.003, 0.0015])
 
