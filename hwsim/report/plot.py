@@ -28,6 +28,7 @@ def save(
     if path.suffix.lower() not in FORMATS:
         raise InputError("--plot", f"found '{path}'", f"end it in one of {', '.join(FORMATS)}")
     try:
+        from matplotlib import rc_context
         from matplotlib.figure import Figure
     except ImportError:
         raise SurroundingsError(
@@ -57,8 +58,10 @@ def save(
     devices, hardware = answers[best].plan["devices"], answers[best].hardware
     name = answers[best].workload.name
     figure.suptitle(f"{name} on {devices} x {hardware.device}; bands are 80 % intervals")
+    dated = {"Date": None} if path.suffix == ".svg" else None  # the same figures, the same file
     try:
-        figure.savefig(path, dpi=150)
+        with rc_context({"svg.hashsalt": "hwsim"}):
+            figure.savefig(path, dpi=150, metadata=dated)
     except OSError as error:
         raise SurroundingsError(str(path), f"can't be written ({error.strerror})") from None
 
