@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-
 from calibration.converge.campaign import Run
 from calibration.converge.train import Evaluation
+from calibration.progress import make_bar
 from hwsim.report.console import make_console
-
-# The time left follows the speed over the whole campaign, not over its last moments.
-SPEED_PERIOD = 1e6
 
 
 class CampaignProgress:
@@ -24,17 +13,7 @@ class CampaignProgress:
 
     def __init__(self, runs: list[Run]) -> None:
         self.console = make_console(stderr=True)
-        self.bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TaskProgressColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=self.console,
-            disable=not self.console.is_terminal,
-            speed_estimate_period=SPEED_PERIOD,
-        )
+        self.bar = make_bar(self.console)
         self.total = len(runs)
         self.done = 0
         self.trained: set[str] = set()

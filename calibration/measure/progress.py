@@ -5,22 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-
 from calibration.measure.design import expected, rounds
 from calibration.measure.place import Place
 from calibration.measurement import Case
+from calibration.progress import make_bar
 from hwsim.report.console import make_console
 
-# The time left follows the speed over all of it, not over its last moments.
-SPEED_PERIOD = 1e6
 PAUSE = 20.0  # seconds between two plain lines
 
 
@@ -29,17 +19,7 @@ class MeasuringProgress:
 
     def __init__(self, cases: Sequence[Case], place: Place) -> None:
         self.console = make_console(stderr=True)
-        self.bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TaskProgressColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=self.console,
-            disable=not self.console.is_terminal,
-            speed_estimate_period=SPEED_PERIOD,
-        )
+        self.bar = make_bar(self.console)
         self.weights = {case: expected(case, place) for case in cases}
         self.total, self.measured, self.skipped = len(self.weights), 0, 0
         self.told = time.monotonic()
