@@ -118,9 +118,9 @@ def command(
 
 
 def _read(files: Sequence[str], device: str | None) -> list[Measurement]:
-    from calibration.validation import outcomes
+    from calibration.sources import files as sources
 
-    cases = [case for file in files for case in outcomes.read(file, device)]
+    cases = [case for file in files for case in sources.read(file, device)]
     if any(case.device == userdata.LOCAL for case in cases):
         catalog.load(userdata.LOCAL)  # its faults are the whole run's
     return cases

@@ -21,7 +21,7 @@ from calibration.fitting.screen import screen
 from calibration.fitting.stack import Floats
 from calibration.measurement import Measurement
 from calibration.predict.basis import hosted
-from calibration.validation import outcomes as validate
+from calibration.sources import files as sources
 from hwsim import userdata
 from hwsim.cost.calibration import Calibration, Layer, Reach, load, load_for
 from hwsim.errors import InputError, SurroundingsError, near
@@ -93,7 +93,7 @@ def _usable(files: Sequence[str], named: str | None, device: str) -> list[Measur
 
     Raises InputError for an unknown device and for too few.
     """
-    read = [(file, case) for file in files for case in validate.read(file, named)]
+    read = [(file, case) for file in files for case in sources.read(file, named)]
     known = sorted({case.device for _, case in read if case.device})
     if device not in (ALL, *known):
         raise InputError("--device", f"found '{device}'", near(device, [ALL, *known]))

@@ -1,7 +1,7 @@
 """Predicted against measured: suites, their errors, and what they are compared with.
 
 Every suite is one table of one source and has the errors of hwsim, of the bare datasheet roofline
-and of the null model on the same cases (`calibration.score`).
+and of the null model on the same cases (`calibration.validation.score`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from calibration import measurement as measurements
 from calibration.measurement import Measurement
 from calibration.predict import Predict, Prediction, Predictor, Skipped
-from calibration.sources import deepbench, tables
 from calibration.validation.null import Sample, null_seconds
 from calibration.validation.score import Scored, by, clustered, compared, stratum
 from hwsim.cost.calibration import load
@@ -43,19 +41,6 @@ class Outcome:
     @property
     def suite(self) -> tuple[str, str]:
         return self.table, self.measurement.provenance.source
-
-
-def read(path: str, device: str | None = None) -> list[Measurement]:
-    """The measurements of a CSV table, of a JSON Lines file or of DeepBench's output.
-
-    `device` is that of tables which name none. Raises InputError.
-    """
-    text = measurements.text_of(path)
-    if text.lstrip().startswith("{"):
-        return measurements.parse(text, path)
-    if deepbench.recognized(text):
-        return deepbench.parse(text, path, device)
-    return tables.parse(text, path, device)
 
 
 def outcomes(

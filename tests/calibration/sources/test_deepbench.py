@@ -3,7 +3,7 @@
 import pytest
 
 from calibration.sources import deepbench
-from calibration.validation.outcomes import read
+from calibration.sources.files import read
 from hwsim.errors import InputError
 
 GEMM = """\

@@ -8,8 +8,9 @@ import pytest
 from calibration.measurement import Measurement, Provenance, write
 from calibration.predict import Part, Prediction, Skipped
 from calibration.shapes import Gemm
+from calibration.sources.files import read
 from calibration.validation import outcomes as validate
-from calibration.validation.outcomes import outcomes, read, repeat_floor, suites, write_predictions
+from calibration.validation.outcomes import outcomes, repeat_floor, suites, write_predictions
 from calibration.validation.score import errors
 from hwsim.errors import InputError
 
