@@ -7,12 +7,13 @@ on one device stands in for others, with a wider interval.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from calibration.fitting.eager import EagerFit, Timed, fit_eager, typical
 from calibration.fitting.folds import even_folds
 from calibration.measurement import Measurement
 from calibration.predict import Predict, Prediction, Predictor, Skipped
+from calibration.predict.basis import Provider
 from calibration.predict.families import family_of
 from calibration.shapes import TransformerStep
 from calibration.splits import GROUPS
@@ -21,7 +22,6 @@ from hwsim.errors import InputError
 from hwsim.hardware import catalog
 from hwsim.hardware.spec import Device
 
-Provider = Callable[[Device], Calibration]
 Codes = Mapping[tuple[str, str], EagerFit]  # by device and family
 BORROWED = 0.45  # least spread of a family's code on a device whose steps were not measured
 

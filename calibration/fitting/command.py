@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from calibration.fitting import code as fit_code
 from calibration.fitting import layers, local
 from calibration.fitting import links as fit_links
@@ -18,6 +16,7 @@ from calibration.fitting.borrow import Fitted
 from calibration.fitting.eager import EagerFit
 from calibration.fitting.local import Found
 from calibration.fitting.screen import screen
+from calibration.fitting.spreads import median_error
 from calibration.fitting.stack import Floats
 from calibration.measurement import Measurement
 from calibration.predict.basis import hosted
@@ -30,9 +29,8 @@ from hwsim.report.console import make_console, plain_table
 
 ALL = "all"
 FEWEST = 3  # usable cases
-Row = tuple[
-    str, int, Floats, tuple[str, ...]
-]  # entry, cases, held-out residuals, untold parameters
+# An entry, its cases, their held-out residuals, the parameters that they don't tell.
+Row = tuple[str, int, Floats, tuple[str, ...]]
 
 
 def fit_local(files: Sequence[str], *, borrow: bool) -> None:
@@ -174,8 +172,7 @@ def _show(rows: Sequence[Row]) -> None:
     table = plain_table("entry", right=("cases", "held-out median"))
     table.add_column("untold")
     for name, cases, residuals, free in rows:
-        off = np.abs(np.expm1(residuals[np.isfinite(residuals)]))
-        error = f"{np.median(off):.1%}" if len(off) else "-"
+        error = median_error(residuals) or "-"
         table.add_row(name, f"{cases:,}", error, ", ".join(free) or "-")
     make_console().print(table)
 

@@ -17,7 +17,7 @@ from scipy.optimize import least_squares
 from calibration.fitting.choice import SOFT
 from calibration.fitting.folds import even_folds
 from calibration.fitting.kernels import Range
-from calibration.fitting.spreads import UNKNOWN
+from calibration.fitting.spreads import UNKNOWN, median_error
 from calibration.fitting.stack import Floats
 from calibration.measurement import Measurement
 from calibration.predict.basis import Basis, dtype_of
@@ -54,8 +54,8 @@ class EagerFit:
 
     def told(self) -> str:
         """What it is from and how far off, in a few words."""
-        off = np.abs(np.expm1(self.residuals[np.isfinite(self.residuals)]))
-        error = f"; held-out median error {np.median(off):.1%}" if len(off) else ""
+        error = median_error(self.residuals)
+        error = f"; held-out median error {error}" if error else ""
         return f"fitted to {len(self.residuals)} cases of {', '.join(self.sources)}{error}"
 
 

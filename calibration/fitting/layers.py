@@ -8,7 +8,7 @@ much as others do. Their spread is that of devices which were left out of the me
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +28,7 @@ from calibration.fitting.borrow import (
 from calibration.fitting.kernels import TIMED, Fit, Group, Key, fit, groups, held_out
 from calibration.fitting.spreads import ENOUGH, UNKNOWN, spread_of, tail_of
 from calibration.measurement import Measurement
+from calibration.predict.basis import Provider
 from hwsim.cost.calibration import Calibration, Layer, load
 from hwsim.hardware.spec import Device
 
@@ -35,7 +36,6 @@ GENERATIONS = ("maxwell", "pascal", "volta", "turing", "ampere", "ada", "hopper"
 NEAREST = ("recurrences",)  # kinds that an architecture borrows of its nearest
 FARTHER = 1.5  # how much wider than the lender's own
 Entry = tuple[Sequence[Fitted], Fit, Spread]  # whose it is, and what it is
-Provider = Callable[[Device], Calibration]
 
 
 def fit_all(

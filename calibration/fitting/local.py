@@ -11,14 +11,13 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from calibration.fitting import layers
 from calibration.fitting import links as fit_links
 from calibration.fitting.borrow import Fits
 from calibration.fitting.eager import EagerFit, Timed, fit_eager, typical
 from calibration.fitting.folds import even_folds
 from calibration.fitting.host import CHEAP, KERNELS, HostFit, dtypes, fit_host
+from calibration.fitting.spreads import median_error
 from calibration.measurement import Measurement
 from calibration.predict.basis import dtype_of
 from calibration.predict.families import family_of
@@ -248,8 +247,8 @@ def _launch(cases: Sequence[Measurement]) -> float:
 def _told(host: HostFit | None, eager: dict[str, EagerFit], command: str) -> dict[str, str]:
     told = {"fitted": command}
     if host is not None:
-        known = np.abs(np.expm1(host.residuals[np.isfinite(host.residuals)]))
-        told["host"] = f"fitted to {host.cases} kernels; held-out median {np.median(known):.1%}"
+        error = median_error(host.residuals) or "not known"
+        told["host"] = f"fitted to {host.cases} kernels; held-out median {error}"
         if host.free:
             told["host"] += f"; they do not tell {', '.join(host.free)}"
     return told | {f"eager.{family}": one.told() for family, one in eager.items()}

@@ -39,3 +39,13 @@ def _quantile(residuals: Floats, share: float, enough: int) -> float:
     if len(known) < enough:
         return 0.0
     return float(known[min(math.ceil((len(known) + 1) * share), len(known)) - 1])
+
+
+def median_error(residuals: Floats) -> str | None:
+    """Median of |predicted / measured - 1| of known residuals, as text; None without any.
+
+    >>> median_error(np.log([1.1, 1.2, 0.7])), median_error(np.array([np.nan]))
+    ('20.0%', None)
+    """
+    known = residuals[np.isfinite(residuals)]
+    return f"{np.median(np.abs(np.expm1(known))):.1%}" if len(known) else None

@@ -16,7 +16,6 @@ from calibration.fitting.borrow import Fits, Fitted, Name, between, prior
 from calibration.fitting.folds import FOLDS
 from calibration.fitting.kernels import Group, fit, groups, key_of
 from calibration.fitting.layers import (
-    Provider,
     calibrations,
     fit_all,
     fit_few,
@@ -26,7 +25,7 @@ from calibration.fitting.layers import (
 from calibration.fitting.spreads import ENOUGH
 from calibration.measurement import Measurement
 from calibration.predict import Predict, Prediction, Predictor, Skipped
-from calibration.predict.basis import hosted
+from calibration.predict.basis import Provider, hosted
 from calibration.shapes import Collective, Gemm, TransformerStep
 from calibration.splits import GROUPS
 from calibration.validation import hosts as refit_host
