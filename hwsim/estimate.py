@@ -26,7 +26,8 @@ from hwsim.graph.workload import Workload
 from hwsim.hardware.spec import System
 from hwsim.parallel import memory
 from hwsim.parallel.lower import lower
-from hwsim.parallel.plan import Plan, check
+from hwsim.parallel.check import check
+from hwsim.parallel.plan import Plan
 from hwsim.simulate.engine import run
 from hwsim.simulate.timeline import Timeline
 
@@ -153,7 +154,7 @@ def estimate(
     return Estimate(
         hardware=_hardware(system, plan, calibration),
         workload=_work(workload, graph, plan),
-        plan={"devices": plan.devices, "tp": 1, "pp": 1} | plan.model_dump(),
+        plan={"devices": plan.devices} | plan.model_dump(mode="json"),
         step=step,
         convergence=_convergence(count),
         total=_total(step, count, spread),

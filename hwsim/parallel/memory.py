@@ -7,7 +7,8 @@ from typing import Any
 from hwsim.errors import DoesNotFit
 from hwsim.graph.step import MOMENTS, StepGraph, parameter_bytes, state_bytes
 from hwsim.hardware.spec import Device, System
-from hwsim.parallel.plan import MOST_DEVICES, Plan, available, divisors
+from hwsim.parallel.check import divisors
+from hwsim.parallel.plan import MOST_DEVICES, Plan, available
 from hwsim.units import bytes_text
 
 

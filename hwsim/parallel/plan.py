@@ -1,77 +1,92 @@
-"""The plan: how many devices share the work, and how. Checked against workload and system."""
+"""The plan: how many devices share the work, and how."""
 
 from __future__ import annotations
 
-import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hwsim.errors import InputError
-from hwsim.graph.workload import Workload
 from hwsim.hardware.spec import System
 from hwsim.units import Bytes
 
 MOST_DEVICES = 10**7
 Degree = Annotated[int, Field(strict=True, ge=1, le=MOST_DEVICES)]
+Stage = Annotated[int, Field(strict=True, ge=0, le=3)]
 Flag = Annotated[bool, Field(strict=True)]
+Placed = Literal["tp", "cp", "dp", "pp"]
+Schedule = Literal["gpipe", "1f1b", "interleaved", "zero-bubble"]
 
 
 class Plan(BaseModel):
-    """Degrees of parallelism and how gradients travel; the default is one device.
+    """Degrees of parallelism and how work and bytes are ordered; the default is one device.
 
-    `dp`: data parallel, each device takes batch / dp samples. `bucket`: gradients are summed in
-    groups of this many bytes, the first of `first_bucket` (25 MiB and 1 MiB are the defaults of
-    PyTorch's DistributedDataParallel), while the backward pass goes on if `overlap`.
+    Degrees: `dp` data parallel (each replica takes batch / dp samples), `tp` tensor parallel (one
+    operator on several devices; the paper's kernel parallelism), `pp` pipeline stages (the paper's
+    model parallelism), `cp` context parallel (one sequence on several devices), `ep` expert
+    parallel: a division of the dp x cp devices that hold the same share of a model, among which
+    the experts are spread. dp tp pp cp devices in all; `placement` names the axes from the nearest
+    devices to the farthest.
+
+    `scaling`: "strong" keeps the workload's global batch, "weak" makes it the batch of a replica.
+    `micro_batch`: samples that go through the model at a time (None: a replica's whole share);
+    their gradients accumulate. `time_chunks`: parts of the sequence that travel on their own
+    through a pipeline of recurrent layers, as a wavefront. `schedule` orders the micro-batches of a
+    pipeline; `virtual` is the number of model chunks on each stage (interleaved).
+
+    `zero`: what is sharded over data parallel devices: 1 optimizer state, 2 gradients too, 3
+    parameters too (FSDP). `sequence_parallel` splits along the sequence what tensor parallelism
+    leaves whole. `convolutions`: what tensor parallelism splits in them. `recompute`: activations
+    that are computed again in the backward pass: those of attention's core (selective) or all but
+    each layer's input (full). `offload`: what waits in the host's memory.
+
+    `bucket`: gradients are summed in groups of this many bytes, the first of `first_bucket` (25 MiB
+    and 1 MiB are the defaults of PyTorch's DistributedDataParallel), while the backward pass goes
+    on if `overlap`. `tensor_overlap` cuts products and their exchanges in chunks that overlap.
+    `master_weights`: below 32 bits an fp32 copy is kept; `loss_scaling`: gradients are unscaled
+    and searched for overflow before the update.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     dp: Degree = 1
+    tp: Degree = 1
+    pp: Degree = 1
+    cp: Degree = 1
+    ep: Degree = 1
+    placement: tuple[Placed, ...] = ("tp", "cp", "dp", "pp")
+    scaling: Literal["strong", "weak"] = "strong"
+    micro_batch: Degree | None = None
+    time_chunks: Degree = 1
+    schedule: Schedule = "1f1b"
+    virtual: Degree = 1
+    zero: Stage = 0
+    sequence_parallel: Flag = False
+    convolutions: Literal["channels", "space"] = "channels"
+    recompute: Literal["none", "selective", "full"] = "none"
+    offload: Literal["none", "optimizer", "activations"] = "none"
     bucket: Bytes = 25 * 2.0**20
     first_bucket: Bytes = 2.0**20
     overlap: Flag = True
+    tensor_overlap: Flag = False
+    master_weights: Flag = True
+    loss_scaling: Flag = False
 
     @property
     def devices(self) -> int:
-        return self.dp
+        return self.dp * self.tp * self.pp * self.cp
 
+    def stride(self, axis: Placed) -> int:
+        """Ranks between neighbors of a group along `axis`.
 
-def check(plan: Plan, workload: Workload, system: System) -> None:
-    """Raises InputError if the plan doesn't divide the batch or asks for devices there are not."""
-    batch = workload.batch
-    if plan.dp > batch:
-        raise InputError(
-            "plan.dp",
-            f"found {plan.dp}, but the global batch has {batch} samples",
-            f"write at most {batch}, or a larger workload.batch",
-        )
-    if batch % plan.dp:
-        near = divisors(batch)
-        below = max(d for d in near if d < plan.dp)
-        above = min(d for d in near if d > plan.dp)
-        raise InputError(
-            "plan.dp",
-            f"found {plan.dp}, which doesn't divide the global batch of {batch}",
-            f"write {below} or {above}, or another workload.batch",
-        )
-    there = available(system)
-    if there is not None and plan.devices > there:
-        raise InputError(
-            "plan.dp",
-            f"found {plan.devices} devices, but {system.name} has {there}",
-            f"write at most {there}, or describe more nodes and their network",
-        )
-
-
-def divisors(number: int) -> list[int]:
-    """What divides `number` evenly, the least first.
-
-    >>> divisors(12)
-    [1, 2, 3, 4, 6, 12]
-    """
-    low = [d for d in range(1, math.isqrt(number) + 1) if number % d == 0]
-    return sorted({*low, *(number // d for d in low)})
+        >>> Plan(tp=8, dp=4, pp=2).stride("dp"), Plan(tp=8, dp=4, pp=2).stride("pp")
+        (8, 32)
+        """
+        inner = 1
+        for other in self.placement:
+            if other == axis:
+                break
+            inner *= getattr(self, other)
+        return inner
 
 
 def available(system: System) -> int | None:

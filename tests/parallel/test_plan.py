@@ -7,7 +7,8 @@ from pydantic import ValidationError
 
 from hwsim.errors import InputError
 from hwsim.hardware import catalog
-from hwsim.parallel.plan import Plan, available, check, divisors
+from hwsim.parallel.check import check, divisors
+from hwsim.parallel.plan import Plan, available
 from workloads.charlm import CharLM
 
 VOLTA = catalog.load("volta")
