@@ -15,8 +15,8 @@ from hwsim.estimate import simulate
 from hwsim.graph.dtypes import Dtype
 from hwsim.graph.ops import Kernel
 from hwsim.graph.workload import Workload, find
-from hwsim.parallel.lower import family
 from hwsim.parallel.check import check
+from hwsim.parallel.lower import family
 from hwsim.parallel.plan import Plan
 from workloads.transformer import Transformer
 

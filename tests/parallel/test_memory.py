@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from hwsim.errors import DoesNotFit
 from hwsim.hardware import catalog
-from hwsim.parallel.memory import capacity, does_not_fit, footprint, what_fits
 from hwsim.parallel.check import divisors
+from hwsim.parallel.memory import capacity, does_not_fit, footprint, what_fits
 from hwsim.parallel.plan import Plan
 from workloads.charlm import CharLM
 from workloads.transformer import Transformer
