@@ -138,14 +138,13 @@ def estimate(
     plan = plan or Plan()
     calibration = calibration or load_for(system.device)
     check(plan, workload, system)
-    graph = workload.graph(workload.batch // plan.dp)
-    timeline = simulate(system, graph, plan, calibration)
-    spread = _spread(timeline)
-    step = _step(timeline, spread)
+    workload = scaled(workload, plan)
+    step = staged(workload, system, plan, calibration)
+    seconds = _seconds(step, engine)
+    graph = workload.graph(samples(plan, workload))
+    spread = seconds.spread
     count = _steps(workload, graph, steps)
-    used = memory.footprint(graph, plan)
-    room = memory.capacity(system.device)
-    needed = sum(used.values())
+    needs = memory.needs(step)
     warnings = list(count.warnings) if count else []
     if count is None:
         warnings.append(
@@ -155,19 +154,19 @@ def estimate(
         hardware=_hardware(system, plan, calibration),
         workload=_work(workload, graph, plan),
         plan={"devices": plan.devices} | plan.model_dump(mode="json"),
-        step=step,
+        step=_step(seconds),
         convergence=_convergence(count),
-        total=_total(step, count, spread),
-        memory=Memory(bytes=needed, capacity=room, fits=needed <= room, parts=used),
+        total=_total(seconds.seconds, count, spread),
+        memory=Memory(
+            bytes=needs.bytes,
+            capacity=memory.capacity(system.device),
+            fits=memory.fits(needs, plan, system),
+            parts=needs.parts,
+        ),
         assumptions=basis.assumptions(system, workload, graph, plan, calibration, count),
         warnings=warnings,
         sources=basis.sources(system, calibration, count),
     )
-
-
-def simulate(system: System, graph: StepGraph, plan: Plan, calibration: Calibration) -> Timeline:
-    """The timeline of one step of one device's share `graph`."""
-    return run(lower(graph, system, plan, calibration))
 
 
 @lru_cache
