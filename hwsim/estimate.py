@@ -26,9 +26,7 @@ from hwsim.graph.workload import Workload
 from hwsim.hardware.spec import System
 from hwsim.parallel import memory
 from hwsim.parallel.check import check
-from hwsim.parallel.lower import lower
 from hwsim.parallel.plan import Plan
-from hwsim.simulate.engine import run
 from hwsim.simulate.timeline import Timeline
 
 Floats = npt.NDArray[np.float64]

@@ -50,6 +50,7 @@ def plan_of(shape: TransformerStep) -> Plan:
         micro_batch=shape.micro_batch,
         schedule="interleaved" if interleaved else "1f1b",
         virtual=virtual if interleaved else 1,
+        balance="layers",
         zero=shape.zero_stage or 0,
         sequence_parallel=bool(shape.sequence_parallel),
         recompute=shape.recompute,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from hwsim.errors import InputError
 from hwsim.graph.workload import MOST_SAMPLES, Workload
 from hwsim.hardware.spec import System
+from hwsim.parallel import schedule
 from hwsim.parallel.plan import Plan, available
 
 AXES = ("tp", "cp", "dp", "pp")
@@ -26,12 +27,7 @@ def check(plan: Plan, workload: Workload, system: System) -> None:
         what = f"a replica's share of {share} samples"
         _divides("micro_batch", plan.micro_batch, share, what, "another plan.dp")
     count = share // (plan.micro_batch or share)
-    if plan.schedule == "interleaved" and count % plan.pp:
-        raise InputError(
-            "plan.micro_batch",
-            f"found {count} micro-batches, but interleaved stages take them in rounds of {plan.pp}",
-            _rounds(plan, share),
-        )
+    schedule.check(plan.schedule, plan.pp, count, plan.virtual)
     if count * plan.virtual * plan.time_chunks > MOST_SLOTS:
         raise InputError(
             "plan.micro_batch",
@@ -91,15 +87,6 @@ def _contradictions(plan: Plan) -> Iterator[InputError]:
     if plan.schedule == "interleaved" and plan.pp == 1:
         what = "found interleaved chunks on a single stage"
         yield InputError("plan.schedule", what, "write 1f1b, or plan.pp of 2 or more")
-    if plan.schedule == "interleaved" and plan.virtual == 1:
-        what = "found interleaved with one chunk on each stage"
-        yield InputError("plan.virtual", what, "write 2 or more, or plan.schedule=1f1b")
-    if plan.schedule != "interleaved" and plan.virtual > 1:
-        what = f"found {plan.virtual} chunks on each stage under {plan.schedule}"
-        yield InputError("plan.virtual", what, "write 1, or plan.schedule=interleaved")
-    if plan.time_chunks > 1 and plan.schedule != "gpipe":
-        what = f"found {plan.time_chunks} with plan.schedule={plan.schedule}"
-        yield InputError("plan.time_chunks", what, "write plan.schedule=gpipe: a wavefront's order")
 
 
 def _divides(name: str, value: int, whole: int, what: str, other: str) -> None:
@@ -114,12 +101,3 @@ def _divides(name: str, value: int, whole: int, what: str, other: str) -> None:
         f"found {value}, which doesn't divide {what}",
         f"write {nearest}, or {other}",
     )
-
-
-def _rounds(plan: Plan, share: int) -> str:
-    """The micro-batches nearest to the plan's that come in whole rounds."""
-    fit = [d for d in divisors(share) if share // d % plan.pp == 0]
-    if not fit:
-        return f"write plan.schedule=1f1b: {share} samples make no round of {plan.pp}"
-    now = plan.micro_batch or share
-    return f"write {min(fit, key=lambda d: abs(math.log(d / now)))}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,12 +11,12 @@ from hwsim.errors import InputError
 from hwsim.graph.step import StepGraph
 from hwsim.graph.workload import Workload
 from hwsim.hardware.spec import System
+from hwsim.parallel import stages
 from hwsim.parallel.check import samples
 from hwsim.parallel.placement import hop
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.price import PricedLayer, Pricer
 from hwsim.parallel.program import Work
-from hwsim.parallel.stages import partition
 
 MOST_LAYERS = 100_000  # every one is priced and placed
 
@@ -84,7 +85,19 @@ def staged(workload: Workload, system: System, plan: Plan, calibration: Calibrat
         )
     pricer = Pricer(graph, system, plan, calibration)
     layers = tuple(pricer.layers())
-    cuts = partition([layer.seconds for layer in layers], plan.pp * plan.virtual)
+    stages.check(workload.name, len(layers), plan.pp, plan.virtual)
+    cuts = stages.partition(_costs(graph, layers, plan), plan.pp * plan.virtual)
     chunks = tuple(layers[begin:end] for begin, end in cuts)
+    if plan.ep > 1 and not any(layer.expert_gradients for layer in layers):
+        what = f"found {plan.ep}, but {workload.name} has no experts"
+        raise InputError("plan.ep", what, "write 1")
     slots = share // micro * plan.time_chunks
     return Staged(plan, system, graph, pricer, slots, chunks)
+
+
+def _costs(graph: StepGraph, layers: Sequence[PricedLayer], plan: Plan) -> list[float]:
+    """What stages are balanced by."""
+    if plan.balance == "cost":
+        return [layer.seconds for layer in layers]
+    most = max(graph.layers, key=lambda layer: layer.repeat).name
+    return [float(layer.name == most) for layer in layers]
