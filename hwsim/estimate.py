@@ -25,8 +25,11 @@ from hwsim.graph.step import StepGraph
 from hwsim.graph.workload import Workload
 from hwsim.hardware.spec import System
 from hwsim.parallel import memory
-from hwsim.parallel.check import check
+from hwsim.parallel.check import check, samples, scaled
+from hwsim.parallel.lower import lower
 from hwsim.parallel.plan import Plan
+from hwsim.parallel.staged import staged
+from hwsim.simulate.engine import run
 from hwsim.simulate.timeline import Timeline
 
 Floats = npt.NDArray[np.float64]
@@ -138,9 +141,9 @@ def estimate(
     check(plan, workload, system)
     workload = scaled(workload, plan)
     step = staged(workload, system, plan, calibration)
-    seconds = _seconds(step, engine)
+    timeline = run(lower(step), trace=False)
     graph = workload.graph(samples(plan, workload))
-    spread = seconds.spread
+    spread = timeline.spread
     count = _steps(workload, graph, steps)
     needs = memory.needs(step)
     warnings = list(count.warnings) if count else []
@@ -152,9 +155,9 @@ def estimate(
         hardware=_hardware(system, plan, calibration),
         workload=_work(workload, graph, plan),
         plan={"devices": plan.devices} | plan.model_dump(mode="json"),
-        step=_step(seconds),
+        step=_step(timeline),
         convergence=_convergence(count),
-        total=_total(seconds.seconds, count, spread),
+        total=_total(timeline.seconds, count, spread),
         memory=Memory(
             bytes=needs.bytes,
             capacity=memory.capacity(system.device),
@@ -181,9 +184,9 @@ def _steps(workload: Workload, graph: StepGraph, given: float | None) -> Steps |
     return laws.predict(law, graph.parameters, workload.dataset, workload.setting())
 
 
-def _step(timeline: Timeline, spread: float) -> Step:
+def _step(timeline: Timeline) -> Step:
     seconds, parts = _finite(timeline.seconds), timeline.parts()
-    low, high = interval(_luck(spread))
+    low, high = interval(_luck(timeline.spread))
     return Step(
         seconds=seconds,
         low=seconds * low,
@@ -199,26 +202,18 @@ def _finite(seconds: float) -> float:
     return seconds
 
 
-def _spread(timeline: Timeline) -> float:
-    """The spread of a step: its kernels', weighted with their time, as if all err together."""
-    spans = timeline.on("compute") + timeline.on("link")
-    weights = [(span.end - span.begin, span.task.spread) for span in spans]
-    total = sum(seconds for seconds, _ in weights)
-    return sum(seconds * spread for seconds, spread in weights) / total if total > 0 else 0.0
-
-
 def _luck(spread: float) -> Floats:
     """Draws of measured / predicted seconds per step."""
     random = np.random.default_rng(SEED)
     return np.asarray(np.exp(spread * random.standard_normal(DRAWS)))
 
 
-def _total(step: Step, count: Steps | None, spread: float) -> Interval | None:
+def _total(step: float, count: Steps | None, spread: float) -> Interval | None:
     if count is None:
         return None
     with np.errstate(over="ignore", invalid="ignore"):
-        low, high = interval(count.draws * step.seconds * _luck(spread))
-    seconds = _finite(count.value * step.seconds)
+        low, high = interval(count.draws * step * _luck(spread))
+    seconds = _finite(count.value * step)
     _finite(high)
     return Interval(seconds=seconds, low=min(low, seconds), high=max(high, seconds))
 
