@@ -24,9 +24,10 @@ from hwsim.errors import InputError
 from hwsim.graph.step import StepGraph
 from hwsim.graph.workload import Workload
 from hwsim.hardware.spec import System
-from hwsim.parallel import memory
 from hwsim.parallel.check import check
+from hwsim.parallel.fits import capacity, fits
 from hwsim.parallel.lower import lower
+from hwsim.parallel.needs import needed
 from hwsim.parallel.plan import Plan
 from hwsim.simulate.engine import run
 from hwsim.simulate.timeline import Timeline
@@ -90,7 +91,7 @@ class Convergence(Record):
 
 
 class Memory(Record):
-    """Bytes on each device."""
+    """Bytes on each device of the fullest pipeline stage."""
 
     bytes: float
     capacity: float
@@ -143,9 +144,6 @@ def estimate(
     spread = _spread(timeline)
     step = _step(timeline, spread)
     count = _steps(workload, graph, steps)
-    used = memory.footprint(graph, plan)
-    room = memory.capacity(system.device)
-    needed = sum(used.values())
     warnings = list(count.warnings) if count else []
     if count is None:
         warnings.append(
@@ -158,7 +156,7 @@ def estimate(
         step=step,
         convergence=_convergence(count),
         total=_total(step, count, spread),
-        memory=Memory(bytes=needed, capacity=room, fits=needed <= room, parts=used),
+        memory=_memory(system, workload, plan),
         assumptions=basis.assumptions(system, workload, graph, plan, calibration, count),
         warnings=warnings,
         sources=basis.sources(system, calibration, count),
@@ -236,6 +234,16 @@ def _convergence(count: Steps | None) -> Convergence | None:
         high=count.high,
         law=count.law,
         extrapolated=count.extrapolated,
+    )
+
+
+def _memory(system: System, workload: Workload, plan: Plan) -> Memory:
+    used = needed(workload, plan)
+    return Memory(
+        bytes=used.bytes,
+        capacity=capacity(system.device),
+        fits=fits(used, plan, system),
+        parts=used.parts,
     )
 
 
