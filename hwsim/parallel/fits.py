@@ -80,9 +80,10 @@ def what_fits(plan: Plan, system: System, batch: int, needs: Needs) -> str:
 
 
 def _pairs(kinds: list[list[_Tried]]) -> Iterator[_Tried]:
-    """Two changes of different kinds that fit together, the mildest of the first kind first."""
+    """Two changes of different kinds that fit together: those whose dearer one is the cheapest."""
     followed = [[one for one in kind if one.memory] for kind in kinds]
-    for kind, other in combinations((kind for kind in followed if kind), 2):
+    pairs = combinations((kind for kind in followed if kind), 2)
+    for kind, other in sorted(pairs, key=lambda pair: max(kind[0].price for kind in pair)):
         best = min(kind, key=_Tried.size).joined(min(other, key=_Tried.size))
         if best.memory is None or best.fits:
             yield from (pair for a, b in product(kind, other) if (pair := a.joined(b)).fits)
