@@ -24,9 +24,11 @@ from hwsim.errors import InputError
 from hwsim.graph.step import StepGraph
 from hwsim.graph.workload import Workload
 from hwsim.hardware.spec import System
-from hwsim.parallel import memory
 from hwsim.parallel.check import check, samples, scaled
+from hwsim.parallel.fits import capacity, fits
 from hwsim.parallel.lower import lower
+from hwsim.parallel.memory import StageMemory
+from hwsim.parallel.needs import needed
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.staged import staged
 from hwsim.simulate.engine import run
@@ -91,7 +93,7 @@ class Convergence(Record):
 
 
 class Memory(Record):
-    """Bytes on each device."""
+    """Bytes on each device of the fullest pipeline stage."""
 
     bytes: float
     capacity: float
@@ -145,7 +147,6 @@ def estimate(
     graph = workload.graph(samples(plan, workload))
     spread = timeline.spread
     count = _steps(workload, graph, steps)
-    needs = memory.needs(step)
     warnings = list(count.warnings) if count else []
     if count is None:
         warnings.append(
@@ -158,12 +159,7 @@ def estimate(
         step=_step(timeline),
         convergence=_convergence(count),
         total=_total(timeline.seconds, count, spread),
-        memory=Memory(
-            bytes=needs.bytes,
-            capacity=memory.capacity(system.device),
-            fits=memory.fits(needs, plan, system),
-            parts=needs.parts,
-        ),
+        memory=_memory(system, needed(workload, plan, step.cuts), plan),
         assumptions=basis.assumptions(system, workload, graph, plan, calibration, count),
         warnings=warnings,
         sources=basis.sources(system, calibration, count),
@@ -228,6 +224,15 @@ def _convergence(count: Steps | None) -> Convergence | None:
         high=count.high,
         law=count.law,
         extrapolated=count.extrapolated,
+    )
+
+
+def _memory(system: System, used: StageMemory, plan: Plan) -> Memory:
+    return Memory(
+        bytes=used.bytes,
+        capacity=capacity(system.device),
+        fits=fits(used, plan, system),
+        parts=used.parts,
     )
 
 

@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +19,8 @@ from hwsim.errors import DoesNotFit, InputError
 from hwsim.estimate import Estimate, estimate
 from hwsim.graph import workload as workloads
 from hwsim.hardware import catalog
-from hwsim.parallel.memory import does_not_fit, what_fits
+from hwsim.parallel.fits import does_not_fit, what_fits
+from hwsim.parallel.needs import needed
 from hwsim.report import table
 from hwsim.study import vary
 from hwsim.study.subject import Subject
@@ -132,8 +134,13 @@ def _one(subject: Subject, count: _Given, *, as_json: bool, cite: bool) -> None:
     elif answer.memory.fits:
         table.show(answer, cite=cite)
     if not answer.memory.fits:
-        advice = what_fits(subject.workload, subject.plan, subject.system)
-        raise does_not_fit(answer.memory.parts, subject.system.device, advice)
+        raise _does_not_fit(subject)
+
+
+def _does_not_fit(subject: Subject) -> DoesNotFit:
+    system, workload, plan = subject.system, subject.workload, subject.plan
+    needs = partial(needed, workload)
+    return does_not_fit(needs(plan), plan, system, what_fits(plan, system, workload.batch, needs))
 
 
 def _many(subject: Subject, text: str, count: _Given, *, as_json: bool, plot: Path | None) -> None:

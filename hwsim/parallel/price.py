@@ -7,7 +7,7 @@ of the inputs, gradients of the weights, and what is said between devices meanwh
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -165,19 +165,24 @@ class Pricer:
 
     def layer(self, layer: Layer, *, is_last: bool = False) -> PricedLayer:
         """One layer. Raises InputError if the plan can't split it or a link is missing."""
-        shared = split(layer, self.plan, f"layer {layer.name}")
+        shared = split(layer, self.plan)
         recompute = "none" if is_last else self.plan.recompute
         ops = tuple(self._op(shard, recompute) for shard in shared.shards)
         size = BYTES[self.graph.dtype]
-        ways = self.plan.tp if self.plan.sequence_parallel else 1
-        sent = layer.output * size / (ways * self.plan.cp)
-        saved = sum(shard.op.saved * size + shard.op.masks for shard in shared.shards)
+        one = replace(shared, repeat=1)
         tied = sum(
             shard.op.inputs * shard.op.outputs
             for shard in shared.shards
             if isinstance(shard.op, Linear) and shard.op.tied
         )
-        return PricedLayer(layer.name, ops, sent, saved, shared.replicated_parameters, tied)
+        return PricedLayer(
+            layer.name,
+            ops,
+            sent=shared.output * size,
+            saved=one.saved_bytes(self.graph.dtype),
+            replicated=one.replicated_parameters,
+            tied=tied,
+        )
 
     @property
     def hides(self) -> bool:
@@ -223,8 +228,8 @@ class Pricer:
             self._pass(others, shard.backward),
             self._pass(own, ()),
             forward if repeated else None,
-            op.parameters - shard.expert_parameters,
-            shard.expert_parameters,
+            op.parameters - op.expert_parameters,
+            op.expert_parameters,
         )
 
     def _pass(self, kernels: Iterable[Kernel], exchanges: Iterable[Exchange]) -> Pass:

@@ -23,7 +23,8 @@ MOST_LAYERS = 100_000  # every one is priced and placed
 
 @dataclass(frozen=True)
 class Staged:
-    """`chunks[k]` are the layers of global chunk k, which is on stage k mod pp.
+    """`chunks[k]` are the layers of global chunk k, which is on stage k mod pp: those of the graph
+    from `cuts[k][0]` to before `cuts[k][1]`, equal ones unrolled.
 
     `graph` is one micro-batch (or one time chunk of one) on one replica; `slots` of them go
     through in a step.
@@ -35,6 +36,7 @@ class Staged:
     pricer: Pricer
     slots: int
     chunks: tuple[tuple[PricedLayer, ...], ...]
+    cuts: tuple[tuple[int, int], ...]
 
     def on(self, stage: int) -> tuple[tuple[PricedLayer, ...], ...]:
         """The chunks of a stage, its first one first."""
@@ -92,7 +94,7 @@ def staged(workload: Workload, system: System, plan: Plan, calibration: Calibrat
         what = f"found {plan.ep}, but {workload.name} has no experts"
         raise InputError("plan.ep", what, "write 1")
     slots = share // micro * plan.time_chunks
-    return Staged(plan, system, graph, pricer, slots, chunks)
+    return Staged(plan, system, graph, pricer, slots, chunks, tuple(cuts))
 
 
 def _costs(graph: StepGraph, layers: Sequence[PricedLayer], plan: Plan) -> list[float]:

@@ -1,0 +1,70 @@
+"""The memory of a plan of a workload."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hwsim.errors import InputError
+from hwsim.parallel.check import divisors
+from hwsim.parallel.needs import needed
+from hwsim.parallel.plan import Plan
+from workloads.charlm import CharLM
+from workloads.transformer import Transformer
+
+GPT2 = Transformer()
+
+
+def test_one_device_holds_the_graph():
+    graph = GPT2.graph()
+    parts = needed(GPT2, Plan()).parts
+    assert parts["parameters"] == parts["gradients"] == 4 * graph.parameters
+    assert parts["optimizer"] == 8 * graph.parameters
+    assert parts["activations"] == graph.saved_bytes
+    assert parts["communication"] == 0
+
+
+@given(st.sampled_from([n for n in divisors(128) if n > 1]))
+@settings(deadline=None, max_examples=8)
+def test_more_devices_never_need_more_each(dp):
+    assert needed(GPT2, Plan(dp=128)).bytes <= needed(GPT2, Plan(dp=dp)).bytes
+
+
+@given(st.sampled_from([16, 64, 256, 1024]), st.sampled_from([1, 8, 128]))
+@settings(deadline=None, max_examples=8)
+def test_a_larger_model_needs_more(hidden, micro):
+    small, large = (
+        needed(CharLM(hidden=width), Plan(dp=1, micro_batch=micro)).parts
+        for width in (hidden, 2 * hidden)
+    )
+    for part, size in small.items():
+        assert large[part] >= size
+
+
+@given(st.sampled_from([size for size in divisors(128) if size < 128]))
+@settings(deadline=None, max_examples=8)
+def test_micro_batches_that_follow_each_other_hold_no_more_than_one(size):
+    alone = needed(GPT2.model_copy(update={"batch": size}), Plan())
+    assert needed(GPT2, Plan(micro_batch=size)) == alone
+
+
+def test_weak_scaling_gives_every_replica_the_batch():
+    weak, strong = (needed(GPT2, Plan(dp=8, scaling=how)).parts for how in ("weak", "strong"))
+    assert weak["activations"] == pytest.approx(8 * strong["activations"], rel=1e-3)
+
+
+def test_a_pipeline_holds_what_its_fullest_stage_does():
+    whole = needed(GPT2, Plan(micro_batch=1))
+    stage = needed(GPT2, Plan(micro_batch=1, pp=4))
+    assert stage.parts["gradients"] < whole.parts["gradients"]
+    # The first one, with four micro-batches in flight; only a gradient comes to it.
+    assert stage.stage == 0
+    assert stage.parts["communication"] == 4 * GPT2.sequence * GPT2.hidden
+    cuts = [(0, 12), (12, 14)]
+    assert needed(GPT2, Plan(micro_batch=1, pp=2), cuts).stage == 0
+
+
+def test_what_can_not_be_is_refused():
+    with pytest.raises(InputError, match=r"plan\.micro_batch: .*write 2"):
+        needed(GPT2, Plan(dp=2, micro_batch=3))
+    with pytest.raises(InputError, match=r"plan\.pp: .*14 layers"):
+        needed(GPT2, Plan(pp=15))
