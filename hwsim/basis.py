@@ -13,9 +13,9 @@ from hwsim.graph.step import MASTER_BYTES, StepGraph
 from hwsim.graph.workload import Workload
 from hwsim.hardware.figures import figures
 from hwsim.hardware.spec import System
-from hwsim.parallel.lower import ANY
 from hwsim.parallel.memory import FRAGMENTATION
 from hwsim.parallel.plan import Plan
+from hwsim.parallel.price import ANY
 
 ASSUMED = "assumed: "
 NOTHING_ELSE = (

@@ -37,7 +37,7 @@ from hwsim.graph.dtypes import Dtype
 from hwsim.hardware import catalog
 from hwsim.hardware.spec import Device
 from hwsim.parallel.check import check
-from hwsim.parallel.lower import UPDATE, family
+from hwsim.parallel.price import UPDATE, family
 from hwsim.study.subject import Subject
 
 MOST = 10
