@@ -16,6 +16,7 @@ from hwsim.parallel.split.rules import (
     fetched,
     fewer_rows,
     gather,
+    nearest,
 )
 from hwsim.parallel.split.shard import Shard
 
@@ -61,12 +62,8 @@ def heads_of(op: Attention, around: Around) -> tuple[int, int]:
     ways, kv_heads = around.ways, op.kv_heads
     if kv_heads % ways and ways % kv_heads:
         fitting = [d for d in range(1, op.heads + 1) if _fits(op, d)]
-        near = sorted(fitting, key=lambda d: abs(d - ways))[:2]
-        raise InputError(
-            f"{around.where}.tp",
-            f"found {ways} for the {kv_heads} key heads of {op.name!r}",
-            "write " + " or ".join(map(str, sorted(near))),
-        )
+        what = f"found {ways} for the {kv_heads} key heads of {op.name!r}"
+        raise InputError(f"{around.where}.tp", what, nearest(fitting, ways))
     return heads, max(1, kv_heads // ways)
 
 

@@ -48,20 +48,21 @@ def _by_height(op: Convolution2d, around: Around) -> Divided:
 
     Rows that a filter reaches at a neighbor come from it, and the gradients there go back.
     """
-    rows, ways = padded(op.output[0], around.ways), around.ways
+    rows, inside = padded(op.output[0], around.ways), around.held.layout == "space"
     (r, _), (stride, _), (padding, _) = op.kernel, op.stride, op.padding
-    reach = (r - 1) // 2
-    most = max(1, op.height // max(reach, 1))
-    if ways > most:
+    reach = (r - 1) // 2 if inside else 0
+    most = op.height // reach if reach else op.output[0]
+    if around.ways > max(1, most):
         raise InputError(
             f"{around.where}.tp",
-            f"found {ways} for {op.height} rows of {op.name!r}, whose filters reach over {reach}",
-            f"write at most {most}, or plan.convolutions channels",
+            f"found {around.ways} for the {op.height} rows of {op.name!r}, "
+            f"each of which needs {reach} on either side",
+            f"write at most {max(1, most)}, or plan.convolutions channels",
         )
     share = replace(op, height=max(1, (rows - 1) * stride + r - 2 * padding))
     forward: tuple[Exchange, ...] = fetched(op, around.held, _inputs(op))
     backward = _gradient(op, around)
-    if around.held.layout == "space":
+    if inside:
         halo = reach * op.batch * op.channels * op.width
         forward = (Exchange(f"{op.name}.halo", "halo", "tp", halo),) if reach else ()
         backward = forward if op.input_gradient else ()

@@ -97,13 +97,19 @@ def exactly(size: int, ways: int, where: str, what: str) -> int:
     """
     if size % ways == 0:
         return size // ways
-    fitting = divisors(size)
+    what = f"found {ways}, which does not divide {size} {what}"
+    raise InputError(where, what, nearest(divisors(size), ways))
+
+
+def nearest(fitting: Sequence[int], ways: int) -> str:
+    """The correction of a degree: the next that fits on either side, of 1 and others.
+
+    >>> nearest([1, 2, 4, 12], 6)
+    'write 4 or 12'
+    """
     below = max(d for d in fitting if d < ways)
     above = [d for d in fitting if d > ways][:1]
-    instead = " or ".join(str(d) for d in (below, *above))
-    raise InputError(
-        where, f"found {ways}, which does not divide {size} {what}", f"write {instead}"
-    )
+    return "write " + " or ".join(str(d) for d in (below, *above))
 
 
 def padded(size: int, ways: int) -> int:
