@@ -63,9 +63,10 @@ class CharLM(Workload):
         recurrence = [Layer("recurrence", (whole,), output=width)]
         if self.rings(steps):
             first = replace(whole, depth=1)
+            later = replace(first, inputs=0, input_gradient=False)
             recurrence = [Layer("micro-layer.first", (first,), output=width)]
-            later = Layer("micro-layer", (replace(first, inputs=0),), self.depth - 1, output=width)
-            recurrence += [later] if later.repeat else []
+            if self.depth > 1:
+                recurrence.append(Layer("micro-layer", (later,), self.depth - 1, output=width))
         return (
             Layer(
                 "embedding",
