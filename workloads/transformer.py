@@ -122,7 +122,7 @@ class Transformer(Workload):
             return (table,)
         return (
             table,
-            Embedding("positions", self.sequence, self.sequence, self.hidden),
+            Embedding("positions", self.sequence, self.sequence, self.hidden, divided=False),
             Pointwise("positions.add", tokens * self.hidden, inputs=2, kept=0),
         )
 

@@ -51,6 +51,20 @@ class Layer:
         """Elements kept for the backward pass by all repeats."""
         return self.repeat * sum(op.saved for op in self.ops)
 
+    @property
+    def masks(self) -> float:
+        """Elements of one byte kept besides by all repeats."""
+        return self.repeat * sum(op.masks for op in self.ops)
+
+    @property
+    def expert_parameters(self) -> int:
+        """Those of the parameters that expert parallelism spreads, of all repeats."""
+        return self.repeat * sum(op.expert_parameters for op in self.ops)
+
+    def saved_bytes(self, dtype: Dtype) -> float:
+        """Bytes kept for the backward pass by all repeats."""
+        return self.saved * BYTES[dtype] + self.masks
+
 
 @dataclass(frozen=True)
 class StepGraph:
@@ -85,12 +99,12 @@ class StepGraph:
 
     @property
     def saved_elements(self) -> float:
-        """Elements alive between the forward and the backward pass."""
+        """Elements alive between the forward and the backward pass, masks left aside."""
         return sum(layer.saved for layer in self.layers)
 
     @property
     def saved_bytes(self) -> float:
-        return self.saved_elements * BYTES[self.dtype]
+        return sum(layer.saved_bytes(self.dtype) for layer in self.layers)
 
     def forward(self) -> Iterator[Kernel]:
         """Every kernel of the forward pass in order, equal layers unrolled."""

@@ -1,0 +1,24 @@
+"""A layer divided among the devices of a plan: one device's share, and what it exchanges.
+
+`split` does it. A new kind of operator takes part once it has a rule in `divide`, and one in
+`fewer_rows` if it works on each row by itself.
+"""
+
+from hwsim.parallel.split import attention, convolution, products, recurrent, vectors
+from hwsim.parallel.split.layer import split
+from hwsim.parallel.split.rules import Around, Divided, Held, divide, fewer_rows
+from hwsim.parallel.split.shard import Shard, SplitLayer
+
+RULES = (attention, convolution, products, recurrent, vectors)  # they register when imported
+
+__all__ = [
+    "RULES",
+    "Around",
+    "Divided",
+    "Held",
+    "Shard",
+    "SplitLayer",
+    "divide",
+    "fewer_rows",
+    "split",
+]
