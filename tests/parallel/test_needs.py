@@ -63,8 +63,43 @@ def test_a_pipeline_holds_what_its_fullest_stage_does():
     assert needed(GPT2, Plan(micro_batch=1, pp=2), cuts).stage == 0
 
 
+def test_tensor_parallelism_divides_all_but_what_it_leaves_whole():
+    whole, parts, rows = (
+        needed(GPT2, plan).parts
+        for plan in (Plan(), Plan(tp=4), Plan(tp=4, sequence_parallel=True))
+    )
+    assert whole["optimizer"] / 4 < parts["optimizer"] < 1.03 * whole["optimizer"] / 4
+    assert whole["activations"] / 4 < parts["activations"] < whole["activations"]
+    assert rows["activations"] == pytest.approx(whole["activations"] / 4, rel=1e-3)
+    # All-reduces sum in place; the gathered rows of a block's input have a buffer of their own.
+    assert parts["communication"] == 0
+    assert rows["communication"] == 4 * 128 * GPT2.sequence * GPT2.hidden
+
+
+def test_selective_recomputation_drops_the_scores_alone():
+    eager = Transformer(attention="eager", batch=1)
+    scores = 4.0 * eager.heads * eager.sequence**2
+    all_, selective = (
+        needed(eager, Plan(recompute=how)).parts["activations"] for how in ("none", "selective")
+    )
+    assert all_ - selective == (eager.layers - 1) * scores  # one layer's are there when it is run
+
+
+def test_full_recomputation_keeps_the_inputs():
+    found = needed(GPT2.model_copy(update={"batch": 1}), Plan(recompute="full")).parts
+    graph = GPT2.graph(1)
+    width = 4.0 * GPT2.sequence * GPT2.hidden
+    embedding, _, output = graph.layers
+    inputs = (GPT2.layers + 1) * width
+    rest = 4 * output.saved - width  # the largest of the layers
+    assert found["activations"] == inputs + rest
+    assert 4 * embedding.saved < width
+
+
 def test_what_can_not_be_is_refused():
     with pytest.raises(InputError, match=r"plan\.micro_batch: .*write 2"):
         needed(GPT2, Plan(dp=2, micro_batch=3))
     with pytest.raises(InputError, match=r"plan\.pp: .*14 layers"):
         needed(GPT2, Plan(pp=15))
+    with pytest.raises(InputError, match=r"plan\.tp: .*write 4 or 6"):
+        needed(GPT2, Plan(tp=5))
