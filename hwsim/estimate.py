@@ -233,6 +233,8 @@ def _memory(system: System, used: StageMemory, plan: Plan) -> Memory:
         capacity=capacity(system.device),
         fits=fits(used, plan, system),
         parts=used.parts,
+        stage=used.stage,
+        host=used.host,
     )
 
 

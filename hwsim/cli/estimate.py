@@ -7,7 +7,6 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,8 +18,11 @@ from hwsim.errors import DoesNotFit, InputError
 from hwsim.estimate import Estimate, estimate
 from hwsim.graph import workload as workloads
 from hwsim.hardware import catalog
+from hwsim.parallel.check import scaled
 from hwsim.parallel.fits import does_not_fit, what_fits
+from hwsim.parallel.memory import StageMemory
 from hwsim.parallel.needs import needed
+from hwsim.parallel.plan import Plan
 from hwsim.report import table
 from hwsim.study import vary
 from hwsim.study.subject import Subject
@@ -134,13 +136,17 @@ def _one(subject: Subject, count: _Given, *, as_json: bool, cite: bool) -> None:
     elif answer.memory.fits:
         table.show(answer, cite=cite)
     if not answer.memory.fits:
-        raise _does_not_fit(subject)
+        raise _does_not_fit(subject, answer)
 
 
-def _does_not_fit(subject: Subject) -> DoesNotFit:
+def _does_not_fit(subject: Subject, answer: Estimate) -> DoesNotFit:
     system, workload, plan = subject.system, subject.workload, subject.plan
-    needs = partial(needed, workload)
-    return does_not_fit(needs(plan), plan, system, what_fits(plan, system, workload.batch, needs))
+    used = StageMemory(answer.memory.parts, answer.memory.host, answer.memory.stage)
+
+    def needs(other: Plan) -> StageMemory:
+        return needed(scaled(workload, other), other)
+
+    return does_not_fit(used, plan, system, what_fits(plan, system, workload.batch, needs))
 
 
 def _many(subject: Subject, text: str, count: _Given, *, as_json: bool, plot: Path | None) -> None:

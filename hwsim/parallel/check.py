@@ -21,11 +21,11 @@ def check(plan: Plan, workload: Workload, system: System) -> None:
     for found in _contradictions(plan):
         raise found
     batch = scaled(workload, plan).batch
-    _divides("dp", plan.dp, batch, f"the global batch of {batch}", "another workload.batch")
+    divides("dp", plan.dp, batch, f"the global batch of {batch}", "another workload.batch")
     share = batch // plan.dp
     if plan.micro_batch is not None:
         what = f"a replica's share of {share} samples"
-        _divides("micro_batch", plan.micro_batch, share, what, "another plan.dp")
+        divides("micro_batch", plan.micro_batch, share, what, "another plan.dp")
     count = share // (plan.micro_batch or share)
     schedule.check(plan.schedule, plan.pp, count, plan.virtual)
     if count * plan.virtual * plan.time_chunks > MOST_SLOTS:
@@ -89,7 +89,8 @@ def _contradictions(plan: Plan) -> Iterator[InputError]:
         yield InputError("plan.schedule", what, "write 1f1b, or plan.pp of 2 or more")
 
 
-def _divides(name: str, value: int, whole: int, what: str, other: str) -> None:
+def divides(name: str, value: int, whole: int, what: str, other: str) -> None:
+    """Raises InputError, naming the nearest divisors, if `plan.name` doesn't divide `whole`."""
     if whole % value == 0:
         return
     near = divisors(whole)

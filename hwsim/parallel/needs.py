@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from hwsim.errors import InputError
 from hwsim.graph.dtypes import BYTES, Dtype
 from hwsim.graph.ops import Linear
 from hwsim.graph.workload import Workload
-from hwsim.parallel.check import divisors
+from hwsim.parallel.check import divides, samples
 from hwsim.parallel.memory import LayerMemory, StageMemory, footprint, fullest
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.split import SplitLayer, split
@@ -18,20 +17,14 @@ from hwsim.parallel.stages import check, partition
 def needed(
     workload: Workload, plan: Plan, cuts: Sequence[tuple[int, int]] | None = None
 ) -> StageMemory:
-    """The fullest stage of a plan of a workload.
+    """The fullest stage of a plan of a workload that is already scaled to it.
 
     `cuts` are (first, end) of the layers of each model chunk; None cuts by their matrix FLOPs.
     Raises InputError for a plan that the workload can't follow.
     """
-    share = workload.batch if plan.scaling == "weak" else workload.batch // plan.dp
+    share = samples(plan, workload)
     micro = plan.micro_batch or share
-    if share % micro:
-        near = [size for size in divisors(share) if size < micro][-1]
-        raise InputError(
-            "plan.micro_batch",
-            f"found {micro}, which doesn't divide the {share} samples of a replica",
-            f"write {near}",
-        )
+    divides("micro_batch", micro, share, f"the {share} samples of a replica", "another plan.dp")
     graph = workload.graph(micro)
     layers = [split(layer, plan, "plan") for layer in graph.layers]
     if cuts is None:
