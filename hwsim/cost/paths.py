@@ -78,9 +78,9 @@ def network_path(system: System, nodes: int | Group, calibration: Calibration) -
     reach = getattr(calibration.links, _network_kind(system.node, tier))
     if tier.topology != "torus":
         return _path(bandwidth, tier.latency, reach)
-    share, each, crowding = _in_torus(group.nodes, tier.ports / 2)
+    share, each, crowded = _in_torus(group.nodes, tier.ports / 2)
     path = _path(bandwidth * share, tier.latency, reach)
-    return path._replace(used=share, sides=each, crowding=crowding)
+    return path._replace(used=share, sides=each, crowding=crowded)
 
 
 def _ports(group: Group, node: Node, tier: Tier) -> float:
