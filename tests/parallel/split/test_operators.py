@@ -75,6 +75,13 @@ def test_what_is_gathered_is_kept_in_parts_and_gathered_again():
     assert [e.name for e in shard.backward][-2:] == ["fc.saved", "fc.gradient"]
 
 
+def test_a_bias_is_added_to_the_rows_that_are_scattered():
+    ops = (Linear("a", 4, 8, 6), Linear("b", 4, 6, 8))
+    for sequence_parallel, rows in ((False, 4), (True, 2)):
+        last = divided(*ops, tp=2, sequence_parallel=sequence_parallel)[1]
+        assert last.op.backward()[-1].flops == rows * 8
+
+
 def test_vocabulary_is_split_and_padded():
     table = one(Embedding("table", 10, 97, 4), tp=4)
     assert table.op == Embedding("table", 10, 25, 4)
