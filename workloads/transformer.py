@@ -44,6 +44,7 @@ class Transformer(Workload):
 
     name: ClassVar[str] = "transformer"
     unit: ClassVar[str] = "tokens"
+    uncut: ClassVar[str] = "attention reads all positions (context parallelism, cp, divides them)"
     setting_fields: ClassVar[tuple[str, ...]] = (
         "layers",
         "sequence",

@@ -28,9 +28,10 @@ class LSTM(Op):
     """One layer over x (steps, batch, inputs), `hidden` units per direction, two bias vectors.
 
     Matrix FLOPs forward: 2 steps batch 4 hidden (inputs + hidden) per direction. The backward
-    chain is one product shorter: no gradient is wanted for the constant first state. The
-    directions of a bidirectional layer run one after the other. Where so many ``ways`` share a
-    layer, each device has that part of the units with all that leads to them, and the whole state.
+    chain is one product shorter: no gradient is wanted for the constant first state, unless it
+    is `carried` from steps before. The directions of a bidirectional layer run one after the other.
+    Where so many ``ways`` share a layer, each device has that part of the units with all that leads
+    to them, and the whole state.
 
     >>> one = LSTM("lstm", batch=2, steps=3, inputs=5, hidden=7)
     >>> one.parameters, [k.repeat for k in one.forward()], one.backward()[1].repeat
@@ -45,6 +46,7 @@ class LSTM(Op):
     bidirectional: bool = False
     input_gradient: bool = True
     ways: int = 1
+    carried: bool = False
 
     @property
     def parameters(self) -> int:
@@ -102,8 +104,9 @@ class LSTM(Op):
                 sequential=True,
             )
         ]
-        if self.steps > 1:
-            kernels.append(self._chain(f"{name}.step.dgrad", self.hidden, width, self.steps - 1))
+        chain = self.steps if self.carried else self.steps - 1
+        if chain:
+            kernels.append(self._chain(f"{name}.step.dgrad", self.hidden, width, chain))
         if self.input_gradient:
             kernels.append(gemm(f"{name}.input.dgrad", rows, self.inputs, width))
         kernels.append(gemm(f"{name}.wgrad", width, self.inputs + self.hidden, rows))
@@ -122,8 +125,9 @@ class RHN(Op):
     h = tanh(W_h x [first] + R_h s + b_h) and t = sigmoid(W_t x [first] + R_t s + b_t),
     both gates stacked: matrices of (2 hidden, hidden) that take turns, and one bias vector each.
     Matrix FLOPs forward: 2 steps batch 2 hidden (inputs + depth hidden); backward twice that
-    (the gradient of the first state is computed too, as the chain runs to its end). ``ways`` is as
-    in `LSTM`.
+    (the gradient of the first state is computed too, as the chain runs to its end). With no
+    inputs these are later micro-layers alone: nothing but the state comes in. ``ways`` is as in
+    `LSTM`.
 
     >>> one = RHN("rhn", batch=2, steps=3, inputs=5, hidden=7, depth=4)
     >>> one.parameters, [k.repeat for k in one.forward()]
@@ -150,12 +154,15 @@ class RHN(Op):
 
     def forward(self) -> tuple[Kernel, ...]:
         rows, width = self.steps * self.batch, 2 * self._units
-        return (
-            gemm(f"{self.name}.input.forward", rows, width, self.inputs, transposed=True),
+        chain = (
             self._chain("step.forward", width, self.hidden),
             # Product and state in, state and gates out; the input's product at the first only.
-            self._pointwise("cell.forward", RHN_FLOPS, 6 + 2 / self.depth),
+            self._pointwise("cell.forward", RHN_FLOPS, 6 + (2 / self.depth if self.inputs else 0)),
         )
+        if not self.inputs:
+            return chain
+        name = f"{self.name}.input.forward"
+        return (gemm(name, rows, width, self.inputs, transposed=True), *chain)
 
     def backward(self) -> tuple[Kernel, ...]:
         rows, width = self.steps * self.batch, 2 * self._units
@@ -165,11 +172,12 @@ class RHN(Op):
             self._pointwise("cell.backward", RHN_BACKWARD_FLOPS, 7 + 1 / self.depth),
             self._chain("step.dgrad", self.hidden, width),
         ]
-        if self.input_gradient:
+        if self.inputs and self.input_gradient:
             kernels.append(gemm(f"{self.name}.input.dgrad", rows, self.inputs, width))
+        if self.inputs:
+            kernels.append(gemm(f"{self.name}.input.wgrad", width, self.inputs, rows))
         return (
             *kernels,
-            gemm(f"{self.name}.input.wgrad", width, self.inputs, rows),
             gemm(f"{self.name}.wgrad", width, self.hidden, rows, batch=self.depth),
             bias_gradient(self.name, rows, self.depth * width),
         )

@@ -69,7 +69,8 @@ class Layer:
 @dataclass(frozen=True)
 class StepGraph:
     """What one device's share of a step computes: `batch` samples that are `tokens` items, of a
-    workload of some `family`."""
+    workload of some `family`. A `ring` is one time step whose state goes from the last layer back
+    to the first for the next."""
 
     layers: tuple[Layer, ...]
     dtype: Dtype
@@ -77,6 +78,7 @@ class StepGraph:
     batch: int
     tokens: int
     family: str = ""
+    ring: bool = False
 
     @property
     def parameters(self) -> int:

@@ -7,7 +7,9 @@ and F of its own, W needs B of its own.
 
 Along time a micro-batch can be cut in chunks that travel one behind the other (a wavefront): F of
 a time chunk then needs F of the time chunk before, B needs B of the one behind, both on the same
-stage, where they stand in this order.
+stage, where they stand in this order. A `ring`, a recurrence cut inside its time step, is an
+interleaved pipeline whose chunks are the time steps: the last stage's state comes back to the
+first.
 """
 
 from __future__ import annotations

@@ -8,10 +8,12 @@ from dataclasses import replace
 from itertools import accumulate
 
 import numpy as np
+import numpy.typing as npt
 
 from hwsim.errors import InputError
 from hwsim.graph.step import Layer
 
+Floats = npt.NDArray[np.float64]
 HALVINGS = 60  # of the interval in which the least load lies: down to the last bit
 SLACK = 1e-9  # loads that differ by this fraction are equal
 
@@ -70,7 +72,7 @@ def _packed(sums: Sequence[float], parts: int, load: float) -> bool:
     return False
 
 
-def _even(sums: np.ndarray, parts: int, load: float) -> list[tuple[int, int]]:
+def _even(sums: Floats, parts: int, load: float) -> list[tuple[int, int]]:
     """The partition within `load` with the least sum of squared numbers of units.
 
     By dynamic programming: `best[i]` is the least sum for the units before i in so many parts,
