@@ -2,6 +2,7 @@
 
 from hwsim.graph.ops.attention import Attention
 from hwsim.graph.ops.convolution import Convolution2d
+from hwsim.graph.ops.experts import Experts
 from hwsim.graph.ops.kernel import Engine, Kernel, Op, gemm, matrix_flops, vector_flops
 from hwsim.graph.ops.linear import Embedding, Linear
 from hwsim.graph.ops.loss import CTC, CrossEntropy
@@ -15,6 +16,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Engine",
+    "Experts",
     "Kernel",
     "Linear",
     "Normalization",

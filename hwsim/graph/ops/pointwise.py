@@ -12,6 +12,9 @@ NORMALIZATION_BACKWARD_FLOPS = 14
 # Scaled and masked; in, out, and a mask whose byte is half an element at 16 bits.
 DROPOUT_FLOPS = 2
 DROPOUT_PASSES = 2.5
+# tanh form: x (1 + tanh(a (x + b x^3))) / 2; gate: x sigmoid(x) times the other half.
+GELU_FLOPS = 8
+SWIGLU_FLOPS = 5
 
 
 @dataclass(frozen=True, slots=True)

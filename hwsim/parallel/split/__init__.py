@@ -4,12 +4,13 @@
 `fewer_rows` if it works on each row by itself.
 """
 
-from hwsim.parallel.split import attention, convolution, products, recurrent, vectors
+from hwsim.parallel.split import attention, convolution, experts, products, recurrent, vectors
 from hwsim.parallel.split.layer import split
 from hwsim.parallel.split.rules import Around, Divided, Held, divide, fewer_rows
 from hwsim.parallel.split.shard import Shard, SplitLayer
 
-RULES = (attention, convolution, products, recurrent, vectors)  # they register when imported
+# They register when imported.
+RULES = (attention, convolution, experts, products, recurrent, vectors)
 
 __all__ = [
     "RULES",

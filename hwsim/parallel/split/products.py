@@ -56,7 +56,8 @@ def _by_outputs(op: Linear, around: Around) -> Divided:
 def _by_inputs(op: Linear, around: Around) -> Divided:
     """Each device has some inputs of all outputs, which are summed; the bias is whole."""
     size, home = op.rows * op.outputs, around.home
-    share = replace(op, inputs=around.part(op.inputs, f"inputs of {op.name!r}"))
+    inputs = around.part(op.inputs, f"inputs of {op.name!r}")
+    share = replace(op, inputs=inputs, scattered=around.ways if home == "rows" else 1)
     forward = total(f"{op.name}.sum", size, home, f"{op.name}.forward")
     beside = f"{op.name}.dgrad" if op.input_gradient else None
     backward = (gather(f"{op.name}.gradient", size, beside),) if home == "rows" else ()

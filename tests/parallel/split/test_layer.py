@@ -23,6 +23,7 @@ GATED = {"gated": True, "ffn": 96, "norm": "rmsnorm", "positions": "rotary", "kv
 WORKLOADS = [
     Transformer(**SIZES),
     Transformer(**SIZES, **GATED, attention="eager"),
+    Transformer(**SIZES, **GATED, experts=4, moe_ffn=32, shared_experts=1, dropout=True),
     WordLM(hidden=24, sequence=5, vocabulary=80),
     CharLM(hidden=24, depth=3, sequence=4, vocabulary=80),
     Speech(hidden=16, layers=2, frames=40, labels=5, bins=65, characters=32),
@@ -45,6 +46,12 @@ def exchanged(layer, way):
     return found
 
 
+def routing(layer):
+    """FLOPs of a router, which every device computes."""
+    kernels = (kernel for op in layer.ops for kernel in op.forward() if "router" in kernel.name)
+    return layer.repeat * matrix_flops(kernels)
+
+
 @every_workload
 @pytest.mark.parametrize("degrees", [{}, {"dp": 4, "pp": 2, "sequence_parallel": True}])
 def test_one_device_has_the_layer_as_it_is(workload, degrees):
@@ -59,13 +66,14 @@ def test_one_device_has_the_layer_as_it_is(workload, degrees):
 def test_shares_add_up_to_the_layer(workload, tp):
     for whole, share in zip(workload.graph(2).layers, shares(workload, tp=tp), strict=True):
         one = share.layer
-        assert tp * one.forward_flops == whole.forward_flops
-        assert tp * one.backward_flops == whole.backward_flops
+        again = (tp - 1) * routing(whole)
+        assert tp * one.forward_flops == whole.forward_flops + again
+        assert tp * one.backward_flops == whole.backward_flops + 2 * again
         replicated = share.replicated_parameters
         assert tp * (one.parameters - replicated) + replicated == whole.parameters
 
 
-@pytest.mark.parametrize("workload", WORKLOADS[:2], ids=["gpt", "llama"])
+@pytest.mark.parametrize("workload", WORKLOADS[:3], ids=["gpt", "llama", "experts"])
 @pytest.mark.parametrize("cp", [2, 4])
 def test_context_parallelism_divides_all_but_the_parameters(workload, cp):
     for whole, share in zip(workload.graph(2).layers, shares(workload, cp=cp), strict=True):
@@ -180,18 +188,18 @@ def test_an_operator_without_a_rule_is_named():
         (WORKLOADS[0], {"tp": 3}, r"plan\.tp: found 3, .* 8 heads of 'attention'; write 2 or 4"),
         (WORKLOADS[0], {"tp": 16}, r"plan\.tp: found 16, .* 8 heads of 'attention'; write 8"),
         (WORKLOADS[0], {"cp": 3}, r"plan\.cp: found 3, .* 32 tokens of 'embedding'; write 2 or 4"),
-        (WORKLOADS[2], {"tp": 5}, r"plan\.tp: found 5, .* 24 units of 'lstm'; write 4 or 6"),
-        (WORKLOADS[3], {"tp": 7}, r"plan\.tp: found 7, .* 24 units of 'rhn'; write 6 or 8"),
-        (WORKLOADS[2], {"cp": 2}, r"plan\.cp: found 2, but 'lstm' \(LSTM\) needs the whole seq"),
-        (WORKLOADS[4], {"cp": 2}, r"plan\.cp: found 2, but 'conv\.1' \(Convolution2d\) needs"),
-        (WORKLOADS[4], {"tp": 3}, r"plan\.tp: found 3, .* 32 filters of 'conv\.1'; write 2 or 4"),
+        (WORKLOADS[3], {"tp": 5}, r"plan\.tp: found 5, .* 24 units of 'lstm'; write 4 or 6"),
+        (WORKLOADS[4], {"tp": 7}, r"plan\.tp: found 7, .* 24 units of 'rhn'; write 6 or 8"),
+        (WORKLOADS[3], {"cp": 2}, r"plan\.cp: found 2, but 'lstm' \(LSTM\) needs the whole seq"),
+        (WORKLOADS[5], {"cp": 2}, r"plan\.cp: found 2, but 'conv\.1' \(Convolution2d\) needs"),
+        (WORKLOADS[5], {"tp": 3}, r"plan\.tp: found 3, .* 32 filters of 'conv\.1'; write 2 or 4"),
         (
-            WORKLOADS[3],
+            WORKLOADS[4],
             {"tp": 2, "sequence_parallel": True},
             r"plan\.sequence_parallel: found true, but 'rhn' .*; write false",
         ),
         (
-            WORKLOADS[4],
+            WORKLOADS[5],
             {"tp": 4, "convolutions": "space"},
             r"plan\.tp: found 4 for the 33 rows of 'conv\.2', .* needs 10 .*write at most 3",
         ),

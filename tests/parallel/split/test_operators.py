@@ -16,6 +16,7 @@ from hwsim.graph.ops import (
     CrossEntropy,
     Dropout,
     Embedding,
+    Experts,
     Linear,
     Normalization,
     Pointwise,
@@ -26,6 +27,7 @@ from hwsim.graph.step import Layer
 from hwsim.parallel.exchange import Exchange
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.split import split
+from workloads.transformer import Transformer
 
 WAYS = st.sampled_from([2, 3, 4])
 SIZE = st.integers(1, 6)
@@ -71,6 +73,13 @@ def test_what_is_gathered_is_kept_in_parts_and_gathered_again():
     assert shard.op.saved == 4 * 8 / 2
     assert shard.op.forward() == Linear("fc", 4, 8, 3).forward()
     assert [e.name for e in shard.backward][-2:] == ["fc.saved", "fc.gradient"]
+
+
+def test_a_bias_is_added_to_the_rows_that_are_scattered():
+    ops = (Linear("a", 4, 8, 6), Linear("b", 4, 6, 8))
+    for sequence_parallel, rows in ((False, 4), (True, 2)):
+        last = divided(*ops, tp=2, sequence_parallel=sequence_parallel)[1]
+        assert last.op.backward()[-1].flops == rows * 8
 
 
 def test_vocabulary_is_split_and_padded():
@@ -236,3 +245,101 @@ def test_normalization_needs_all_features_of_a_row():
     norm = divided(Linear("fc", 4, 8, 6), Normalization("n", 4, 6), tp=2)[1]
     assert norm.op == Normalization("n", 4, 6)
     assert norm.forward == (Exchange("n.input", "all_gather", "tp", 24),)
+
+
+EXPERTS = Experts("moe", tokens=12, hidden=6, ffn=8, experts=4, topk=3, shared=4, bias=False)
+
+
+def test_experts_are_spread_and_every_token_is_sent_there_and_back():
+    shard = one(EXPERTS, dp=2, ep=2)
+    assert (shard.op.local, shard.op.rows, shard.op.routed) == (2, 18, 36)
+    for part in ("forward", "backward"):
+        assert total_of([shard.op], part) == total_of([EXPERTS], part)
+    assert 2 * shard.op.expert_parameters == EXPERTS.expert_parameters
+    own = EXPERTS.parameters - EXPERTS.expert_parameters
+    assert shard.op.parameters - shard.op.expert_parameters == own
+    for exchanges in (shard.forward, shard.backward):
+        assert [(e.collective, e.axis, e.elements) for e in exchanges] == 2 * [
+            ("all_to_all", "ep", 12 * 3 * 6)
+        ]
+    assert shard.replicated == 0
+
+
+def test_experts_are_divided_in_width():
+    shard = one(EXPERTS, tp=2)
+    assert (shard.op.ffn, shard.op.shared, shard.replicated) == (4, 2, 6 * 4)
+    owned = EXPERTS.parameters - shard.replicated
+    assert 2 * (shard.op.parameters - shard.replicated) == owned
+    assert [(e.collective, e.elements) for e in shard.forward] == [("all_reduce", 72)]
+    assert [(e.collective, e.elements) for e in shard.backward] == [("all_reduce", 72)]
+
+
+def test_experts_gather_the_rows_they_got_under_sequence_parallelism():
+    shard = one(EXPERTS, tp=2, dp=2, ep=2, sequence_parallel=True)
+    sent, rows, size = 6 * 3 * 6, 36 * 6, 72
+    assert [(e.collective, e.axis, e.elements) for e in shard.forward] == [
+        ("all_to_all", "ep", sent),
+        ("all_gather", "tp", rows),
+        ("reduce_scatter", "tp", rows),
+        ("all_to_all", "ep", sent),
+        ("all_gather", "tp", size),
+        ("reduce_scatter", "tp", size),
+    ]
+    assert [e.collective for e in shard.backward] == [
+        "all_gather",
+        "all_gather",
+        "reduce_scatter",
+        "all_to_all",
+        "all_gather",
+        "reduce_scatter",
+        "all_to_all",
+    ]
+    for part in ("forward", "backward"):
+        assert 2 * total_of([shard.op], part) == total_of([EXPERTS], part)
+    assert 2 * len(one(replace(EXPERTS, shared=0), tp=2, sequence_parallel=True).forward) == 4
+
+
+def test_uneven_experts_send_more():
+    shard = one(replace(EXPERTS, imbalance=1.5), dp=2, ep=2)
+    assert (shard.op.rows, shard.forward[0].elements) == (27, 1.5 * 216)
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        ({"dp": 3, "ep": 3}, r"plan\.ep: found 3, .* 4 experts of 'moe'; write 2 or 4"),
+        ({"tp": 3}, r"plan\.tp: found 3, .* 8 units of 'moe'; write 2 or 4"),
+        ({"tp": 8}, r"plan\.tp: found 8, .* 4 shared units of 'moe'; write 4"),
+        ({"cp": 5}, r"plan\.cp: found 5, .* 12 tokens of 'moe'; write 4 or 6"),
+    ],
+)
+def test_experts_that_can_not_be_shared_so(plan, message):
+    with pytest.raises(InputError, match=message):
+        one(EXPERTS, **plan)
+
+
+@given(tp=st.sampled_from([2, 4, 8]), batch=SIZE, dim=SIZE, sequence=st.sampled_from([8, 16]))
+@settings(deadline=None, max_examples=10)
+def test_bytes_that_a_device_keeps_of_a_block(tp, batch, dim, sequence):
+    # Korthikanti et al. 2022, equations 2 and 4, at 16 bits with dropout:
+    # s b h (10 + 24 / t + 5 a s / (h t)), and s b h / t (34 + 5 a s / h) by sequence parallelism;
+    # selective recomputation drops the addend with 5 a s / h (equation 6).
+    heads, hidden = 8, 8 * dim
+    workload = Transformer(
+        hidden=hidden,
+        heads=heads,
+        sequence=sequence,
+        dropout=True,
+        attention="eager",
+        layers=1,
+        dtype="fp16",
+    )
+    layer = workload.graph(batch).layers[1]
+    size, scores = sequence * batch * hidden, 5 * heads * sequence**2 * batch
+    whole = split(layer, Plan(tp=tp)).saved_bytes("fp16")
+    assert whole == pytest.approx(size * (10 + 24 / tp) + scores / tp, rel=1e-12)
+    spread = split(layer, Plan(tp=tp, sequence_parallel=True))
+    assert spread.saved_bytes("fp16") == pytest.approx((34 * size + scores) / tp, rel=1e-12)
+    core = [shard.op for shard in spread.shards if shard.op.core]
+    dropped = sum(2 * op.recomputable + op.masks for op in core)
+    assert spread.saved_bytes("fp16") - dropped == pytest.approx(34 * size / tp, rel=1e-12)
