@@ -86,7 +86,7 @@ class Device:
                 self._variant, product(kinds, range(self.plan.virtual), (False, True))
             )
             if variant.fine
-            for one in said_in(variant)
+            for one, _ in said_in(variant)
         }
         return tuple(axis for axis in AXES if axis in found)
 
@@ -181,13 +181,11 @@ class Device:
         """A task for each operator, which waits for what the one before had to say."""
         device, last = self.seat.device, len(piece.passes) - 1
         for place, (name, one) in enumerate(piece.passes):
-            numbers = range(number, number + len(one.said))
-            says = tuple(("say", device, n) for n in numbers)
-            silent = place == last and not says
-            given = (*says, *gives) if silent else says
+            says = (("say", device, number),) if one.said else ()
+            given = gives if place == last and not says else says
             yield Task(name, one.computed.work(), takes, given, slot.micro)
-            takes = tuple(("said", device, n) for n in numbers)
             number += len(one.said)
+            takes = (("said", device, number - 1),) if one.said else ()
         if takes or not piece.passes:
             yield Task(f"end of {NAMES[slot.kind]}", Work(0.0, ()), takes, gives, slot.micro)
 
@@ -290,8 +288,9 @@ def _linked(work: Work, device: int) -> Work:
     return work._replace(loads=loads)
 
 
-def said_in(variant: Variant) -> Iterator[Said]:
-    """Every exchange of a variant in order."""
+def said_in(variant: Variant) -> Iterator[tuple[Said, bool]]:
+    """Every exchange of a variant in order, and whether it is its operator's last."""
     for piece in variant.pieces:
         for _, one in piece.passes:
-            yield from one.said
+            for number, said in enumerate(one.said, start=1):
+                yield said, number == len(one.said)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from hwsim.errors import InputError
 from hwsim.parallel import closed
 from hwsim.parallel.closed import Declined, Passes, Sum
 from hwsim.parallel.device import Device
-from hwsim.parallel.pieces import Cut, Shared
+from hwsim.parallel.pieces import Cut, Pieces, Shared
 from hwsim.parallel.price import total
 from hwsim.parallel.program import PARTS, Work
 from hwsim.parallel.ranks import seats
@@ -60,7 +60,8 @@ def attempt(staged: Staged) -> Found | Declined:
     ]
     sums = [list(_sums_of(cut, chunk)) for chunk in range(len(staged.chunks))]
     updates = [staged.update(stage) for stage in range(plan.pp)]
-    after = [_seconds(cut.after_update(stage)) + _late(cut, stage) for stage in range(plan.pp)]
+    late = [_late(cut, stage) for stage in range(plan.pp)]
+    after = [_seconds(cut.after_update(stage)) + late[stage] for stage in range(plan.pp)]
     made = closed.step(
         plan.schedule,
         plan.pp,
@@ -75,14 +76,18 @@ def attempt(staged: Staged) -> Found | Declined:
     if isinstance(made, Declined):
         return made
     seconds = float(np.max(made.seconds))
-    if _unseen(cut, sums) + max(_late(cut, stage) for stage in range(plan.pp)) > HIDDEN * seconds:
+    stretch, doubt = _hidden(cut)
+    seconds += stretch
+    if any(late):  # the first and the last stage sum a matrix together, then both update
+        doubt += max(updates[-1].seconds - updates[0].seconds, 0.0)
+    if doubt > HIDDEN * seconds:
         return Declined("traffic that goes on at the same time slows kernels or other traffic")
     busy = total(one for column in columns for one in column)
     parts = dict.fromkeys(PARTS, 0.0)
     for name in ("compute", "memory", "launch", "communication"):
         parts[name] = staged.slots / plan.pp * float(getattr(busy, name))
     parts["update"] = sum(one.seconds for one in updates) / plan.pp
-    parts["communication"] += float(np.max(made.exposed)) + sum(after) / plan.pp
+    parts["communication"] += float(np.max(made.exposed)) + sum(after) / plan.pp + stretch
     parts["bubble"] = seconds - sum(parts.values())
     return Found(seconds, busy.work().spread, parts)
 
@@ -125,25 +130,59 @@ def _sums_of(cut: Cut, chunk: int) -> Iterator[tuple[float, Work]]:
     yield from ((0.0, work) for _, work in pieces[-1].sums)
 
 
-def _unseen(cut: Cut, sums: Sequence[Sequence[tuple[float, Work]]]) -> float:
-    """The most seconds by which hidden sums stretch kernels, exchanges and hops of a stage."""
+def _hidden(cut: Cut) -> tuple[float, float]:
+    """Seconds by which hidden sums stretch the last backward pass, and how many more it may be.
+
+    On one stage the first is exact. In a pipeline each stage's stretch may delay the stages before
+    it or be hidden in a bubble: half of it is taken. What exchanges and hops on the same links lose
+    is bounded.
+    """
     staged = cut.staged
-    worst = 0.0
-    for chunk, found in enumerate(sums):
-        hidden = [work for ready, work in found if ready < 0]
-        stretch = sum(work.seconds * work.taken / (1 - work.taken) for work in hidden)
-        kinds = {kind for work in hidden for kind, _ in work.loads}
-        stretch += sum(
-            one.work.seconds
-            for layer in staged.chunks[chunk]
-            for op in layer.ops
-            for one in (*op.inputs.said, *op.weights.said)
-            if kinds.intersection(kind for kind, _ in one.work.loads)
+    kind = "W" if staged.plan.schedule == "zero-bubble" else "BW"
+    stretched, doubt = [], 0.0
+    used: set[object] = set()
+    for layers in staged.chunks if cut.sums else ():
+        pieces = cut.summing(layers, kind)
+        hidden = [work for piece in pieces[:-1] for _, work in piece.sums]
+        kinds = {link for work in hidden for link, _ in work.loads}
+        stretched.append(_stretch(pieces))
+        doubt += sum(
+            said.work.seconds
+            for piece in pieces
+            for _, one in piece.passes
+            for said in one.said
+            if hidden and kinds.intersection(link for link, _ in said.work.loads)
         )
-        worst = max(worst, stretch)
-    used = {kind for found in sums for _, work in found for kind, _ in work.loads}
-    sent = [w.seconds for w in staged.hops if used.intersection(kind for kind, _ in w.loads)]
-    return worst + sum(sent)
+        used |= {link for piece in pieces for _, work in piece.sums for link, _ in work.loads}
+    doubt += sum(hop.seconds for hop in staged.hops if used.intersection(k for k, _ in hop.loads))
+    if staged.plan.pp == 1:
+        return sum(stretched), doubt
+    return sum(stretched) / 2, sum(stretched) / 2 + doubt
+
+
+def _stretch(pieces: Pieces) -> float:
+    """Seconds by which a pass takes longer because its own sums run beside it.
+
+    A sum takes its share of the device's compute while it runs; sums follow one another.
+    """
+    now = free = 0.0
+    moving: list[tuple[float, float, float]] = []  # from, until, share taken
+    for piece in pieces:
+        left = piece.seconds.total
+        for begin, end, taken in moving:
+            idle = max(min(begin - now, left), 0.0)
+            now, left = now + idle, left - idle
+            if left <= 0 or end <= now:
+                continue
+            done = min((end - now) * (1 - taken), left)
+            now, left = now + done / (1 - taken), left - done
+        now += left
+        moving = [one for one in moving if one[1] > now]
+        for _, work in piece.sums:
+            begin = max(now, free)
+            free = begin + work.seconds
+            moving.append((begin, free, work.taken))
+    return now - sum(piece.seconds.total for piece in pieces)
 
 
 def _late(cut: Cut, stage: int) -> float:

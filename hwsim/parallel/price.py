@@ -217,25 +217,28 @@ class Pricer:
 
     def _op(self, shard: Shard, recompute: str) -> PricedOp:
         op = shard.op
-        forward = self._pass(op.forward(), shard.forward)
-        backward = op.backward()
+        ahead, backward = op.forward(), op.backward()
+        forward = self._pass(ahead, shard.forward, ahead)
         own = [kernel for kernel in backward if kernel.name.rpartition(".")[2] in OF_WEIGHTS]
         others = [kernel for kernel in backward if kernel not in own]
         repeated = recompute == "full" or (recompute == "selective" and op.core)
         return PricedOp(
             op.name,
             forward,
-            self._pass(others, shard.backward),
-            self._pass(own, ()),
+            self._pass(others, shard.backward, backward),
+            self._pass(own, (), ()),
             forward if repeated else None,
             op.parameters - op.expert_parameters,
             op.expert_parameters,
         )
 
-    def _pass(self, kernels: Iterable[Kernel], exchanges: Iterable[Exchange]) -> Pass:
-        times = {kernel.name: self._computed(kernel) for kernel in kernels}
+    def _pass(
+        self, kernels: Iterable[Kernel], exchanges: Iterable[Exchange], beside: Iterable[Kernel]
+    ) -> Pass:
+        """Kernels and exchanges, which may overlap one of those `beside` them."""
+        times = {kernel.name: self._computed(kernel) for kernel in beside}
         said = tuple(self._say(exchange, times) for exchange in exchanges)
-        return Pass(total(times.values()), said)
+        return Pass(total(self._computed(kernel) for kernel in kernels), said)
 
     def _computed(self, kernel: Kernel, reached: Rates | None = None) -> Seconds:
         reached = reached or self.rates

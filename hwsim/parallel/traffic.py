@@ -87,11 +87,13 @@ def exchanges(device: Device, axis: str) -> Iterator[Task]:
     for run in device.walk():
         if not run.variant.fine:
             continue
-        for number, one in enumerate(said_in(run.variant), start=run.said):
+        for number, (one, last) in enumerate(said_in(run.variant), start=run.said):
             if one.exchange.axis == axis:
                 work = device.own(_seen(one, loaded=run.variant.loaded))
-                tokens = ((("say", rank, number),), (("said", rank, number),))
-                task = Task(one.exchange.name, work, *tokens, run.slot.micro)
+                done = ("said", rank, number) if last else ("say", rank, number + 1)
+                task = Task(
+                    one.exchange.name, work, (("say", rank, number),), (done,), run.slot.micro
+                )
                 yield device.met(task, axis, number)
 
 
