@@ -136,11 +136,12 @@ def estimate(
 ) -> Estimate:
     """How long `workload` takes to train on `system`.
 
-    Without `plan` one device is used, without `calibration` what was
-    fitted to the device, its architecture or any device; `steps` replaces
-    the law; `engine` simulates the step's events, or takes its closed form. A step that needs more memory than there is comes back with `memory.fits` False.
-    Raises InputError if the plan doesn't divide the batch or asks for devices there are not, if the
-    device has no rate for the data type, or if a time is not finite.
+    Without `plan` one device is used, without `calibration` what was fitted to the device, its
+    architecture or any device; `steps` replaces the law; `engine` simulates the step's events, or
+    takes its closed form. A step that needs more memory than there is comes back with
+    `memory.fits` False. Raises InputError if the plan doesn't suit workload and system, if the
+    device has no rate for the data type, if the closed form doesn't hold, or if a time is not
+    finite.
     """
     plan = plan or Plan()
     calibration = calibration or load_for(system.device)
