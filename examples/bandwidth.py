@@ -76,7 +76,9 @@ def least(machine: str, name: str, way: str, devices: int) -> str:
 
 
 def main() -> None:
-    print(f"{'machine':8} {'model':7} {'way':9}" + "".join(f"{n:>4} devices    " for n in (2, 4, 8)))
+    print(
+        f"{'machine':8} {'model':7} {'way':9}" + "".join(f"{n:>4} devices    " for n in (2, 4, 8))
+    )
     for machine in MACHINES:
         for name in WORKLOADS:
             for way in WAYS:

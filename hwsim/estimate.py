@@ -96,12 +96,14 @@ class Convergence(Record):
 
 
 class Memory(Record):
-    """Bytes on each device of the fullest pipeline stage."""
+    """Bytes on each device of the fullest pipeline stage, and those that it leaves to its host."""
 
     bytes: float
     capacity: float
     fits: bool
     parts: dict[str, float]
+    stage: int
+    host: float
 
 
 class Estimate(Record):

@@ -17,7 +17,7 @@ from hwsim.parallel.pieces import Cut, Piece, Pieces, Shared
 from hwsim.parallel.placement import group, hop
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.price import PricedLayer, Said
-from hwsim.parallel.program import Link, Task, Token, Work
+from hwsim.parallel.program import Task, Token, Work
 from hwsim.parallel.ranks import Seat
 from hwsim.parallel.schedule import Slot, order
 from hwsim.parallel.staged import Staged
@@ -284,7 +284,7 @@ class Device:
 
 @lru_cache(4096)
 def _linked(work: Work, device: int) -> Work:
-    loads = tuple((Link(device, kind), load) for kind, load in work.loads)
+    loads = tuple((link._replace(device=device), load) for link, load in work.loads)
     return work._replace(loads=loads)
 
 

@@ -24,7 +24,7 @@ from hwsim.hardware.spec import System
 from hwsim.parallel.exchange import Exchange
 from hwsim.parallel.placement import group
 from hwsim.parallel.plan import Plan
-from hwsim.parallel.program import Work
+from hwsim.parallel.program import HERE, Link, Work
 from hwsim.parallel.split import Shard, split
 
 ANY, UPDATE = "any", "update.fused"  # families of framework code
@@ -211,7 +211,7 @@ class Pricer:
             (("communication", made.seconds),) if made.seconds else (),
             made.spread,
             made.fixed,
-            made.loads,
+            tuple((Link(HERE, kind), load) for kind, load in made.loads),
             made.taken,
         )
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 COMPUTE = "compute"  # the kind of a device's compute stream; all others move bytes
 PARTS = ("compute", "memory", "launch", "communication", "bubble", "update")
+HERE = -1  # whichever device does the work, until that is known
 Token = Hashable
 
 

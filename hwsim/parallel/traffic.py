@@ -72,13 +72,13 @@ def _summing(device: Device) -> Iterator[Task]:
         number = run.summed
         for piece in run.variant.pieces:
             if piece.sums:
-                takes = (("ready", rank, number),)
+                takes: tuple[Token, ...] = (("ready", rank, number),)
                 yield from _together(device, "sum", piece.sums, takes, None, number, run.slot.micro)
                 number += 1
-    takes = (("done", rank),)
+    after: tuple[Token, ...] = (("done", rank),)
     for task in device.late:
-        yield task._replace(takes=takes)
-        takes = ()
+        yield task._replace(takes=after)
+        after = ()
 
 
 def exchanges(device: Device, axis: str) -> Iterator[Task]:

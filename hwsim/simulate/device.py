@@ -33,7 +33,9 @@ class Device:
 
     def __init__(self, environment: simpy.Environment) -> None:
         self.environment = environment
-        self.process: simpy.Process | None = None  # of the compute stream, at what can be slowed down
+        self.process: simpy.Process | None = (
+            None  # of the compute stream, at what can be slowed down
+        )
         self.parts = dict.fromkeys(PARTS, 0.0)
         self.rate = 1.0
         self.resting = True

@@ -7,7 +7,7 @@ from typing import Any
 
 import simpy
 
-from hwsim.parallel.program import COMPUTE, Program, Token
+from hwsim.parallel.program import Program, Token
 from hwsim.simulate.device import Device
 from hwsim.simulate.disturbance import Disturbance
 from hwsim.simulate.fluid import Network, spend
@@ -174,4 +174,6 @@ class _Simulation:
         if lane.missing:
             return f"{stream} waits for " + ", ".join(map(repr, tokens))
         present = len(self.meetings[lane.task.meeting])
-        return f"{stream} meets at {lane.task.meeting!r}: {present} of {lane.task.members} are there"
+        return (
+            f"{stream} meets at {lane.task.meeting!r}: {present} of {lane.task.members} are there"
+        )
