@@ -32,7 +32,7 @@ def needed(
             f"found {micro}, which doesn't divide the {share} samples of a replica",
             f"write {near}",
         )
-    graph = workload.graph(micro)
+    graph = workload.time_chunk(plan.time_chunks, micro)
     layers = [split(layer, plan, "plan") for layer in graph.layers]
     if cuts is None:
         costs = [cost for layer in layers for cost in _costs(layer)]
