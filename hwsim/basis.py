@@ -6,20 +6,25 @@ from collections.abc import Iterator
 
 from hwsim.convergence.law import OTHER_KIND, PER_LOG_UNIT, Steps
 from hwsim.cost.calibration import Calibration
+from hwsim.cost.collectives import chosen
+from hwsim.cost.offload import REACHED
 from hwsim.cost.paths import kinds_used
 from hwsim.cost.rates import has_tiles
 from hwsim.graph.dtypes import BYTES
-from hwsim.graph.step import MASTER_BYTES, StepGraph
+from hwsim.graph.step import MASTER_BYTES, StepGraph, state_bytes
 from hwsim.graph.workload import Workload
 from hwsim.hardware.figures import figures
 from hwsim.hardware.spec import System
-from hwsim.parallel.lower import ANY
+from hwsim.parallel.memory import FRAGMENTATION
+from hwsim.parallel.placement import gradient_group
 from hwsim.parallel.plan import Plan
+from hwsim.parallel.price import ANY
 
 ASSUMED = "assumed: "
 NOTHING_ELSE = (
     "data loading never holds up a step; evaluation, checkpoints, start-up and restarts are free",
-    "memory holds no framework, driver or fragmentation overhead",
+    "memory leaves out what framework and driver hold themselves",
+    f"fragmentation takes {FRAGMENTATION:.0%} of activations and buffers",
 )
 
 
@@ -38,8 +43,7 @@ def assumptions(
         *_computing(system, graph),
         *NOTHING_ELSE,
     ]
-    if plan.devices > 1:
-        found.append("gradients are summed in the fastest of rings, trees and switches that reduce")
+    found += _planned(system, graph, plan, calibration)
     if count is not None and count.extrapolated:
         found.append(
             f"outside its setting a law is off by a factor of e^{OTHER_KIND} for another kind, and "
@@ -84,6 +88,29 @@ def _reached(system: System, calibration: Calibration) -> str:
         f"kernels reach {calibration.matrix:.0%} of the dense peak and {calibration.memory:.0%} of "
         f"the memory bandwidth {which}"
     )
+
+
+def _planned(
+    system: System, graph: StepGraph, plan: Plan, calibration: Calibration
+) -> Iterator[str]:
+    """What a plan of several devices takes for granted."""
+    if plan.dp * plan.cp > 1:
+        among = gradient_group(plan, system)
+        size = min(plan.bucket, graph.parameters * state_bytes(graph.dtype))
+        how = chosen("all_reduce", size, among, system, calibration)
+        yield f"gradients are summed over {among.devices} devices, buckets by the way: {how}"
+    if plan.pp > 1:
+        by = "their time" if plan.balance == "cost" else "their number"
+        yield f"layers are dealt out to stages by {by}; what stages send hides behind kernels"
+    if plan.tp > 1:
+        how = "in chunks beside products" if plan.tensor_overlap else "while kernels wait"
+        yield f"tensor neighbors speak {how}"
+    if plan.recompute == "full":
+        yield "all layers but the last are computed again from their inputs"
+    if plan.offload != "none":
+        yield f"copies to and from the host reach {REACHED:.0%} of its link"
+    if plan.ep > 1:
+        yield "tokens are routed evenly, but for workload.imbalance"
 
 
 def _framework(graph: StepGraph, calibration: Calibration) -> Iterator[str]:

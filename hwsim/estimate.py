@@ -24,16 +24,22 @@ from hwsim.errors import InputError
 from hwsim.graph.step import StepGraph
 from hwsim.graph.workload import Workload
 from hwsim.hardware.spec import System
-from hwsim.parallel import memory
-from hwsim.parallel.check import check
+from hwsim.parallel.check import check, samples, scaled
+from hwsim.parallel.fits import capacity, fits
+from hwsim.parallel.formula import CLAIM, Found, formula
 from hwsim.parallel.lower import lower
+from hwsim.parallel.memory import StageMemory
+from hwsim.parallel.needs import needed
 from hwsim.parallel.plan import Plan
+from hwsim.parallel.staged import staged
 from hwsim.simulate.engine import run
 from hwsim.simulate.timeline import Timeline
 
 Floats = npt.NDArray[np.float64]
 
 SEED = 1
+Engine = Literal["closed", "events"]
+QUICK = f"time per step is a closed form, within {CLAIM:.0%} of the event simulation"
 
 
 class Record(BaseModel):
@@ -90,12 +96,14 @@ class Convergence(Record):
 
 
 class Memory(Record):
-    """Bytes on each device."""
+    """Bytes on each device of the fullest pipeline stage, and those that it leaves to its host."""
 
     bytes: float
     capacity: float
     fits: bool
     parts: dict[str, float]
+    stage: int
+    host: float
 
 
 class Estimate(Record):
@@ -126,26 +134,26 @@ def estimate(
     plan: Plan | None = None,
     calibration: Calibration | None = None,
     steps: float | None = None,
+    engine: Engine = "events",
 ) -> Estimate:
     """How long `workload` takes to train on `system`.
 
-    Without `plan` one device is used, without `calibration` what was
-    fitted to the device, its architecture or any device; `steps` replaces
-    the law. A step that needs more memory than there is comes back with `memory.fits` False.
-    Raises InputError if the plan doesn't divide the batch or asks for devices there are not, if the
-    device has no rate for the data type, or if a time is not finite.
+    Without `plan` one device is used, without `calibration` what was fitted to the device, its
+    architecture or any device; `steps` replaces the law; `engine` simulates the step's events, or
+    takes its closed form. A step that needs more memory than there is comes back with
+    `memory.fits` False. Raises InputError if the plan doesn't suit workload and system, if the
+    device has no rate for the data type, if the closed form doesn't hold, or if a time is not
+    finite.
     """
     plan = plan or Plan()
     calibration = calibration or load_for(system.device)
     check(plan, workload, system)
-    graph = workload.graph(workload.batch // plan.dp)
-    timeline = simulate(system, graph, plan, calibration)
-    spread = _spread(timeline)
-    step = _step(timeline, spread)
+    workload = scaled(workload, plan)
+    step = staged(workload, system, plan, calibration)
+    timeline = formula(step) if engine == "closed" else run(lower(step), trace=False)
+    graph = workload.graph(samples(plan, workload))
+    spread = timeline.spread
     count = _steps(workload, graph, steps)
-    used = memory.footprint(graph, plan)
-    room = memory.capacity(system.device)
-    needed = sum(used.values())
     warnings = list(count.warnings) if count else []
     if count is None:
         warnings.append(
@@ -155,19 +163,17 @@ def estimate(
         hardware=_hardware(system, plan, calibration),
         workload=_work(workload, graph, plan),
         plan={"devices": plan.devices} | plan.model_dump(mode="json"),
-        step=step,
+        step=_step(timeline),
         convergence=_convergence(count),
-        total=_total(step, count, spread),
-        memory=Memory(bytes=needed, capacity=room, fits=needed <= room, parts=used),
-        assumptions=basis.assumptions(system, workload, graph, plan, calibration, count),
+        total=_total(timeline.seconds, count, spread),
+        memory=_memory(system, needed(workload, plan, step.cuts), plan),
+        assumptions=[
+            *([QUICK] if engine == "closed" else []),
+            *basis.assumptions(system, workload, graph, plan, calibration, count),
+        ],
         warnings=warnings,
         sources=basis.sources(system, calibration, count),
     )
-
-
-def simulate(system: System, graph: StepGraph, plan: Plan, calibration: Calibration) -> Timeline:
-    """The timeline of one step of one device's share `graph`."""
-    return run(lower(graph, system, plan, calibration))
 
 
 @lru_cache
@@ -184,9 +190,9 @@ def _steps(workload: Workload, graph: StepGraph, given: float | None) -> Steps |
     return laws.predict(law, graph.parameters, workload.dataset, workload.setting())
 
 
-def _step(timeline: Timeline, spread: float) -> Step:
+def _step(timeline: Timeline | Found) -> Step:
     seconds, parts = _finite(timeline.seconds), timeline.parts()
-    low, high = interval(_luck(spread))
+    low, high = interval(_luck(timeline.spread))
     return Step(
         seconds=seconds,
         low=seconds * low,
@@ -202,26 +208,18 @@ def _finite(seconds: float) -> float:
     return seconds
 
 
-def _spread(timeline: Timeline) -> float:
-    """The spread of a step: its kernels', weighted with their time, as if all err together."""
-    spans = timeline.on("compute") + timeline.on("link")
-    weights = [(span.end - span.begin, span.task.spread) for span in spans]
-    total = sum(seconds for seconds, _ in weights)
-    return sum(seconds * spread for seconds, spread in weights) / total if total > 0 else 0.0
-
-
 def _luck(spread: float) -> Floats:
     """Draws of measured / predicted seconds per step."""
     random = np.random.default_rng(SEED)
     return np.asarray(np.exp(spread * random.standard_normal(DRAWS)))
 
 
-def _total(step: Step, count: Steps | None, spread: float) -> Interval | None:
+def _total(step: float, count: Steps | None, spread: float) -> Interval | None:
     if count is None:
         return None
     with np.errstate(over="ignore", invalid="ignore"):
-        low, high = interval(count.draws * step.seconds * _luck(spread))
-    seconds = _finite(count.value * step.seconds)
+        low, high = interval(count.draws * step * _luck(spread))
+    seconds = _finite(count.value * step)
     _finite(high)
     return Interval(seconds=seconds, low=min(low, seconds), high=max(high, seconds))
 
@@ -236,6 +234,17 @@ def _convergence(count: Steps | None) -> Convergence | None:
         high=count.high,
         law=count.law,
         extrapolated=count.extrapolated,
+    )
+
+
+def _memory(system: System, used: StageMemory, plan: Plan) -> Memory:
+    return Memory(
+        bytes=used.bytes,
+        capacity=capacity(system.device),
+        fits=fits(used, plan, system),
+        parts=used.parts,
+        stage=used.stage,
+        host=used.host,
     )
 
 

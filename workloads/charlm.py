@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 from hwsim.graph.ops import CrossEntropy, Embedding, Linear
@@ -48,19 +49,31 @@ class CharLM(Workload):
         return self.sequence
 
     def build(self, batch: int) -> tuple[Layer, ...]:
-        tokens, hidden = batch * self.sequence, self.hidden
+        return self.build_chunk(batch, self.sequence, carried=False)
+
+    def build_chunk(self, batch: int, steps: int, carried: bool) -> tuple[Layer, ...]:
+        """The layers; the gradient of the first state is computed whether `carried` or not.
+
+        A chunk of one step has each micro-layer by itself, so that a pipeline can be cut between.
+        """
+        del carried
+        tokens, hidden = batch * steps, self.hidden
         width = tokens * hidden
+        whole = RHN("rhn", batch, steps, hidden, hidden, self.depth)
+        recurrence = [Layer("recurrence", (whole,), output=width)]
+        if self.rings(steps):
+            first = replace(whole, depth=1)
+            later = replace(first, inputs=0, input_gradient=False)
+            recurrence = [Layer("micro-layer.first", (first,), output=width)]
+            if self.depth > 1:
+                recurrence.append(Layer("micro-layer", (later,), self.depth - 1, output=width))
         return (
             Layer(
                 "embedding",
                 (Embedding("embedding", tokens, self.vocabulary, hidden),),
                 output=width,
             ),
-            Layer(
-                "recurrence",
-                (RHN("rhn", batch, self.sequence, hidden, hidden, self.depth),),
-                output=width,
-            ),
+            *recurrence,
             Layer(
                 "output",
                 (
@@ -69,6 +82,9 @@ class CharLM(Workload):
                 ),
             ),
         )
+
+    def rings(self, steps: int) -> bool:
+        return steps == 1 < self.sequence
 
 
 class CharLMSmall(CharLM):

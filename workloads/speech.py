@@ -41,6 +41,7 @@ class Speech(Workload):
         "labels": "10 characters a second",
         "bins": "a 20 ms window at 16 kHz",
     }
+    uncut: ClassVar[str] = "its layers read the utterance in both directions"
     setting_fields: ClassVar[tuple[str, ...]] = (
         "layers",
         "frames",

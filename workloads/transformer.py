@@ -11,32 +11,41 @@ from hwsim.errors import InputError
 from hwsim.graph.ops import (
     Attention,
     CrossEntropy,
+    Dropout,
     Embedding,
+    Experts,
     Linear,
     Normalization,
     Op,
     Pointwise,
 )
+from hwsim.graph.ops.pointwise import GELU_FLOPS, SWIGLU_FLOPS
 from hwsim.graph.step import Layer
 from hwsim.graph.workload import Count, Flag, Label, Workload
 
-# tanh form: x (1 + tanh(a (x + b x^3))) / 2; gate: x sigmoid(x) times the other half.
-GELU_FLOPS = 8
-SWIGLU_FLOPS = 5
 # Each element: two products and a sum.
 ROTARY_FLOPS = 3
 
 Heads = Annotated[Count, Field(le=65_536)]
+Some = Annotated[int, Field(ge=0, le=65_536, strict=True)]
+Load = Annotated[float, Field(ge=1, allow_inf_nan=False, strict=True)]
 
 
 class Transformer(Workload):
     """A decoder-only transformer language model, GPT-2 to LLaMA in shape.
 
     The defaults are GPT-2 small (Radford et al. 2019; nanoGPT's sizes: 124 million parameters).
-    ``kv_heads`` None means `heads`; ``ffn`` None means 4 x hidden; ``gated`` is SwiGLU with its
-    third matrix (Shazeer 2020), else GELU; ``positions`` a learned table or rotary; ``tied`` shares
-    the embedding with the output. Batch 128, Adam at a constant 1e-3, fp32, no dropout and the
-    dataset (9 billion tokens, about OpenWebText) are assumed.
+    ``kv_heads`` None means `heads`, ``head_dim`` hidden / heads; ``ffn`` None means 4 x hidden;
+    ``gated`` is SwiGLU with its third matrix (Shazeer 2020), else GELU; ``positions`` a learned
+    table or rotary; ``tied`` shares the embedding with the output. ``dropout`` follows the
+    embedding, attention and feed-forward network of each layer, and the probabilities of attention.
+    Batch 128, Adam at a constant 1e-3, fp32, no dropout and the dataset (9 billion tokens, about
+    OpenWebText) are assumed.
+
+    With ``experts`` each layer but the first ``dense_layers`` has so many feed-forward networks of
+    width ``moe_ffn`` (None means `ffn`), of which each token passes ``topk`` and
+    ``shared_experts`` more that all tokens pass. ``imbalance`` is the load of the busiest expert
+    over the mean one.
 
     >>> Transformer().graph().parameters
     124439808
@@ -44,6 +53,7 @@ class Transformer(Workload):
 
     name: ClassVar[str] = "transformer"
     unit: ClassVar[str] = "tokens"
+    uncut: ClassVar[str] = "attention reads all positions (context parallelism, cp, divides them)"
     setting_fields: ClassVar[tuple[str, ...]] = (
         "layers",
         "sequence",
@@ -55,6 +65,7 @@ class Transformer(Workload):
     hidden: Count = 768
     heads: Heads = 12
     kv_heads: Heads | None = None
+    head_dim: Count | None = None
     ffn: Count | None = None
     gated: Flag = False
     vocabulary: Count = 50_257
@@ -65,16 +76,39 @@ class Transformer(Workload):
     bias: Flag = True
     attention: Literal["fused", "eager"] = "fused"
     causal: Flag = True
+    dropout: Flag = False
+    experts: Heads | None = None
+    topk: Count = 2
+    moe_ffn: Count | None = None
+    shared_experts: Some = 0
+    dense_layers: Some = 0
+    imbalance: Load = 1.0
     dataset: Count = 9_000_000_000
     corpus: Label = "openwebtext"
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
-        _divides("heads", self.heads, "hidden", self.hidden)
-        _divides("kv_heads", self.kv_width // self.head_dim, "heads", self.heads)
-        if self.positions == "rotary" and self.head_dim % 2:
-            what = f"found rotary positions with {self.head_dim} units per head"
+        if self.head_dim is None:
+            _divides("heads", self.heads, "hidden", self.hidden)
+        _divides("kv_heads", self.kv_heads or self.heads, "heads", self.heads)
+        if self.positions == "rotary" and self.head_width % 2:
+            what = f"found rotary positions with {self.head_width} units per head"
             raise InputError("workload.positions", what, "write 'learned', or make them even")
+        return self
+
+    @model_validator(mode="after")
+    def _experts_suffice(self) -> Self:
+        if self.experts is None:
+            for name in ("moe_ffn", "shared_experts", "dense_layers"):
+                if value := getattr(self, name):
+                    what = f"found {value} without experts"
+                    raise InputError(f"workload.{name}", what, "write workload.experts too")
+        elif self.topk > self.experts:
+            what, most = f"found {self.topk} of {self.experts} experts", self.experts
+            raise InputError("workload.topk", what, f"write at most {most}")
+        elif self.dense_layers >= self.layers:
+            what, most = f"found {self.dense_layers} of {self.layers} layers", self.layers - 1
+            raise InputError("workload.dense_layers", what, f"write at most {most}")
         return self
 
     @property
@@ -82,69 +116,76 @@ class Transformer(Workload):
         return self.sequence
 
     @property
-    def head_dim(self) -> int:
-        return self.hidden // self.heads
+    def head_width(self) -> int:
+        return self.head_dim or self.hidden // self.heads
+
+    @property
+    def query_width(self) -> int:
+        """Width of all queries of a token."""
+        return self.heads * self.head_width
 
     @property
     def kv_width(self) -> int:
         """Width of all keys of a token, and of all values."""
-        return (self.kv_heads or self.heads) * self.head_dim
+        return (self.kv_heads or self.heads) * self.head_width
 
     @property
     def ffn_width(self) -> int:
         return self.ffn or 4 * self.hidden
 
+    @property
+    def expert_width(self) -> int:
+        return self.moe_ffn or self.ffn_width
+
     def build(self, batch: int) -> tuple[Layer, ...]:
         tokens = batch * self.sequence
         width = tokens * self.hidden
+        attention = self._attention(batch)
+        dense = self.layers if self.experts is None else self.dense_layers
+        blocks = (
+            Layer("block", (*attention, *self._feed_forward(tokens)), dense, width),
+            Layer("experts", (*attention, *self._experts(tokens)), self.layers - dense, width),
+        )
         head = Linear("head", tokens, self.hidden, self.vocabulary, bias=False, tied=self.tied)
+        loss = CrossEntropy("loss", tokens, self.vocabulary)
         return (
             Layer("embedding", self._embedding(tokens), output=width),
-            Layer(
-                "block",
-                (*self._attention(batch), *self._feed_forward(tokens)),
-                self.layers,
-                output=width,
-            ),
-            Layer(
-                "output",
-                (
-                    self._norm("norm", tokens),
-                    head,
-                    CrossEntropy("loss", tokens, self.vocabulary),
-                ),
-            ),
+            *(block for block in blocks if block.repeat),
+            Layer("output", (self._norm("norm", tokens), head, loss)),
         )
 
     def _embedding(self, tokens: int) -> tuple[Op, ...]:
-        table = Embedding("embedding", tokens, self.vocabulary, self.hidden)
+        width, table = self.hidden, Embedding("embedding", tokens, self.vocabulary, self.hidden)
+        dropped = self._dropped("embedding", tokens)
         if self.positions == "rotary":
-            return (table,)
+            return (table, *dropped)
         return (
             table,
-            Embedding("positions", self.sequence, self.sequence, self.hidden),
-            Pointwise("positions.add", tokens * self.hidden, inputs=2, kept=0),
+            Embedding("positions", self.sequence, self.sequence, width, divided=False),
+            Pointwise("positions.add", tokens * width, inputs=2, kept=0),
+            *dropped,
         )
 
     def _attention(self, batch: int) -> tuple[Op, ...]:
-        tokens, hidden, keys = batch * self.sequence, self.hidden, self.kv_width
-        rotary = Pointwise("rotary", tokens * (hidden + keys), flops=ROTARY_FLOPS, kept=0)
+        tokens, queries, keys = batch * self.sequence, self.query_width, self.kv_width
+        rotary = Pointwise("rotary", tokens * (queries + keys), flops=ROTARY_FLOPS, kept=0)
         return (
             self._norm("attention.norm", tokens),
-            Linear("qkv", tokens, hidden, hidden + 2 * keys, self.bias),
+            Linear("qkv", tokens, self.hidden, queries + 2 * keys, self.bias),
             *((rotary,) if self.positions == "rotary" else ()),
             Attention(
                 "attention",
                 batch,
                 self.heads,
-                keys // self.head_dim,
+                self.kv_heads or self.heads,
                 self.sequence,
-                self.head_dim,
+                self.head_width,
                 self.causal,
                 fused=self.attention == "fused",
+                dropout=self.dropout,
             ),
-            Linear("projection", tokens, hidden, hidden, self.bias),
-            Pointwise("attention.add", tokens * hidden, inputs=2, kept=0),
+            Linear("projection", tokens, queries, self.hidden, self.bias),
+            *self._added("attention", tokens),
         )
 
     def _feed_forward(self, tokens: int) -> tuple[Op, ...]:
@@ -160,8 +201,31 @@ class Transformer(Workload):
             up,
             activation,
             Linear("down", tokens, ffn, hidden, self.bias),
-            Pointwise("ffn.add", tokens * hidden, inputs=2, kept=0),
+            *self._added("ffn", tokens),
         )
+
+    def _experts(self, tokens: int) -> tuple[Op, ...]:
+        experts = Experts(
+            "experts",
+            tokens,
+            self.hidden,
+            self.expert_width,
+            self.experts or 1,
+            self.topk,
+            self.gated,
+            self.bias,
+            self.shared_experts * self.expert_width,
+            self.imbalance,
+        )
+        return (self._norm("ffn.norm", tokens), experts, *self._added("ffn", tokens))
+
+    def _added(self, name: str, tokens: int) -> tuple[Op, ...]:
+        """What leads a branch back to the layer's input."""
+        added = Pointwise(f"{name}.add", tokens * self.hidden, inputs=2, kept=0)
+        return (*self._dropped(name, tokens), added)
+
+    def _dropped(self, name: str, tokens: int) -> tuple[Op, ...]:
+        return (Dropout(f"{name}.dropout", tokens * self.hidden),) if self.dropout else ()
 
     def _norm(self, name: str, rows: int) -> Normalization:
         return Normalization(name, rows, self.hidden, self.norm == "layernorm" and self.bias)

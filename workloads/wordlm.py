@@ -51,7 +51,10 @@ class WordLM(Workload):
         return self.sequence
 
     def build(self, batch: int) -> tuple[Layer, ...]:
-        tokens, hidden = batch * self.sequence, self.hidden
+        return self.build_chunk(batch, self.sequence, carried=False)
+
+    def build_chunk(self, batch: int, steps: int, carried: bool) -> tuple[Layer, ...]:
+        tokens, hidden = batch * steps, self.hidden
         width = tokens * hidden
         return (
             Layer(
@@ -61,7 +64,7 @@ class WordLM(Workload):
             ),
             Layer(
                 "lstm",
-                (LSTM("lstm", batch, self.sequence, hidden, hidden),),
+                (LSTM("lstm", batch, steps, hidden, hidden, carried=carried),),
                 repeat=self.layers,
                 output=width,
             ),

@@ -32,12 +32,14 @@ from calibration.shapes import Launch, Shape
 from hwsim import userdata
 from hwsim.cost.calibration import Layer, load_for, load_layer, nearest, shipped
 from hwsim.cost.rates import is_host, rates
-from hwsim.estimate import simulate
+from hwsim.errors import InputError
 from hwsim.graph.dtypes import Dtype
 from hwsim.hardware import catalog
 from hwsim.hardware.spec import Device
 from hwsim.parallel.check import check
-from hwsim.parallel.lower import UPDATE, family
+from hwsim.parallel.plan import Plan
+from hwsim.parallel.price import UPDATE, family
+from hwsim.simulate.step import simulate
 from hwsim.study.subject import Subject
 
 MOST = 10
@@ -86,6 +88,11 @@ def advise(subject: Subject, most: int = MOST) -> list[Advice]:
     """
     system, plan = subject.system, subject.plan
     check(plan, subject.workload, system)
+    if plan != Plan(
+        dp=plan.dp, bucket=plan.bucket, first_bucket=plan.first_bucket, overlap=plan.overlap
+    ):
+        what = "found more than data parallelism"
+        raise InputError("plan", what, "advise on a plan of plan.dp alone: it has whole kernels")
     calibration = load_for(system.device)
     graph = subject.workload.graph(subject.workload.batch // plan.dp)
     code = family(graph, calibration)
@@ -94,8 +101,8 @@ def advise(subject: Subject, most: int = MOST) -> list[Advice]:
     )
     kernels = timed_kernels(graph, reach, updating)
     if plan.dp > 1:
-        waited = simulate(system, graph, plan, calibration).parts()["communication"]
-        kernels.append(all_reduce(graph, plan, waited, calibration.spread))
+        waited = simulate(system, subject.workload, plan, calibration, trace=False).parts()
+        kernels.append(all_reduce(graph, plan, waited["communication"], calibration.spread))
     total = sum(one.seconds for one in kernels)
     engine = "vector" if reach.on_vector else "matrix"
     fitted = code in calibration.eager

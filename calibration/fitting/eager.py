@@ -30,7 +30,7 @@ from hwsim.cost.host import Eager
 from hwsim.cost.rates import Timing, rates
 from hwsim.cost.roofline import Work, issued, kernel_cost, kernel_work
 from hwsim.hardware.spec import Device
-from hwsim.parallel.lower import UPDATE
+from hwsim.parallel.price import UPDATE
 
 # Around 1, 1 and a kernel's own launch.
 RANGES = {

@@ -30,7 +30,7 @@ from hwsim.graph.dtypes import Dtype
 from hwsim.hardware import catalog
 from hwsim.hardware.spec import Device, Memory, Peaks, System
 from hwsim.hardware.spec import Launch as LaunchCost
-from hwsim.parallel.lower import ANY
+from hwsim.parallel.price import ANY
 from hwsim.userdata import LOCAL
 
 AROUND = ("update", "launch")  # operators that no kernel's fit is for

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -9,6 +11,7 @@ from torch.nn import functional
 from workloads.transformer import Transformer
 
 ROTARY_BASE = 10_000.0
+DROPPED = 0.1
 
 
 def rotate(x: Tensor) -> Tensor:
@@ -21,7 +24,11 @@ def rotate(x: Tensor) -> Tensor:
     return torch.cat((left * cosine - right * sine, right * cosine + left * sine), dim=-1)
 
 
-def eager(q: Tensor, k: Tensor, v: Tensor, causal: bool) -> Tensor:
+def dropped(x: Tensor, rate: float) -> Tensor:
+    return functional.dropout(x, rate) if rate else x
+
+
+def eager(q: Tensor, k: Tensor, v: Tensor, causal: bool, rate: float = 0.0) -> Tensor:
     """Attention with its scores in memory; q (batch, heads, sequence, head_dim)."""
     groups = q.shape[1] // k.shape[1]
     if groups > 1:
@@ -30,10 +37,10 @@ def eager(q: Tensor, k: Tensor, v: Tensor, causal: bool) -> Tensor:
     if causal:
         future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
         scores = scores.masked_fill(future, float("-inf"))
-    return torch.matmul(scores.softmax(-1), v)
+    return torch.matmul(dropped(scores.softmax(-1), rate), v)
 
 
-def fused(q: Tensor, k: Tensor, v: Tensor, causal: bool) -> Tensor:
+def fused(q: Tensor, k: Tensor, v: Tensor, causal: bool, rate: float = 0.0) -> Tensor:
     """Attention in one kernel.
 
     On the meta device the flash kernel is named outright, because torch would choose the path of
@@ -41,47 +48,106 @@ def fused(q: Tensor, k: Tensor, v: Tensor, causal: bool) -> Tensor:
     """
     if q.is_meta:
         flash = torch.ops.aten._scaled_dot_product_flash_attention
-        out: Tensor = flash(q, k, v, 0.0, causal)[0]
+        out: Tensor = flash(q, k, v, rate, causal)[0]
         return out
     return functional.scaled_dot_product_attention(
-        q, k, v, is_causal=causal, enable_gqa=k.shape[1] != q.shape[1]
+        q, k, v, dropout_p=rate, is_causal=causal, enable_gqa=k.shape[1] != q.shape[1]
     )
 
 
-class Block(nn.Module):
-    """x + attention(norm(x)), then the same with the feed-forward network."""
+def activated(inner: Tensor, gated: bool) -> Tensor:
+    if not gated:
+        return functional.gelu(inner, approximate="tanh")
+    gate, value = inner.chunk(2, -1)
+    return functional.silu(gate) * value
+
+
+class FeedForward(nn.Module):
+    """Two products with an activation between them."""
+
+    def __init__(self, workload: Transformer, width: int, device: str | torch.device) -> None:
+        super().__init__()
+        hidden, bias = workload.hidden, workload.bias
+        self.gated = workload.gated
+        self.up = nn.Linear(hidden, 2 * width if self.gated else width, bias, device=device)
+        self.down = nn.Linear(width, hidden, bias, device=device)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.down(activated(self.up(x), self.gated))
+        return out
+
+
+class Experts(nn.Module):
+    """Each token through the networks that a router chooses, and a shared one.
+
+    Routing is balanced by force: tokens in the order of their experts are cut into equal groups.
+    """
 
     def __init__(self, workload: Transformer, device: str | torch.device) -> None:
         super().__init__()
-        hidden, ffn, bias = workload.hidden, workload.ffn_width, workload.bias
-        self.head_dim, self.causal, self.gated = workload.head_dim, workload.causal, workload.gated
-        self.widths = (hidden, workload.kv_width, workload.kv_width)
+        experts, width, hidden = workload.experts or 1, workload.expert_width, workload.hidden
+        inner = 2 * width if workload.gated else width
+        self.topk, self.gated = workload.topk, workload.gated
+        self.router = nn.Linear(hidden, experts, bias=False, device=device)
+        self.up = nn.Parameter(torch.randn(experts, hidden, inner, device=device) * hidden**-0.5)
+        self.down = nn.Parameter(torch.randn(experts, width, hidden, device=device) * width**-0.5)
+        self.biases = nn.ParameterList(
+            torch.zeros(experts, 1, size, device=device)
+            for size in ((inner, hidden) if workload.bias else ())
+        )
+        shared = workload.shared_experts * width
+        self.shared = FeedForward(workload, shared, device) if shared else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = x.flatten(0, -2)
+        weights, chosen = self.router(tokens).softmax(-1).topk(self.topk)
+        order = chosen.flatten().argsort(stable=True)
+        experts, copies = len(self.up), order.numel()
+        rows = ceil(copies / experts)
+        padding = (0, 0, 0, experts * rows - copies)
+        source = order // self.topk
+        routed, scale = (
+            functional.pad(part, padding).view(experts, rows, -1)
+            for part in (tokens[source], weights.flatten()[order].unsqueeze(1))
+        )
+        up_bias, down_bias = self.biases or (0.0, 0.0)
+        inner = activated(routed @ self.up + up_bias, self.gated) * scale
+        out = (inner @ self.down + down_bias).flatten(0, 1)[:copies]
+        mixed = torch.zeros_like(tokens).index_add(0, source, out).view_as(x)
+        return mixed if self.shared is None else mixed + self.shared(x)
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then the same with the feed-forward network or the experts."""
+
+    def __init__(self, workload: Transformer, device: str | torch.device, routed: bool) -> None:
+        super().__init__()
+        hidden, queries, bias = workload.hidden, workload.query_width, workload.bias
+        self.head_width, self.causal = workload.head_width, workload.causal
+        self.rate = DROPPED if workload.dropout else 0.0
+        self.widths = (queries, workload.kv_width, workload.kv_width)
         self.rotary = workload.positions == "rotary"
         self.attend = fused if workload.attention == "fused" else eager
         self.attention_norm = norm(workload, device)
         self.qkv = nn.Linear(hidden, sum(self.widths), bias, device=device)
-        self.projection = nn.Linear(hidden, hidden, bias, device=device)
+        self.projection = nn.Linear(queries, hidden, bias, device=device)
         self.ffn_norm = norm(workload, device)
-        self.up = nn.Linear(hidden, 2 * ffn if self.gated else ffn, bias, device=device)
-        self.down = nn.Linear(ffn, hidden, bias, device=device)
+        self.ffn = (
+            Experts(workload, device)
+            if routed
+            else FeedForward(workload, workload.ffn_width, device)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = (
-            part.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
+            part.unflatten(-1, (-1, self.head_width)).transpose(1, 2)
             for part in self.qkv(self.attention_norm(x)).split(self.widths, -1)
         )
         if self.rotary:
             q, k = rotate(q), rotate(k)
-        mixed = self.attend(q, k, v, self.causal).transpose(1, 2).flatten(2)
-        x = x + self.projection(mixed)
-        inner = self.up(self.ffn_norm(x))
-        if self.gated:
-            gate, value = inner.chunk(2, -1)
-            inner = functional.silu(gate) * value
-        else:
-            inner = functional.gelu(inner, approximate="tanh")
-        out: Tensor = x + self.down(inner)
-        return out
+        mixed = self.attend(q, k, v, self.causal, self.rate).transpose(1, 2).flatten(2)
+        x = x + dropped(self.projection(mixed), self.rate)
+        return x + dropped(self.ffn(self.ffn_norm(x)), self.rate)
 
 
 class TransformerModel(nn.Module):
@@ -96,7 +162,11 @@ class TransformerModel(nn.Module):
             if workload.positions == "learned"
             else None
         )
-        self.blocks = nn.Sequential(*(Block(workload, device) for _ in range(workload.layers)))
+        dense = workload.layers if workload.experts is None else workload.dense_layers
+        self.blocks = nn.Sequential(
+            *(Block(workload, device, layer >= dense) for layer in range(workload.layers))
+        )
+        self.rate = DROPPED if workload.dropout else 0.0
         self.norm = norm(workload, device)
         self.head = nn.Linear(hidden, vocabulary, bias=False, device=device)
         for table in (self.embedding, self.positions):
@@ -110,7 +180,7 @@ class TransformerModel(nn.Module):
         x = self.embedding(tokens)
         if self.positions is not None:
             x = x + self.positions.weight[: tokens.shape[1]]
-        logits = self.head(self.norm(self.blocks(x)))
+        logits = self.head(self.norm(self.blocks(dropped(x, self.rate))))
         return functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
 

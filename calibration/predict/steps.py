@@ -1,4 +1,4 @@
-"""Training steps that are spread by data parallelism alone: of transformers, of workloads."""
+"""Training steps of transformers and of hwsim's own workloads, spread as a table says."""
 
 from __future__ import annotations
 
@@ -8,44 +8,53 @@ from calibration.measurement import Case
 from calibration.predict.basis import Basis, dtype_of
 from calibration.predict.systems import system_of
 from calibration.shapes import Shape, TransformerStep, WorkloadStep
-from hwsim.cost.rates import rates
-from hwsim.cost.roofline import BOUNDS, kernel_cost
 from hwsim.errors import InputError
-from hwsim.estimate import simulate
 from hwsim.graph.dtypes import Dtype
 from hwsim.graph.ops import Kernel
 from hwsim.graph.workload import Workload, find
-from hwsim.parallel.check import check
-from hwsim.parallel.lower import family
 from hwsim.parallel.plan import Plan
+from hwsim.simulate.step import simulate
 from workloads.transformer import Transformer
 
 
 def step_parts(case: Case, shape: TransformerStep, basis: Basis) -> dict[str, float]:
-    """Seconds of a step by part: micro-batches one after the other, one gradient sum, one update.
-
-        t = (n - 1) (forward + backward) + simulated step of the last of n micro-batches
-
-    where the last one overlaps its backward pass with the sum and the update follows. Full
-    recomputation adds a forward pass to each; with sharded optimizer state (ZeRO stage 1) each
-    device updates its share, and the all-gather of what it updated stands for the second half of
-    the sum. Raises InputError for a plan or a machine that can't be costed.
-    """
-    micro = _micro_batch(shape)
-    count = shape.global_batch // (micro * shape.dp)
-    dtype = dtype_of(case)
-    graph = _workload(shape, dtype).graph(micro)
+    """Seconds by part of a simulated step. Raises InputError for what can't be costed."""
     system = system_of(case, basis)
+    workload, plan = _workload(shape, dtype_of(case)), plan_of(shape)
     calibration = basis.calibration(system.device)
-    parts = simulate(system, graph, Plan(dp=shape.dp), calibration).parts()
-    parts |= {bound: count * parts[bound] for bound in BOUNDS}
-    if shape.zero_stage == 1:
-        parts["update"] /= shape.dp
-    if shape.recompute == "full":
-        reach = rates(system.device, calibration, dtype, family=family(graph, calibration))
-        again = sum(kernel_cost(kernel, reach, dtype).seconds for kernel in graph.forward())
-        parts["recomputation"] = count * again
-    return parts
+    return simulate(system, workload, plan, calibration, trace=False).parts()
+
+
+def plan_of(shape: TransformerStep) -> Plan:
+    """The plan that a row states. Raises InputError where it doesn't state enough.
+
+    A ZeRO stage that is not stated is 0. Chunks of a stage are interleaved where micro-batches come
+    in whole rounds.
+    """
+    if (shape.experts or 1) > 1:
+        raise InputError("", "mixtures of experts are not predicted yet")
+    if shape.micro_batch is None:
+        raise InputError("", "the micro-batch is not stated")
+    if shape.recompute == "unknown":
+        raise InputError("", "recomputation is stated as unknown: not costed")
+    if shape.global_batch % (shape.micro_batch * shape.dp):
+        raise InputError("", "micro_batch x dp does not divide global_batch")
+    count = shape.global_batch // (shape.micro_batch * shape.dp)
+    virtual = shape.virtual_pp or 1
+    interleaved = virtual > 1 and shape.pp > 1 and count % shape.pp == 0
+    return Plan(
+        dp=shape.dp,
+        tp=shape.tp,
+        pp=shape.pp,
+        cp=shape.cp,
+        micro_batch=shape.micro_batch,
+        schedule="interleaved" if interleaved else "1f1b",
+        virtual=virtual if interleaved else 1,
+        balance="layers",
+        zero=shape.zero_stage or 0,
+        sequence_parallel=bool(shape.sequence_parallel),
+        recompute=shape.recompute,
+    )
 
 
 def kernels_of_step(case: Case) -> Counter[Kernel]:
@@ -79,9 +88,8 @@ def workload_parts(case: Case, shape: WorkloadStep, basis: Basis) -> dict[str, f
     workload = workload_of(case, shape)
     plan = Plan(dp=case.devices or 1)
     system = system_of(case, basis)
-    check(plan, workload, system)
-    graph = workload.graph(workload.batch // plan.dp)
-    return simulate(system, graph, plan, basis.calibration(system.device)).parts()
+    calibration = basis.calibration(system.device)
+    return simulate(system, workload, plan, calibration, trace=False).parts()
 
 
 def workload_of(case: Case, shape: Shape) -> Workload:
@@ -95,13 +103,9 @@ def workload_of(case: Case, shape: Shape) -> Workload:
 def _micro_batch(shape: TransformerStep) -> int:
     """Sequences of a micro-batch, once the plan is one that can be costed."""
     ways = {"tensor": shape.tp, "pipeline": shape.pp, "context": shape.cp}
-    missing = [way for way, degree in ways.items() if degree > 1]
-    if missing:
-        raise InputError("", f"{', '.join(missing)} parallelism is not simulated yet")
-    if (shape.zero_stage or 0) > 1:
-        raise InputError("", f"ZeRO stage {shape.zero_stage} is not simulated yet")
-    if (shape.experts or 1) > 1:
-        raise InputError("", "mixtures of experts are not simulated yet")
+    split = [way for way, degree in ways.items() if degree > 1]
+    if split:
+        raise InputError("", f"under {', '.join(split)} parallelism no device has whole kernels")
     if shape.micro_batch is None:
         raise InputError("", "the micro-batch is not stated")
     if shape.recompute in ("unknown", "selective"):

@@ -15,10 +15,14 @@ import typer
 from hwsim.cli.options import parse_settings
 from hwsim.cost.calibration import load_for, read_layer
 from hwsim.errors import DoesNotFit, InputError
-from hwsim.estimate import Estimate, estimate
+from hwsim.estimate import Engine, Estimate, estimate
 from hwsim.graph import workload as workloads
 from hwsim.hardware import catalog
-from hwsim.parallel.memory import does_not_fit, what_fits
+from hwsim.parallel.check import scaled
+from hwsim.parallel.fits import does_not_fit, what_fits
+from hwsim.parallel.memory import StageMemory
+from hwsim.parallel.needs import needed
+from hwsim.parallel.plan import Plan
 from hwsim.report import table
 from hwsim.study import vary
 from hwsim.study.subject import Subject
@@ -59,6 +63,9 @@ def command(
     steps: Annotated[float | None, typer.Option(help="Your own count of steps.")] = None,
     tokens: Annotated[float | None, typer.Option(help="Items to train on, instead.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Passes over the data, instead.")] = None,
+    engine: Annotated[
+        str, typer.Option(metavar="NAME", help="events (simulated), or closed (quick).")
+    ] = "events",
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     cite: Annotated[bool, typer.Option("--cite", help="Print where every figure is from.")] = False,
     plot: Annotated[Path | None, typer.Option(help="With --vary: a .svg, .png or .pdf.")] = None,
@@ -71,7 +78,7 @@ def command(
     subject = _subject(hw, model, settings)
     if borrow and calibration is None:
         raise InputError("--borrow", "found without --calibration", "add --calibration FILE")
-    count = _Given(steps, tokens, epochs, calibration, borrow)
+    count = _Given(steps, tokens, epochs, calibration, borrow, engine)
     if vary_ is None:
         if plot is not None:
             raise InputError("--plot", "found without --vary", "add --vary PATH=LO:HI:N")
@@ -81,7 +88,7 @@ def command(
 
 
 class _Given:
-    """The user's own count of steps, if any (--steps, --tokens or --epochs), and calibration."""
+    """The user's own count of steps (--steps, --tokens or --epochs), calibration and engine."""
 
     def __init__(
         self,
@@ -90,7 +97,11 @@ class _Given:
         epochs: float | None,
         calibration: str | None,
         borrow: bool,
+        engine: str,
     ) -> None:
+        if engine not in ("closed", "events"):
+            raise InputError("--engine", f"found '{engine}'", "write closed or events")
+        self._engine: Engine = "closed" if engine == "closed" else "events"
         self._calibration, self._borrow = calibration, borrow
         given = {"--steps": steps, "--tokens": tokens, "--epochs": epochs}
         named = {name: value for name, value in given.items() if value is not None}
@@ -116,7 +127,8 @@ class _Given:
             layer = read_layer(self._calibration, system.device, borrow=self._borrow)
             calibration = load_for(system.device).over(layer)
         steps = self.of(subject.workload)
-        return estimate(system, subject.workload, subject.plan, calibration, steps=steps)
+        plan, engine = subject.plan, self._engine
+        return estimate(system, subject.workload, plan, calibration, steps=steps, engine=engine)
 
 
 def _subject(hw: str, model: str, settings: Mapping[str, str]) -> Subject:
@@ -132,8 +144,17 @@ def _one(subject: Subject, count: _Given, *, as_json: bool, cite: bool) -> None:
     elif answer.memory.fits:
         table.show(answer, cite=cite)
     if not answer.memory.fits:
-        advice = what_fits(subject.workload, subject.plan, subject.system)
-        raise does_not_fit(answer.memory.parts, subject.system.device, advice)
+        raise _does_not_fit(subject, answer)
+
+
+def _does_not_fit(subject: Subject, answer: Estimate) -> DoesNotFit:
+    system, workload, plan = subject.system, subject.workload, subject.plan
+    used = StageMemory(answer.memory.parts, answer.memory.host, answer.memory.stage)
+
+    def needs(other: Plan) -> StageMemory:
+        return needed(scaled(workload, other), other)
+
+    return does_not_fit(used, plan, system, what_fits(plan, system, workload.batch, needs))
 
 
 def _many(subject: Subject, text: str, count: _Given, *, as_json: bool, plot: Path | None) -> None:

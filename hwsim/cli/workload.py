@@ -9,7 +9,6 @@ import typer
 from rich.table import Table
 
 from hwsim.cli.options import parse_settings
-from hwsim.graph.dtypes import BYTES
 from hwsim.graph.workload import Workload, find, load, override, registered
 from hwsim.report.console import make_console, plain_table
 from hwsim.units import si_text
@@ -70,7 +69,6 @@ def show(
 def summary(workload: Workload) -> dict[str, Any]:
     """One step of the whole batch: numbers for the step and for each layer."""
     graph = workload.graph()
-    size = BYTES[graph.dtype]
     return {
         "workload": workload.file_form(),
         "items_per_step": graph.tokens,
@@ -86,7 +84,7 @@ def summary(workload: Workload) -> dict[str, Any]:
                 "parameters": layer.parameters,
                 "forward_flops": layer.forward_flops,
                 "backward_flops": layer.backward_flops,
-                "saved_bytes": layer.saved * size,
+                "saved_bytes": layer.saved_bytes(graph.dtype),
             }
             for layer in graph.layers
         ],

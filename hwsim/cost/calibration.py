@@ -36,7 +36,9 @@ class Reach(Record):
     seconds around the steps of a call; `fill`: what long messages wait until pipelines are filled,
     over a call's fixed time; `short`: the rate of short messages over that of long ones. `overlap`,
     of networks: the exponent that joins the time inside nodes and between them, 1 where one waits
-    for the other. Of messages longer than `near` bytes the rest moves at the share `far`.
+    for the other. Of messages longer than `near` bytes the rest moves at the share `far`. `taken`:
+    the share of a device's compute that a transfer takes while it moves, for the multiprocessors
+    that copy and sum, and for the memory that they read and write.
     """
 
     share: Fraction
@@ -47,6 +49,7 @@ class Reach(Record):
     overlap: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
     near: Positive | None = None
     far: Fraction | None = None
+    taken: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     @model_validator(mode="after")
     def _near_and_far_go_together(self) -> Self:
@@ -83,8 +86,9 @@ class Links(Record):
     small: Positive
 
     def spread_of(self, size: float) -> float:
-        """The spread of a collective on `size` bytes."""
-        return self.spread if size >= LARGE else self.small
+        """The spread of a collective on `size` bytes, a number or a numpy array."""
+        large = size >= LARGE
+        return large * self.spread + (1 - large) * self.small
 
     def ideal(self) -> Links:
         """Links that reach what they state, with nothing around it."""

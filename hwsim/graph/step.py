@@ -51,11 +51,26 @@ class Layer:
         """Elements kept for the backward pass by all repeats."""
         return self.repeat * sum(op.saved for op in self.ops)
 
+    @property
+    def masks(self) -> float:
+        """Elements of one byte kept besides by all repeats."""
+        return self.repeat * sum(op.masks for op in self.ops)
+
+    @property
+    def expert_parameters(self) -> int:
+        """Those of the parameters that expert parallelism spreads, of all repeats."""
+        return self.repeat * sum(op.expert_parameters for op in self.ops)
+
+    def saved_bytes(self, dtype: Dtype) -> float:
+        """Bytes kept for the backward pass by all repeats."""
+        return self.saved * BYTES[dtype] + self.masks
+
 
 @dataclass(frozen=True)
 class StepGraph:
     """What one device's share of a step computes: `batch` samples that are `tokens` items, of a
-    workload of some `family`."""
+    workload of some `family`. A `ring` is one time step whose state goes from the last layer back
+    to the first for the next."""
 
     layers: tuple[Layer, ...]
     dtype: Dtype
@@ -63,6 +78,7 @@ class StepGraph:
     batch: int
     tokens: int
     family: str = ""
+    ring: bool = False
 
     @property
     def parameters(self) -> int:
@@ -85,12 +101,12 @@ class StepGraph:
 
     @property
     def saved_elements(self) -> float:
-        """Elements alive between the forward and the backward pass."""
+        """Elements alive between the forward and the backward pass, masks left aside."""
         return sum(layer.saved for layer in self.layers)
 
     @property
     def saved_bytes(self) -> float:
-        return self.saved_elements * BYTES[self.dtype]
+        return sum(layer.saved_bytes(self.dtype) for layer in self.layers)
 
     def forward(self) -> Iterator[Kernel]:
         """Every kernel of the forward pass in order, equal layers unrolled."""
@@ -108,15 +124,26 @@ class StepGraph:
 
     def update(self) -> tuple[Kernel, ...]:
         """The optimizer as one fused launch over all parameters."""
-        return (
-            Kernel(
-                f"{self.optimizer}.update",
-                "vector",
-                flops=UPDATE_FLOPS[self.optimizer] * self.parameters,
-                elements=self.parameters,
-                element_bytes=update_bytes(self.optimizer, self.dtype),
-            ),
-        )
+        return (update_kernel(self.optimizer, self.dtype, self.parameters),)
+
+
+def update_kernel(
+    optimizer: Optimizer, dtype: Dtype, parameters: float, *, master: bool = True
+) -> Kernel:
+    """The optimizer as one fused launch over `parameters`; `master`: with an fp32 copy of them."""
+    return Kernel(
+        f"{optimizer}.update",
+        "vector",
+        flops=UPDATE_FLOPS[optimizer] * parameters,
+        elements=parameters,
+        element_bytes=update_bytes(optimizer, dtype, master=master),
+    )
+
+
+def unscale_kernel(dtype: Dtype, parameters: float) -> Kernel:
+    """Gradients divided by the loss's scale in place and searched for overflow, as one launch."""
+    size = state_bytes(dtype)
+    return Kernel("unscale", "vector", 2 * parameters, 2 * parameters, element_bytes=size)
 
 
 def state_bytes(dtype: Dtype) -> float:
@@ -128,26 +155,29 @@ def state_bytes(dtype: Dtype) -> float:
     return max(BYTES[dtype], MASTER_BYTES)
 
 
-def parameter_bytes(dtype: Dtype) -> float:
+def parameter_bytes(dtype: Dtype, *, master: bool = True) -> float:
     """Bytes of a parameter: below 32 bits an fp32 master copy besides the one in the low format.
 
-    >>> parameter_bytes("fp32"), parameter_bytes("bf16")
-    (4.0, 6.0)
+    >>> parameter_bytes("fp32"), parameter_bytes("bf16"), parameter_bytes("bf16", master=False)
+    (4.0, 6.0, 2.0)
     """
     size = BYTES[dtype]
-    return size if size >= MASTER_BYTES else size + MASTER_BYTES
+    return size if size >= MASTER_BYTES or not master else size + MASTER_BYTES
 
 
-def update_bytes(optimizer: Optimizer, dtype: Dtype) -> float:
+def update_bytes(optimizer: Optimizer, dtype: Dtype, *, master: bool = True) -> float:
     """Bytes moved per parameter by the update.
 
     The parameter (its master copy) is read and written, the gradient read, each moment read and
-    written; below 32 bits the copy in the low format is written besides.
+    written; below 32 bits the copy in the low format is written besides. Without a `master` copy
+    the parameter in the low format is read and written itself.
 
     >>> update_bytes("adam", "fp32"), update_bytes("momentum", "fp32"), update_bytes("sgd", "fp32")
     (28.0, 20.0, 12.0)
     >>> update_bytes("adam", "bf16")
     30.0
     """
-    copy = parameter_bytes(dtype) - state_bytes(dtype)
-    return (3 + 2 * MOMENTS[optimizer]) * state_bytes(dtype) + copy
+    kept = (1 + 2 * MOMENTS[optimizer]) * state_bytes(dtype)
+    if not master and BYTES[dtype] < MASTER_BYTES:
+        return kept + 2 * BYTES[dtype]
+    return kept + 2 * state_bytes(dtype) + parameter_bytes(dtype) - state_bytes(dtype)

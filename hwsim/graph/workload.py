@@ -10,6 +10,7 @@ import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, TextIO, TypeVar
@@ -51,8 +52,8 @@ class Workload(BaseModel, ABC):
 
     ``batch`` is the global batch in samples; ``dataset`` the training set's size in `unit`;
     ``corpus`` names what it is trained on. ``law`` names the shipped law of its steps;
-    ``assumed`` says of a default that has no source why it is what it is. Bad sizes raise
-    InputError.
+    ``assumed`` says of a default that has no source why it is what it is; ``uncut`` why its
+    sequence can't be cut. Bad sizes raise InputError.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,6 +63,7 @@ class Workload(BaseModel, ABC):
     law: ClassVar[str | None] = None
     family: ClassVar[str | None] = None
     assumed: ClassVar[dict[str, str]] = {}
+    uncut: ClassVar[str] = "its layers take the whole sequence at once"
     setting_fields: ClassVar[tuple[str, ...]] = (
         "batch",
         "dtype",
@@ -106,6 +108,44 @@ class Workload(BaseModel, ABC):
         tokens = share * self.items_per_sample
         family = self.family or self.name
         return StepGraph(self.build(share), self.dtype, self.optimizer, share, tokens, family)
+
+    def build_chunk(self, batch: int, steps: int, carried: bool) -> tuple[Layer, ...]:
+        """The layers for `steps` items of each sample's sequence; `carried` if others precede them.
+
+        Raises InputError where a part of the sequence is not enough for the layers.
+        """
+        del batch, steps, carried
+        where, instead = "plan.time_chunks", "write time_chunks 1"
+        raise InputError(where, f"{self.name} can't be cut along time: {self.uncut}", instead)
+
+    def rings(self, steps: int) -> bool:
+        """Whether the layers of a chunk of `steps` items are a `ring`."""
+        del steps
+        return False
+
+    def time_chunk(self, chunks: int, batch: int | None = None, number: int = 0) -> StepGraph:
+        """Chunk `number` of a step of `batch` samples whose sequences are cut in equal `chunks`.
+
+        All but the first also compute the gradient of the state that they begin with: together
+        they have the FLOPs of `graph`. Raises InputError if the sequence can't be cut, or not so.
+        """
+        whole = self.graph(batch)
+        if chunks == 1:
+            return whole
+        length = self.items_per_sample
+        steps, rest = divmod(length, chunks)
+        layers = self.build_chunk(whole.batch, max(steps, 1), carried=number > 0)
+        if rest:
+            below = next(d for d in range(min(chunks, length), 0, -1) if length % d == 0)
+            higher = range(chunks, min(2 * chunks, length) + 1)
+            above = next((d for d in higher if length % d == 0), 0)
+            raise InputError(
+                "plan.time_chunks",
+                f"found {chunks}, which doesn't divide the sequence of {length} {self.unit}",
+                f"write {below}" + (f" or {above}" if above else ""),
+            )
+        tokens = whole.batch * steps
+        return replace(whole, layers=layers, tokens=tokens, ring=self.rings(steps))
 
     def setting(self) -> dict[str, Any]:
         """The fields that a law of steps must share with this workload to speak about it."""

@@ -3,38 +3,66 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from hwsim.errors import InputError
-from hwsim.graph.workload import Workload
+from hwsim.graph.workload import MOST_SAMPLES, Workload
 from hwsim.hardware.spec import System
+from hwsim.parallel import schedule
 from hwsim.parallel.plan import Plan, available
+
+AXES = ("tp", "cp", "dp", "pp")
+MOST_SLOTS = 1_000_000  # micro-batches times chunks of one stage
 
 
 def check(plan: Plan, workload: Workload, system: System) -> None:
-    """Raises InputError if the plan doesn't divide the batch or asks for devices there are not."""
-    batch = workload.batch
-    if plan.dp > batch:
+    """Raises InputError, naming what would do, if parts of the plan exclude each other, don't
+    divide the batch, or ask for devices there are not."""
+    for found in _contradictions(plan):
+        raise found
+    batch = scaled(workload, plan).batch
+    divides("dp", plan.dp, batch, f"the global batch of {batch}", "another workload.batch")
+    share = batch // plan.dp
+    if plan.micro_batch is not None:
+        what = f"a replica's share of {share} samples"
+        divides("micro_batch", plan.micro_batch, share, what, "another plan.dp")
+    count = share // (plan.micro_batch or share)
+    schedule.check(plan.schedule, plan.pp, count, plan.virtual)
+    if count * plan.virtual * plan.time_chunks > MOST_SLOTS:
         raise InputError(
-            "plan.dp",
-            f"found {plan.dp}, but the global batch has {batch} samples",
-            f"write at most {batch}, or a larger workload.batch",
-        )
-    if batch % plan.dp:
-        near = divisors(batch)
-        below = max(d for d in near if d < plan.dp)
-        above = min(d for d in near if d > plan.dp)
-        raise InputError(
-            "plan.dp",
-            f"found {plan.dp}, which doesn't divide the global batch of {batch}",
-            f"write {below} or {above}, or another workload.batch",
+            "plan.micro_batch",
+            f"found {count:,} micro-batches",
+            f"write larger ones: at most {MOST_SLOTS:,} passes of a stage are simulated",
         )
     there = available(system)
     if there is not None and plan.devices > there:
         raise InputError(
-            "plan.dp",
+            "plan.dp" if plan.devices == plan.dp else "plan",
             f"found {plan.devices} devices, but {system.name} has {there}",
             f"write at most {there}, or describe more nodes and their network",
         )
+
+
+def scaled(workload: Workload, plan: Plan) -> Workload:
+    """The workload with the global batch that the plan makes of its own.
+
+    Raises InputError if that is more samples than a batch may have.
+    """
+    if plan.scaling == "strong" or plan.dp == 1:
+        return workload
+    batch = workload.batch * plan.dp
+    if batch > MOST_SAMPLES:
+        raise InputError(
+            "plan.dp",
+            f"found {plan.dp}, which makes a global batch of {batch:,} samples",
+            f"write at most {MOST_SAMPLES // workload.batch}",
+        )
+    return workload.model_copy(update={"batch": batch})
+
+
+def samples(plan: Plan, workload: Workload) -> int:
+    """Samples of a replica in a step of a workload that is already `scaled`."""
+    return workload.batch // plan.dp
 
 
 def divisors(number: int) -> list[int]:
@@ -45,3 +73,32 @@ def divisors(number: int) -> list[int]:
     """
     low = [d for d in range(1, math.isqrt(number) + 1) if number % d == 0]
     return sorted({*low, *(number // d for d in low)})
+
+
+def _contradictions(plan: Plan) -> Iterator[InputError]:
+    if sorted(plan.placement) != sorted(AXES):
+        what = f"found {', '.join(plan.placement)}"
+        yield InputError("plan.placement", what, "name each of tp, cp, dp and pp once")
+    replicas = plan.dp * plan.cp
+    if replicas % plan.ep:
+        near = ", ".join(map(str, divisors(replicas)))
+        what = f"found {plan.ep}, which doesn't divide dp x cp = {replicas}"
+        yield InputError("plan.ep", what, f"write one of {near}")
+    if plan.schedule == "interleaved" and plan.pp == 1:
+        what = "found interleaved chunks on a single stage"
+        yield InputError("plan.schedule", what, "write 1f1b, or plan.pp of 2 or more")
+
+
+def divides(name: str, value: int, whole: int, what: str, other: str) -> None:
+    """Raises InputError, naming the nearest divisors, if `plan.name` doesn't divide `whole`."""
+    if whole % value == 0:
+        return
+    near = divisors(whole)
+    below = max(d for d in near if d < value)
+    above = [d for d in near if d > value]
+    nearest = f"{below} or {above[0]}" if above else f"at most {below}"
+    raise InputError(
+        f"plan.{name}",
+        f"found {value}, which doesn't divide {what}",
+        f"write {nearest}, or {other}",
+    )

@@ -17,7 +17,8 @@ class Exchange:
     or an all-to-all, and the whole gathered buffer of an all-gather or a reduce-scatter; of a halo
     what one device sends to one neighbor. ``element_bytes`` is set where an element has not the
     workload's dtype. ``beside`` names the kernel with which it can overlap, if tensor-parallel
-    overlap is asked for: the product whose operand it gathers or whose result it sums.
+    overlap is asked for: the product whose operand it gathers or whose result it sums, or in the
+    backward pass the other product, which needs neither.
     """
 
     name: str

@@ -1,124 +1,60 @@
-"""A step graph and a plan become tasks with dependencies: what the event simulation runs.
+"""A staged step becomes streams of tasks: what the event simulation runs.
 
-The devices of a data-parallel plan run equal programs, so one of them stands for all: its compute
-stream, and the link through which the group sums its gradients.
+The devices of a symmetric plan that share a stage run equal programs, so one of them stands for
+all. Where they differ (stragglers, slow links), every device has its own, and collectives begin
+when the last of their members is there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Callable, Iterator
+from functools import partial
 
-from hwsim.cost.calibration import Calibration
-from hwsim.cost.collectives import all_reduce
-from hwsim.cost.rates import Rates, rates
-from hwsim.cost.roofline import BOUNDS, kernel_cost, spread_of
 from hwsim.errors import InputError
-from hwsim.graph.ops import Kernel
-from hwsim.graph.step import StepGraph, state_bytes
-from hwsim.hardware.spec import System
-from hwsim.parallel.plan import Plan
+from hwsim.parallel import traffic
+from hwsim.parallel.device import Device, Tasks
+from hwsim.parallel.pieces import Cut
+from hwsim.parallel.program import COMPUTE, Program, Stream, Task
+from hwsim.parallel.ranks import seats
+from hwsim.parallel.staged import Staged
 
-Stream = Literal["compute", "link"]
-MOST_OPERATORS = 100_000  # every one is simulated
-ANY, UPDATE = "any", "update.fused"  # families of framework code
+MOST_DEVICES = 4096  # simulated one by one
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """`seconds` of a stream, once the tasks numbered in `after` are done.
+def lower(staged: Staged, *, everyone: bool = False, detail: bool = False) -> Program:
+    """Streams of one step; `detail` has a task for every operator, which changes no time.
 
-    `part` is where its time is booked: compute, memory, launch, communication or update; `spread`
-    is the standard deviation of the logarithm of its time.
+    Raises InputError if `everyone` asks for more devices than are simulated one by one.
     """
-
-    name: str
-    stream: Stream
-    seconds: float
-    part: str
-    after: tuple[int, ...]
-    spread: float = 0.0
-
-
-@dataclass
-class _Builder:
-    """Tasks in program order; each compute task waits for the one before it."""
-
-    rates: Rates
-    graph: StepGraph
-    tasks: list[Task] = field(default_factory=list)
-    last: tuple[int, ...] = ()
-
-    def compute(self, kernels: tuple[Kernel, ...], part: str | None = None) -> None:
-        """Kernels in order, booked to `part`, or each to what bounds it."""
-        for kernel in kernels:
-            cost = kernel_cost(kernel, self.rates, self.graph.dtype)
-            booked = part or BOUNDS[cost.bound]
-            spread = spread_of(kernel, self.rates)
-            task = Task(kernel.name, "compute", cost.seconds, booked, self.last, spread)
-            self.tasks.append(task)
-            self.last = (len(self.tasks) - 1,)
-
-    def reduce(self, seconds: float, size: float, spread: float) -> int:
-        """Sum a bucket once the backward pass has come this far; the task's number."""
-        name = f"all-reduce {size / 2**20:.3g} MiB"
-        self.tasks.append(Task(name, "link", seconds, "communication", self.last, spread))
-        return len(self.tasks) - 1
-
-
-def lower(graph: StepGraph, system: System, plan: Plan, calibration: Calibration) -> list[Task]:
-    """Tasks of one step of one device: forward, backward with gradient sums, update.
-
-    `graph` is the share of one device. Raises InputError if the device has no rate for the
-    graph's data type, the system no link between the plan's devices, or a step too many operators.
-    """
-    operators = sum(layer.repeat * len(layer.ops) for layer in graph.layers)
-    if operators > MOST_OPERATORS:
+    plan = staged.plan
+    if everyone and plan.devices > MOST_DEVICES:
         raise InputError(
-            "workload",
-            f"found {operators:,} operators in one step",
-            f"write fewer layers: at most {MOST_OPERATORS:,} operators are simulated",
+            "plan",
+            f"found {plan.devices:,} devices to simulate one by one",
+            f"write a plan of at most {MOST_DEVICES:,}, or let one device stand for equal ones",
         )
-    reach = rates(system.device, calibration, graph.dtype, family=family(graph, calibration))
-    # A CPU sums gradients in the threads that compute: nothing of it is hidden.
-    overlap = plan.overlap and reach.host is None
-    build = _Builder(reach, graph)
-    for layer in graph.layers:
-        for _ in range(layer.repeat):
-            for op in layer.ops:
-                build.compute(op.forward())
-    sums: list[int] = []
-    filled, bucket = 0.0, plan.first_bucket
-    gradient = state_bytes(graph.dtype)
-
-    def flush() -> None:
-        nonlocal filled, bucket
-        seconds = all_reduce(filled, plan.dp, system, calibration)
-        sums.append(build.reduce(seconds, filled, calibration.links.spread_of(filled)))
-        filled, bucket = 0.0, plan.bucket
-
-    for parameters, kernels in _backward(graph):
-        build.compute(kernels)
-        filled += parameters * gradient
-        if plan.dp > 1 and overlap and filled >= bucket:
-            flush()
-    if plan.dp > 1 and filled:
-        flush()
-    build.last = (*build.last, *sums)
-    build.rates = rates(system.device, calibration, graph.dtype, family=UPDATE)
-    build.compute(graph.update(), "update")
-    return build.tasks
+    cut = Cut(staged)
+    found = seats(plan, everyone=everyone)
+    streams: dict[Stream, Tasks] = {}
+    for seat in found:
+        for kind, tasks in _streams(Device(cut, seat, everyone, detail)).items():
+            streams[Stream(seat.device, kind)] = tasks
+    return Program(streams, len(found), 1 if everyone else plan.devices // plan.pp)
 
 
-def family(graph: StepGraph, calibration: Calibration) -> str:
-    """The family of framework code that issues a graph's kernels: its own, or any other's."""
-    return graph.family if graph.family in calibration.eager else ANY
-
-
-def _backward(graph: StepGraph) -> Iterator[tuple[int, tuple[Kernel, ...]]]:
-    """Operators from the last to the first: whose gradients are ready when their kernels are."""
-    for layer in reversed(graph.layers):
-        for _ in range(layer.repeat):
-            for op in reversed(layer.ops):
-                yield op.parameters, op.backward()
+def _streams(device: Device) -> dict[str, Tasks]:
+    """The queues of one device: its kernels, and each kind of traffic that it has."""
+    plan = device.plan
+    carried: dict[str, Callable[[Device], Iterator[Task]]] = {}
+    if plan.pp > 1:
+        carried |= {"forward": traffic.activations, "backward": traffic.gradients}
+    if device.is_gathered:
+        carried["gather"] = traffic.gathers
+    if device.is_summed:
+        carried["sum"] = traffic.sums
+    for axis in device.exchanged:
+        carried[axis] = partial(traffic.exchanges, axis=axis)
+    if plan.offload == "activations":
+        carried |= {"host.out": traffic.evicted, "host.in": traffic.fetched}
+    found: dict[str, Tasks] = {COMPUTE: device.compute}
+    return found | {kind: partial(tasks, device) for kind, tasks in carried.items()}

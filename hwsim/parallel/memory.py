@@ -1,59 +1,182 @@
-"""Bytes that a step needs on each device, by what they are for."""
+"""Bytes that a step needs on one device of each pipeline stage, by what they are for.
+
+A layer's activations are held from its forward pass to its backward pass; how many micro-batches
+of each chunk a stage holds at once is read off its schedule.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from hwsim.errors import DoesNotFit
-from hwsim.graph.step import MOMENTS, StepGraph, parameter_bytes, state_bytes
-from hwsim.hardware.spec import Device, System
-from hwsim.parallel.check import divisors
-from hwsim.parallel.plan import MOST_DEVICES, Plan, available
-from hwsim.units import bytes_text
+from hwsim.graph.dtypes import BYTES, Dtype
+from hwsim.graph.step import MOMENTS, Optimizer, parameter_bytes, state_bytes
+from hwsim.parallel.plan import Plan
+from hwsim.parallel.schedule import Slot, order
+
+# What PyTorch's caching allocator can't use again at once, as a share of activations and buffers.
+# Assumed; out-of-memory reports speak of 4.0 % (Megatron-LM issue 525) and 2.4 %
+# (compressed-tensors pull request 587) of all that is allocated.
+FRAGMENTATION = 0.06
 
 
-def footprint(graph: StepGraph, plan: Plan) -> dict[str, float]:
-    """Bytes by part on one device.
+class LayerMemory(NamedTuple):
+    """What one device holds for one layer and one micro-batch (or one time chunk of it).
 
-    Parameters in the workload's format (below 32 bits with an fp32 master copy), gradients and the
-    optimizer's moments in fp32, the activations that the backward pass needs, and with data
-    parallelism the buckets in which gradients travel: PyTorch's DistributedDataParallel keeps one
-    for every gradient. Nothing is added for the framework, the driver or fragmentation.
+    `parameters` are elements, `experts` those of them that belong to experts, `tied` what it
+    borrows from another layer; the rest are bytes. `saved` is kept for the backward pass, of which
+    selective recomputation drops `core`; `input` and `output` come from and go to its neighbors;
+    `message` is the largest that is received beside its operands.
     """
-    parameters, state = graph.parameters, state_bytes(graph.dtype)
-    return {
-        "parameters": parameters * parameter_bytes(graph.dtype),
-        "gradients": parameters * state,
-        "optimizer": parameters * MOMENTS[graph.optimizer] * state,
-        "activations": graph.saved_bytes,
-        "communication": parameters * state if plan.dp > 1 else 0.0,
-    }
+
+    parameters: float
+    saved: float
+    input: float = 0.0
+    output: float = 0.0
+    core: float = 0.0
+    message: float = 0.0
+    experts: float = 0.0
+    tied: float = 0.0
 
 
-def capacity(device: Device) -> float:
-    """Bytes that the device has: what its driver reports where that is known."""
-    return float(device.memory.reported or device.memory.capacity)
+class StageMemory(NamedTuple):
+    """Bytes by part on one device of a pipeline stage, and those that wait in its host's memory."""
+
+    parts: dict[str, float]
+    host: float = 0.0
+    stage: int = 0
+
+    @property
+    def bytes(self) -> float:
+        return sum(self.parts.values())
 
 
-def does_not_fit(parts: dict[str, float], device: Device, advice: str) -> DoesNotFit:
-    """The error that tells bytes by part, and what would fit."""
-    table = ", ".join(f"{name} {bytes_text(size)}" for name, size in parts.items() if size)
-    return DoesNotFit(
-        f"memory of {device.name}",
-        f"the step needs {bytes_text(sum(parts.values()))} on each device "
-        f"({table}), which has {bytes_text(capacity(device))}",
-        advice,
+def footprint(
+    layers: Sequence[LayerMemory],
+    cuts: Sequence[tuple[int, int]],
+    plan: Plan,
+    dtype: Dtype,
+    optimizer: Optimizer,
+    micro_batches: int = 1,
+) -> tuple[StageMemory, ...]:
+    """Memory of every stage; the largest one is what must fit.
+
+    `cuts` are (first, end) of the layers of each model chunk, of which stage s has those numbered
+    s, s + pp, s + 2 pp, ... Parameters are held in the workload's format and, below 32 bits, as an
+    fp32 master copy; gradients and the optimizer's moments in fp32. Raises InputError where the
+    schedule has no order for these numbers.
+    """
+    chunks = [tuple(layers[first:end]) for first, end in cuts]
+    return tuple(
+        _stage(chunks[stage :: plan.pp], stage, plan, dtype, optimizer, micro_batches)
+        for stage in range(plan.pp)
     )
 
 
-def what_fits(workload: Any, plan: Plan, system: System) -> str:
-    """The nearest plan by data parallelism that fits, or that none does."""
-    room, there = capacity(system.device), available(system)
-    batch = workload.batch
-    for dp in (d for d in divisors(batch) if plan.dp < d <= MOST_DEVICES):
-        wider = plan.model_copy(update={"dp": dp})
-        if sum(footprint(workload.graph(batch // dp), wider).values()) <= room:
-            lacking = there is not None and dp > there
-            where = f", on a larger system: {system.name} has {there}" if lacking else ""
-            return f"--dp {dp} would fit ({batch // dp} samples on each device{where})"
-    return "no data-parallel plan fits: write a smaller workload, or a device with more memory"
+def fullest(stages: Iterable[StageMemory]) -> StageMemory:
+    """The stage that needs the most, with the most that any of them leaves to its host."""
+    stages = tuple(stages)
+    return max(stages, key=lambda one: one.bytes)._replace(host=max(one.host for one in stages))
+
+
+Chunks = Sequence[Sequence[LayerMemory]]
+
+
+def _stage(
+    chunks: Chunks, stage: int, plan: Plan, dtype: Dtype, optimizer: Optimizer, micro_batches: int
+) -> StageMemory:
+    own = [layer for chunk in chunks for layer in chunk]
+    slots = order(plan.schedule, plan.pp, stage, micro_batches, plan.virtual, plan.time_chunks)
+    held, waiting = _activations(chunks, slots, plan)
+    master = parameter_bytes(dtype) - BYTES[dtype] if plan.master_weights else 0.0
+    low = _elements(own, stage, plan, 3) * BYTES[dtype]
+    copy = _elements(own, stage, plan, 1) * master
+    moments = _elements(own, stage, plan, 1) * MOMENTS[optimizer] * state_bytes(dtype)
+    if plan.offload == "optimizer":
+        copy, moments, waiting = 0.0, 0.0, copy + moments
+    buffers = _buffers(chunks, stage, plan, dtype)
+    parts = {
+        "parameters": low + copy,
+        "gradients": _elements(own, stage, plan, 2) * state_bytes(dtype),
+        "optimizer": moments,
+        "activations": held,
+        "communication": buffers,
+        "fragmentation": FRAGMENTATION * (held + buffers),
+    }
+    return StageMemory(parts, waiting, stage)
+
+
+def _elements(own: Sequence[LayerMemory], stage: int, plan: Plan, level: int) -> float:
+    """Parameters of which one device holds something that ZeRO shards from stage `level` on.
+
+    An output tied to the embedding is the embedding itself on the first stage; on another one it
+    is a copy (Megatron-LM, Shoeybi et al. 2019).
+    """
+    dense = sum(layer.parameters - layer.experts + (layer.tied if stage else 0) for layer in own)
+    experts = sum(layer.experts for layer in own)
+    if plan.zero < level:
+        return dense + experts
+    replicas = plan.dp * plan.cp
+    return (dense + experts * plan.ep) / replicas
+
+
+def _activations(chunks: Chunks, slots: Iterable[Slot], plan: Plan) -> tuple[float, float]:
+    """Bytes on the device, and in the host's memory.
+
+    Those in flight by the schedule (Korthikanti et al. 2022, arXiv 2205.05198), and of one layer
+    what is computed again. Offloaded ones leave two layers' behind: in use and on the way.
+    """
+    sizes = [sum(_kept(layer, plan) for layer in chunk) for chunk in chunks]
+    alive = most_alive(slots, sizes, "W" if plan.schedule == "zero-bubble" else "B")
+    layers = [layer for chunk in chunks for layer in chunk]
+    again = max(layer.saved - _kept(layer, plan) for layer in layers)
+    if plan.offload == "activations":
+        return min(alive, 2 * max(_kept(layer, plan) for layer in layers)) + again, alive
+    return alive + again, 0.0
+
+
+def _kept(layer: LayerMemory, plan: Plan) -> float:
+    if plan.recompute == "full":
+        return min(layer.input, layer.saved)
+    return layer.saved - (layer.core if plan.recompute == "selective" else 0.0)
+
+
+def most_alive(slots: Iterable[Slot], sizes: Sequence[float], last: str = "B") -> float:
+    """Most bytes alive at once where a micro-batch of chunk c holds sizes[c], from its forward pass
+    to its `last` slot: "W" where the weights' gradients are split off.
+
+    >>> most_alive([Slot("F", 0, 0), Slot("F", 0, 1), Slot("B", 0, 0), Slot("B", 0, 1)], [3.0])
+    6.0
+    """
+    alive = most = 0.0
+    for slot in slots:
+        if slot.kind == "F":
+            alive += sizes[slot.chunk]
+            most = max(most, alive)
+        elif slot.kind == last:
+            alive -= sizes[slot.chunk]
+    return most
+
+
+def _buffers(chunks: Chunks, stage: int, plan: Plan, dtype: Dtype) -> float:
+    """Bytes in which others' data arrive or travel.
+
+    PyTorch's DistributedDataParallel keeps a bucket for every gradient. Where ZeRO shards, two
+    buckets do: one is filled while one travels; ZeRO-3 gathers the parameters of two layers (in
+    use, and on the way) and has one layer's gradients whole. A pipeline receives a chunk's input
+    and its output's gradient before they are wanted.
+    """
+    own = [layer for chunk in chunks for layer in chunk]
+    size = max(layer.message for layer in own)
+    if plan.pp > 1:
+        size += max(chunk[0].input + chunk[-1].output for chunk in chunks)
+    replicas = plan.dp * plan.cp
+    if replicas == 1:
+        return size
+    if plan.ep == replicas:  # nobody else holds the same experts
+        own = [one._replace(parameters=one.parameters - one.experts, experts=0.0) for one in own]
+    if plan.zero == 3:
+        largest = max(layer.parameters + (layer.tied if stage else 0) for layer in own)
+        return size + largest * (2 * BYTES[dtype] + state_bytes(dtype))
+    gradients = _elements(own, stage, plan, level=4) * state_bytes(dtype)
+    return size + (min(2 * plan.bucket, gradients) if plan.zero else gradients)

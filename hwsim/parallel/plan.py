@@ -31,7 +31,9 @@ class Plan(BaseModel):
     `micro_batch`: samples that go through the model at a time (None: a replica's whole share);
     their gradients accumulate. `time_chunks`: parts of the sequence that travel on their own
     through a pipeline of recurrent layers, as a wavefront. `schedule` orders the micro-batches of a
-    pipeline; `virtual` is the number of model chunks on each stage (interleaved).
+    pipeline; `virtual` is the number of model chunks on each stage (interleaved). Stages get layers
+    so that the slowest takes least (`balance` "cost"), or equal numbers of the layer that repeats
+    most, as Megatron-LM deals them out ("layers").
 
     `zero`: what is sharded over data parallel devices: 1 optimizer state, 2 gradients too, 3
     parameters too (FSDP). `sequence_parallel` splits along the sequence what tensor parallelism
@@ -59,6 +61,7 @@ class Plan(BaseModel):
     time_chunks: Degree = 1
     schedule: Schedule = "1f1b"
     virtual: Degree = 1
+    balance: Literal["cost", "layers"] = "cost"
     zero: Stage = 0
     sequence_parallel: Flag = False
     convolutions: Literal["channels", "space"] = "channels"

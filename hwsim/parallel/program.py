@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 COMPUTE = "compute"  # the kind of a device's compute stream; all others move bytes
 PARTS = ("compute", "memory", "launch", "communication", "bubble", "update")
+HERE = -1  # whichever device does the work, until that is known
 Token = Hashable
 
 
@@ -35,8 +36,8 @@ class Work(NamedTuple):
     `seconds` is the time alone, `parts` tells where it is booked (names of `PARTS`, summing to it),
     `spread` is the standard deviation of the logarithm of its time. A transfer first takes `fixed`
     of its seconds, which nothing stretches; then it `loads` links, each with the share of its
-    capacity that it uses when alone, and `taken` is the share of its device's compute that it
-    takes meanwhile.
+    capacity that it uses when alone. `taken` is the share of its device's compute that it takes all
+    the while.
     """
 
     seconds: float

@@ -36,6 +36,15 @@ def test_a_second_rate_has_a_size_from_which_it_counts(given):
         Reach(share=0.5, latency=1, call=0, fill=0, short=1, **given)
 
 
+def test_transfers_take_a_part_of_their_device_and_say_whose_figure_it_is():
+    taken = {kind: reach.taken for kind, reach in DEFAULT.links if isinstance(reach, Reach)}
+    assert taken["nvlink"] > taken["network"] > 0
+    assert "Isaev" in DEFAULT.sources["links.taken"]
+    assert all(reach.taken == 0 for _, reach in DEFAULT.links.ideal() if isinstance(reach, Reach))
+    with pytest.raises(ValidationError, match="taken"):
+        Reach(share=0.5, latency=1, call=0, fill=0, short=1, taken=1.0)
+
+
 def test_long_and_short_messages_have_their_own_spread():
     links = DEFAULT.links
     assert links.spread_of(2**20) == links.spread

@@ -107,9 +107,11 @@ def test_fewer_bytes_and_faster_links_are_never_slower(collective, size, devices
 @given(sizes)
 @settings(deadline=None, max_examples=10)
 def test_more_devices_are_never_faster(algorithm, size):
+    # Inside a node and over whole nodes: a tree of two has less to wait for than one long chain.
     pod = catalog.load("dgx-a100-80gb")
-    times = [all_reduce(size, n, pod, DEFAULT, algorithm) for n in (2, 4, 8, 16, 32, 256)]
-    assert all(a <= b * (1 + 1e-9) for a, b in pairwise(times))
+    for counts in ((2, 4, 8), (16, 32, 256)):
+        times = [all_reduce(size, n, pod, DEFAULT, algorithm) for n in counts]
+        assert all(a <= b * (1 + 1e-9) for a, b in pairwise(times))
 
 
 @pytest.mark.parametrize("collective", EVERY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,9 @@ from hwsim.graph.ops import (
     Attention,
     Convolution2d,
     CrossEntropy,
+    Dropout,
     Embedding,
+    Experts,
     Linear,
     Normalization,
     Op,
@@ -33,6 +36,10 @@ OF_BATCH: dict[str, Callable[[int], Op]] = {
     "fused attention": lambda b: Attention("x", b, 4, 2, 6, 3),
     "eager attention": lambda b: Attention("x", b, 4, 2, 6, 3, fused=False),
     "normalization": lambda b: Normalization("x", b, 8),
+    "eager attention, dropout": lambda b: Attention("x", b, 4, 2, 6, 3, fused=False, dropout=True),
+    "experts": lambda b: Experts("x", 4 * b, 5, 6, 4, 3, shared=7),
+    "gated experts": lambda b: Experts("x", 4 * b, 5, 6, 4, 3, True, False),
+    "dropout": lambda b: Dropout("x", b),
     "pointwise": lambda b: Pointwise("x", b, 2, 1, 3),
     "cross-entropy": lambda b: CrossEntropy("x", b, 7),
     "ctc": lambda b: CTC("x", b, 9, 3, 7),
@@ -130,6 +137,31 @@ def test_an_eager_causal_mask_is_one_more_pass_each_way():
     open_ = Attention("x", 1, 1, 1, 8, 4, causal=False, fused=False)
     assert len(causal.forward()) == len(open_.forward()) + 1
     assert len(causal.backward()) == len(open_.backward()) + 1
+
+
+def test_eager_attention_keeps_what_dropout_left_and_a_mask():
+    sizes = {"batch": 2, "heads": 4, "kv_heads": 4, "sequence": 8, "head_dim": 3, "fused": False}
+    plain, dropped = Attention("x", **sizes), Attention("x", **sizes, dropout=True)
+    scores = 2 * 4 * 8 * 8
+    assert (plain.recomputable, plain.masks) == (scores, 0)
+    assert (dropped.recomputable, dropped.masks) == (2 * scores, scores)
+    assert plain.saved - plain.recomputable == dropped.saved - dropped.recomputable
+    assert len(dropped.forward()) == len(plain.forward()) + 1
+
+
+def test_the_core_that_selective_recomputation_drops_is_attention():
+    found = {name for name, make in OF_BATCH.items() if make(2).core}
+    assert found == {"fused attention", "eager attention", "eager attention, dropout"}
+
+
+@given(tokens=SIZE, experts=SIZE, load=st.floats(1, 4))
+@settings(deadline=None, max_examples=20)
+def test_the_busiest_expert_sets_the_rows(tokens, experts, load):
+    one = Experts("x", tokens, 4, 8, experts, 1)
+    busy = replace(one, imbalance=load)
+    assert one.rows * experts >= tokens > (one.rows - 1) * experts
+    assert load * tokens / experts <= busy.rows < load * tokens / experts + 1
+    assert replace(one, experts=4 * experts, ep=4).rows == one.rows
 
 
 def test_a_sum_keeps_nothing():

@@ -59,6 +59,53 @@ def test_saved_activations_of_a_block(heads, head_dim, sequence):
     assert block.saved == workload.layers * expected
 
 
+def test_parameters_of_published_mixtures():
+    # Mixtral 8x7B (Jiang et al. 2024), 46.7 billion, of which a token passes 12.9 billion; and
+    # Qwen3-30B-A3B, whose 12,288 gains of the queries' and keys' norms are left out here.
+    mixtral = {"layers": 32, "hidden": 4096, "heads": 32, "kv_heads": 8, "ffn": 14336, **LLAMA}
+    graph = Transformer(**mixtral, vocabulary=32000, experts=8, topk=2).graph(1)
+    assert graph.parameters == 46_702_792_704
+    expert = 3 * 4096 * 14336
+    assert graph.layers[1].expert_parameters == 32 * 8 * expert
+    assert graph.parameters - 32 * 6 * expert == 12_879_925_248
+    qwen = {"layers": 48, "hidden": 2048, "heads": 32, "kv_heads": 4, "head_dim": 128, **LLAMA}
+    graph = Transformer(**qwen, vocabulary=151_936, experts=128, topk=8, moe_ffn=768).graph(1)
+    assert graph.parameters + 12_288 == 30_532_122_624
+
+
+def test_dense_layers_come_before_those_of_experts():
+    workload = Transformer(layers=5, experts=4, dense_layers=2, moe_ffn=96, shared_experts=2)
+    _, dense, experts, _ = workload.graph(1).layers
+    assert [(layer.name, layer.repeat) for layer in (dense, experts)] == [
+        ("block", 2),
+        ("experts", 3),
+    ]
+    assert dense.expert_parameters == 0
+    assert dense.ops[:4] == experts.ops[:4]
+
+
+@given(heads=st.integers(1, 8), head_dim=st.integers(1, 64), sequence=st.integers(1, 256))
+@settings(deadline=None, max_examples=20)
+def test_bytes_of_a_block_with_dropout(heads, head_dim, sequence):
+    # Korthikanti et al. 2022: 34 s b h + 5 a s^2 b bytes at 16 bits.
+    hidden, batch = heads * head_dim, 3
+    sizes = {"hidden": hidden, "heads": heads, "sequence": sequence, "dropout": True}
+    for dtype in ("fp16", "bf16"):
+        workload = Transformer(**sizes, attention="eager", dtype=dtype)
+        block = workload.graph(batch).layers[1]
+        expected = batch * sequence * (34 * hidden + 5 * heads * sequence)
+        assert block.saved_bytes(dtype) == workload.layers * expected
+
+
+def test_fused_attention_keeps_no_mask_of_dropout():
+    on, off = (Transformer(dropout=dropout).graph(1) for dropout in (True, False))
+    assert on.saved_elements == off.saved_elements
+    masks = 1024 * 768 * (1 + 2 * 12)
+    assert sum(layer.masks for layer in on.layers) == masks
+    assert on.saved_bytes == off.saved_bytes + masks
+    assert on.matrix_flops == off.matrix_flops
+
+
 def test_fused_attention_saves_memory_and_recomputes():
     fused, eager = Transformer().graph(1), Transformer(attention="eager").graph(1)
     assert fused.saved_elements < eager.saved_elements
@@ -74,6 +121,13 @@ def test_fused_attention_saves_memory_and_recomputes():
         ({"kv_heads": 5}, r"workload\.kv_heads: found 5, .* divide heads = 12; write 4"),
         ({"heads": 256, "positions": "rotary"}, r"workload\.positions: .* 3 units per head"),
         ({"heads": 2**40}, r"workload\.heads: .*write at most 65536"),
+        ({"shared_experts": 1}, r"workload\.shared_experts: found 1 without experts; write work"),
+        ({"experts": 4, "topk": 5}, r"workload\.topk: found 5 of 4 experts; write at most 4"),
+        (
+            {"experts": 4, "dense_layers": 12},
+            r"workload\.dense_layers: found 12 of 12 layers; write at most 11",
+        ),
+        ({"experts": 4, "imbalance": 0.5}, r"workload\.imbalance: .*"),
     ],
 )
 def test_sizes_that_do_not_go_together(sizes, message):

@@ -2,18 +2,21 @@
 
 from hwsim.graph.ops.attention import Attention
 from hwsim.graph.ops.convolution import Convolution2d
+from hwsim.graph.ops.experts import Experts
 from hwsim.graph.ops.kernel import Engine, Kernel, Op, gemm, matrix_flops, vector_flops
 from hwsim.graph.ops.linear import Embedding, Linear
 from hwsim.graph.ops.loss import CTC, CrossEntropy
-from hwsim.graph.ops.pointwise import Normalization, Pointwise
+from hwsim.graph.ops.pointwise import Dropout, Normalization, Pointwise
 
 __all__ = [
     "CTC",
     "Attention",
     "Convolution2d",
     "CrossEntropy",
+    "Dropout",
     "Embedding",
     "Engine",
+    "Experts",
     "Kernel",
     "Linear",
     "Normalization",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hwsim.graph.ops.kernel import Kernel, Op, gemm
+from hwsim.graph.ops.pointwise import DROPOUT_FLOPS, DROPOUT_PASSES
 
 # Subtract the maximum, exponentiate, sum, divide, and find the maximum.
 SOFTMAX_FLOPS = 5
@@ -20,7 +21,9 @@ class Attention(Op):
     not the products. Eager runs 2 products forward and 4 backward and writes the scores to memory;
     fused (FlashAttention-2, Dao 2023) reads Q, K, V, writes the output, and recomputes the scores
     in the backward pass: 5 products. A causal mask does not halve anything here, as in torch's
-    own count of scaled_dot_product_attention; kernels that skip masked blocks do better.
+    own count of scaled_dot_product_attention; kernels that skip masked blocks do better. Of a
+    ``context`` of several devices each has its part of the queries, and gathers K and V.
+    ``dropout`` leaves out probabilities; fused, it draws them again and keeps nothing.
 
     >>> fused = Attention("core", 1, 2, 2, sequence=8, head_dim=4)
     >>> fused.forward()[0].flops, fused.backward()[0].flops
@@ -35,6 +38,8 @@ class Attention(Op):
     head_dim: int
     causal: bool = True
     fused: bool = True
+    context: int = 1
+    dropout: bool = False
 
     @property
     def parameters(self) -> int:
@@ -42,9 +47,19 @@ class Attention(Op):
 
     @property
     def saved(self) -> float:
-        # Fused keeps one log-sum per row besides; the output it needs is the next input.
-        rest = self._rows if self.fused else self._scores
-        return self._queries + 2 * self._keys + rest
+        return self._queries + 2 * self._keys // self.context + self._between
+
+    @property
+    def masks(self) -> float:
+        return self._scores if self.dropout and not self.fused else 0
+
+    @property
+    def core(self) -> bool:
+        return True
+
+    @property
+    def recomputable(self) -> float:
+        return self._between
 
     def forward(self) -> tuple[Kernel, ...]:
         if self.fused:
@@ -53,6 +68,8 @@ class Attention(Op):
         if self.causal:
             kernels.append(self._pointwise("mask.forward", 1, 2))
         kernels.append(self._pointwise("softmax.forward", SOFTMAX_FLOPS, 2))
+        if self.dropout:
+            kernels.append(self._pointwise("dropout.forward", DROPOUT_FLOPS, DROPOUT_PASSES))
         kernels.append(self._product("values", self.head_dim, self.sequence))
         return tuple(kernels)
 
@@ -63,8 +80,10 @@ class Attention(Op):
         kernels = [
             self._product("values.dgrad", self.head_dim, self.sequence),
             self._product("softmax.dgrad", self.sequence, self.head_dim),
-            self._pointwise("softmax.backward", SOFTMAX_BACKWARD_FLOPS, 3),
         ]
+        if self.dropout:
+            kernels.append(self._pointwise("dropout.backward", DROPOUT_FLOPS, DROPOUT_PASSES))
+        kernels.append(self._pointwise("softmax.backward", SOFTMAX_BACKWARD_FLOPS, 3))
         if self.causal:
             kernels.append(self._pointwise("mask.backward", 1, 2))
         for side in ("queries", "keys"):
@@ -72,8 +91,22 @@ class Attention(Op):
         return tuple(kernels)
 
     @property
+    def _between(self) -> int:
+        """Fused keeps one log-sum per row, eager the probabilities, and those that dropout left.
+
+        The output that fused attention needs is the next operator's input.
+        """
+        if self.fused:
+            return self._rows
+        return self._scores * (2 if self.dropout else 1)
+
+    @property
     def _rows(self) -> int:
-        return self.batch * self.heads * self.sequence
+        return self.batch * self.heads * self._queried
+
+    @property
+    def _queried(self) -> int:
+        return self.sequence // self.context
 
     @property
     def _scores(self) -> int:
@@ -88,14 +121,14 @@ class Attention(Op):
         return self.batch * self.kv_heads * self.sequence * self.head_dim
 
     def _product(self, part: str, n: int, k: int) -> Kernel:
-        return gemm(f"{self.name}.{part}", self.sequence, n, k, batch=self.batch * self.heads)
+        return gemm(f"{self.name}.{part}", self._queried, n, k, batch=self.batch * self.heads)
 
-    def _pointwise(self, part: str, flops: int, passes: int) -> Kernel:
+    def _pointwise(self, part: str, flops: int, passes: float) -> Kernel:
         scores = self._scores
         return Kernel(f"{self.name}.{part}", "vector", flops * scores, passes * scores)
 
     def _fused(self, way: str, products: int, elements: int) -> Kernel:
         """All products in one launch; its shape has the output's tile and their summed depth."""
-        shape = (self.batch * self.heads, self.sequence, self.head_dim, products * self.sequence)
+        shape = (self.batch * self.heads, self._queried, self.head_dim, products * self.sequence)
         flops = 2 * products * self._scores * self.head_dim
         return Kernel(f"{self.name}.{way}", "matrix", flops, elements, shape=shape)

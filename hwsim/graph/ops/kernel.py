@@ -95,6 +95,26 @@ class Op(ABC):
     def saved(self) -> float:
         """Elements kept from the forward pass for the backward pass."""
 
+    @property
+    def masks(self) -> float:
+        """Elements of one byte kept besides: what dropout has left out."""
+        return 0.0
+
+    @property
+    def expert_parameters(self) -> int:
+        """Those of the parameters that expert parallelism spreads."""
+        return 0
+
+    @property
+    def core(self) -> bool:
+        """Whether selective recomputation runs it again in the backward pass."""
+        return False
+
+    @property
+    def recomputable(self) -> float:
+        """Elements of `saved` that selective recomputation does not keep, nor any of `masks`."""
+        return 0.0
+
     @abstractmethod
     def forward(self) -> tuple[Kernel, ...]:
         """Kernels of the forward pass, in order."""

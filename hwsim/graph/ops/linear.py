@@ -13,7 +13,9 @@ class Linear(Op):
 
     Forward 2 rows inputs outputs FLOPs; backward as much for the weight's gradient, and again
     for the input's unless ``input_gradient`` is off (nothing trained comes before). The matrix
-    of a ``tied`` one belongs to another operator; a bias is its own all the same.
+    of a ``tied`` one belongs to another operator; a bias is its own all the same. An input that is
+    ``gathered`` from so many devices is kept by each of them in part; where the output is
+    ``scattered`` over so many, each adds the bias to its own rows.
 
     >>> one = Linear("fc", rows=2, inputs=3, outputs=5)
     >>> one.parameters, one.forward()[0].flops, one.saved
@@ -27,6 +29,8 @@ class Linear(Op):
     bias: bool = True
     input_gradient: bool = True
     tied: bool = False
+    gathered: int = 1
+    scattered: int = 1
 
     @property
     def parameters(self) -> int:
@@ -35,7 +39,7 @@ class Linear(Op):
 
     @property
     def saved(self) -> float:
-        return self.rows * self.inputs
+        return self.rows * self.inputs // self.gathered
 
     def forward(self) -> tuple[Kernel, ...]:
         sizes = (self.rows, self.outputs, self.inputs)
@@ -46,7 +50,8 @@ class Linear(Op):
         if self.input_gradient:
             kernels.insert(0, gemm(f"{self.name}.dgrad", self.rows, self.inputs, self.outputs))
         if self.bias:
-            kernels.append(bias_gradient(self.name, self.rows, self.outputs))
+            rows = self.rows // self.scattered
+            kernels.append(bias_gradient(self.name, rows, self.outputs))
         return tuple(kernels)
 
 
@@ -55,6 +60,7 @@ class Embedding(Op):
     """`tokens` rows gathered from a (vocabulary, width) table.
 
     The backward pass clears a dense gradient of the table's size and adds `tokens` rows to it.
+    Tensor parallelism leaves a table whole that is not ``divided``: one of positions.
 
     >>> Embedding("table", tokens=10, vocabulary=7, width=4).parameters
     28
@@ -64,6 +70,7 @@ class Embedding(Op):
     tokens: int
     vocabulary: int
     width: int
+    divided: bool = True
 
     @property
     def parameters(self) -> int:

@@ -9,6 +9,12 @@ from hwsim.graph.ops.kernel import Kernel, Op
 # Mean, variance (two), difference, scaling by the deviation, gain and shift.
 NORMALIZATION_FLOPS = 7
 NORMALIZATION_BACKWARD_FLOPS = 14
+# Scaled and masked; in, out, and a mask whose byte is half an element at 16 bits.
+DROPOUT_FLOPS = 2
+DROPOUT_PASSES = 2.5
+# tanh form: x (1 + tanh(a (x + b x^3))) / 2; gate: x sigmoid(x) times the other half.
+GELU_FLOPS = 8
+SWIGLU_FLOPS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +90,38 @@ class Pointwise(Op):
         elements = self.elements * (self.inputs + self.outputs) + self.saved
         flops = 2 * self.flops * self.elements
         return (Kernel(f"{self.name}.backward", "vector", flops, elements),)
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout(Op):
+    """`elements` of which some are left out (Srivastava et al. 2014); a byte each tells which.
+
+    >>> one = Dropout("dropout", elements=100)
+    >>> one.saved, one.masks, one.forward()[0].elements
+    (0, 100, 250.0)
+    """
+
+    name: str
+    elements: int
+
+    @property
+    def parameters(self) -> int:
+        return 0
+
+    @property
+    def saved(self) -> float:
+        return 0
+
+    @property
+    def masks(self) -> float:
+        return self.elements
+
+    def forward(self) -> tuple[Kernel, ...]:
+        return (self._pass("forward"),)
+
+    def backward(self) -> tuple[Kernel, ...]:
+        return (self._pass("backward"),)
+
+    def _pass(self, way: str) -> Kernel:
+        flops, elements = DROPOUT_FLOPS * self.elements, DROPOUT_PASSES * self.elements
+        return Kernel(f"{self.name}.{way}", "vector", flops, elements)

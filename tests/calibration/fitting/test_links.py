@@ -51,6 +51,7 @@ def test_a_fit_finds_the_parameters_again():
         assert getattr(found.links.nvlink, name) == pytest.approx(getattr(TRUTH, name), rel=0.1)
     assert found.links.other == found.links.nvlink
     assert found.links.pcie == DEFAULT.links.pcie
+    assert found.links.nvlink.taken == DEFAULT.links.nvlink.taken > 0
 
 
 def test_what_long_messages_can_not_tell_is_named():

@@ -25,8 +25,8 @@ from hwsim.cost.collectives import all_reduce
 from hwsim.errors import InputError
 from hwsim.estimate import estimate
 from hwsim.hardware import catalog
-from hwsim.parallel.lower import ANY
 from hwsim.parallel.plan import Plan
+from hwsim.parallel.price import ANY
 from workloads.charlm import CharLMSmall
 from workloads.wordlm import WordLM
 

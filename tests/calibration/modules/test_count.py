@@ -9,6 +9,7 @@ import torch
 
 from calibration.modules import twin
 from calibration.modules.count import counted, graphed
+from calibration.modules.transformer import Experts, FeedForward
 from hwsim.errors import InputError
 from hwsim.graph.workload import Workload
 from workloads.charlm import CharLM, CharLMSmall
@@ -17,6 +18,7 @@ from workloads.transformer import Transformer
 from workloads.wordlm import WordLM
 
 SMALL = {"hidden": 32, "heads": 4, "layers": 2, "sequence": 12, "vocabulary": 50}
+MOE = {"experts": 6, "topk": 2, "moe_ffn": 24}
 GATED = {"gated": True, "ffn": 40, "norm": "rmsnorm", "bias": False}
 
 CASES = {
@@ -43,6 +45,17 @@ CASES = {
     "transformer grouped": (Transformer(**SMALL, kv_heads=2), 2),
     "transformer one key head": (Transformer(**SMALL, kv_heads=1, attention="eager"), 2),
     "transformer rotary": (Transformer(**SMALL, positions="rotary", tied=False), 2),
+    "transformer of wide heads": (Transformer(**SMALL, head_dim=16, kv_heads=2), 2),
+    "transformer dropout": (Transformer(**SMALL, dropout=True), 3),
+    "transformer eager dropout": (Transformer(**SMALL, dropout=True, attention="eager"), 3),
+    "transformer experts": (Transformer(**SMALL, **MOE), 3),
+    "transformer experts, uneven": (Transformer(**SMALL, experts=5, topk=3), 1),
+    "transformer experts, one chosen": (Transformer(**SMALL, experts=4, topk=1), 2),
+    "transformer experts beside others": (
+        Transformer(**SMALL, **GATED, **MOE, shared_experts=2, dense_layers=1, head_dim=12),
+        2,
+    ),
+    "transformer shared experts": (Transformer(**SMALL, **MOE, shared_experts=1), 2),
     "transformer all at once": (
         Transformer(**SMALL, **GATED, kv_heads=2, positions="rotary", attention="eager"),
         2,
@@ -57,6 +70,8 @@ TRAINABLE = [
     Transformer(**SMALL),
     Transformer(**SMALL, **GATED, kv_heads=2, positions="rotary", attention="eager"),
     Transformer(**SMALL, **GATED, kv_heads=2, positions="rotary", attention="fused"),
+    Transformer(**SMALL, **MOE, shared_experts=1, dense_layers=1, dropout=True),
+    Transformer(**SMALL, **GATED, **MOE, attention="eager", dropout=True),
 ]
 
 
@@ -101,6 +116,18 @@ def test_eager_and_fused_attention_compute_the_same(kv_heads, causal):
     other.load_state_dict(one.state_dict())
     batch = module.example(eager, 2)
     torch.testing.assert_close(one(*batch), other(*batch))
+
+
+def test_equal_experts_that_are_all_chosen_are_one_network():
+    torch.manual_seed(0)
+    workload = Transformer(**SMALL, **GATED, experts=3, topk=3)
+    experts = Experts(workload, "cpu")
+    network = FeedForward(workload, workload.ffn_width, "cpu")
+    with torch.no_grad():
+        experts.up.copy_(network.up.weight.mT)
+        experts.down.copy_(network.down.weight.mT)
+    x = torch.randn(2, 5, workload.hidden)
+    torch.testing.assert_close(experts(x), network(x))
 
 
 def test_a_causal_twin_does_not_look_ahead():

@@ -1,0 +1,161 @@
+"""A mixture of experts: a router sends every token to a few of many feed-forward networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil
+
+from hwsim.graph.ops.attention import SOFTMAX_FLOPS
+from hwsim.graph.ops.kernel import Kernel, Op, bias_gradient, gemm
+from hwsim.graph.ops.linear import Linear
+from hwsim.graph.ops.pointwise import GELU_FLOPS, SWIGLU_FLOPS, Pointwise
+
+
+@dataclass(frozen=True, slots=True)
+class Experts(Op):
+    """`tokens` of width `hidden`, each through `topk` of `experts` networks of width `ffn`.
+
+    Router (a product with a softmax), tokens permuted so that those of an expert follow each other,
+    the experts' products batched, activation times the router's weight, the `topk` results of a
+    token summed (Shazeer et al. 2017; dropless, as MegaBlocks, Gale et al. 2022). ``shared`` is the
+    width of a network that every token passes besides. An expert has
+
+        rows = ceil(imbalance ep tokens topk / experts)
+
+    where ``imbalance`` is its load over the mean one: 1 is balanced routing. Matrix FLOPs forward:
+    2 tokens hidden experts for the router, 2 rows hidden ffn for each expert and matrix (three if
+    ``gated``, else two).
+
+    Of ``ep`` devices with as many tokens each has its part of the experts. Outside the experts
+    each of ``spread`` devices has its part of the tokens.
+
+    >>> one = Experts("experts", tokens=6, hidden=4, ffn=8, experts=3, topk=2, bias=False)
+    >>> one.parameters, one.expert_parameters, [k.shape for k in one.forward() if k.shape]
+    (204, 192, [(1, 6, 3, 4), (3, 4, 8, 4), (3, 4, 4, 8)])
+    """
+
+    name: str
+    tokens: int
+    hidden: int
+    ffn: int
+    experts: int
+    topk: int
+    gated: bool = False
+    bias: bool = True
+    shared: int = 0
+    imbalance: float = 1.0
+    ep: int = 1
+    spread: int = 1
+
+    @property
+    def parameters(self) -> int:
+        others = (self._router, *self._beside)
+        return self.expert_parameters + sum(op.parameters for op in others)
+
+    @property
+    def expert_parameters(self) -> int:
+        width = self._up(self.ffn)
+        biases = width + self.hidden if self.bias else 0
+        return self.local * (self.hidden * (width + self.ffn) + biases)
+
+    @property
+    def saved(self) -> float:
+        """The input, what the router chose from and chose, the experts' rows, and inside of both.
+
+        A network's inside is the activation's input and output.
+        """
+        routed = self._outside * (self.hidden + self.experts + 2 * self.topk)
+        inside, beside = (self._up(width) + width for width in (self.ffn, self.shared))
+        return routed + self.routed * (self.hidden + inside) + self.tokens * beside
+
+    @property
+    def local(self) -> int:
+        """Experts of one device."""
+        return self.experts // self.ep
+
+    @property
+    def rows(self) -> int:
+        """Tokens of one expert, those of other devices among them."""
+        return ceil(self.imbalance * self.ep * self.tokens * self.topk / self.experts)
+
+    @property
+    def routed(self) -> int:
+        """Tokens of all experts of one device."""
+        return self.local * self.rows
+
+    def forward(self) -> tuple[Kernel, ...]:
+        return (
+            *self._router.forward(),
+            self._gate("forward", SOFTMAX_FLOPS + self.topk),
+            self._copies("permute.forward", 0, 2 * self.topk),
+            self._product("up.forward", self._up(self.ffn), self.hidden),
+            *self._activation(self.name, self.routed, self.ffn).forward(),
+            self._product("down.forward", self.hidden, self.ffn),
+            self._copies("combine.forward", self.topk, self.topk + 1),
+            *(kernel for op in self._beside for kernel in op.forward()),
+        )
+
+    def backward(self) -> tuple[Kernel, ...]:
+        return (
+            *(kernel for op in reversed(self._beside) for kernel in op.backward()),
+            self._copies("combine.backward", 0, self.topk + 1),
+            *self._gradients("down", self.hidden, self.ffn),
+            *self._activation(self.name, self.routed, self.ffn).backward(),
+            *self._gradients("up", self._up(self.ffn), self.hidden),
+            self._copies("permute.backward", self.topk, self.topk + 1),
+            self._gate("backward", SOFTMAX_FLOPS),
+            *self._router.backward(),
+        )
+
+    @property
+    def _outside(self) -> int:
+        return self.tokens // self.spread
+
+    @property
+    def _router(self) -> Linear:
+        return Linear(f"{self.name}.router", self._outside, self.hidden, self.experts, bias=False)
+
+    @property
+    def _beside(self) -> tuple[Op, ...]:
+        """The shared network, and the sum of its output and the experts'."""
+        if not self.shared:
+            return ()
+        name = f"{self.name}.shared"
+        return (
+            Linear(f"{name}.up", self.tokens, self.hidden, self._up(self.shared), self.bias),
+            self._activation(name, self.tokens, self.shared),
+            Linear(f"{name}.down", self.tokens, self.shared, self.hidden, self.bias),
+            Pointwise(f"{name}.add", self._outside * self.hidden, inputs=2, kept=0),
+        )
+
+    def _up(self, width: int) -> int:
+        """Outputs of the first matrices of a network of some width."""
+        return 2 * width if self.gated else width
+
+    def _activation(self, name: str, rows: int, width: int) -> Pointwise:
+        """With the router's weight, one more product."""
+        inputs, flops = (2, SWIGLU_FLOPS) if self.gated else (1, GELU_FLOPS)
+        return Pointwise(f"{name}.activation", rows * width, inputs, flops=flops + 1)
+
+    def _product(self, part: str, n: int, k: int) -> Kernel:
+        """Of all experts of a device."""
+        name = f"{self.name}.{part}"
+        return gemm(name, self.rows, n, k, batch=self.local, transposed=True)
+
+    def _gradients(self, part: str, outputs: int, inputs: int) -> Iterator[Kernel]:
+        name = f"{self.name}.{part}"
+        yield gemm(f"{name}.dgrad", self.rows, inputs, outputs, batch=self.local)
+        yield gemm(f"{name}.wgrad", outputs, inputs, self.rows, batch=self.local)
+        if self.bias:
+            yield bias_gradient(name, self.routed, outputs)
+
+    def _gate(self, way: str, flops: int) -> Kernel:
+        scores, chosen = self._outside * self.experts, self._outside * self.topk
+        name, elements = f"{self.name}.gate.{way}", scores + 2 * chosen
+        return Kernel(name, "vector", flops * scores, elements, reduction=True)
+
+    def _copies(self, part: str, flops: int, passes: int) -> Kernel:
+        """Every token copied to its experts' rows, or those summed."""
+        size = self._outside * self.hidden
+        return Kernel(f"{self.name}.{part}", "vector", flops * size, passes * size)

@@ -1,0 +1,232 @@
+"""A step's seconds without simulating its events, for sweeps: numbers or arrays of points.
+
+It claims what the event simulation gives where nothing contends: stages as unequal as they are,
+transfers between them each on its own stream, and sums of gradients behind or beside the last
+backward pass. Arrays have chunks of the model or stages first, then any axes of points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hwsim.parallel.plan import Schedule
+from hwsim.parallel.schedule import ahead, check
+
+Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
+Value = float | Floats
+
+
+class Declined(NamedTuple):
+    """What has no closed form, and why."""
+
+    reason: str
+
+
+class Passes(NamedTuple):
+    """Seconds of one micro-batch in each chunk of the model, each an array (chunks, points...).
+
+    `backward` is the gradient of the input, `weights` those of the weights. Chunk c of stage s is
+    at c stages + s.
+    """
+
+    forward: Floats
+    backward: Floats
+    weights: Floats
+
+
+class Sum(NamedTuple):
+    """A sum of gradients: `ready` seconds after its chunk's last backward pass (below 0: before
+    its end), taking `seconds`."""
+
+    ready: Value
+    seconds: Value
+
+
+class Step(NamedTuple):
+    """Seconds of a step and, as means over its stages, what they consist of.
+
+    `busy` are the passes, `exposed` the sums of gradients that outlast them, `update` the
+    optimizer, `bubble` the rest: waiting for other stages and for what they send.
+    """
+
+    seconds: Value
+    busy: Value
+    exposed: Value
+    bubble: Value
+    update: Value
+
+
+def step(
+    schedule: Schedule,
+    stages: int,
+    micro_batches: int,
+    passes: Passes,
+    *,
+    virtual: int = 1,
+    time_chunks: int = 1,
+    hop: Value = 0.0,
+    sums: Sequence[Sequence[Sum]] = (),
+    update: Value = 0.0,
+) -> Step | Declined:
+    """One step of a pipeline, or of one stage.
+
+    `hop` is the time of a transfer from each stage to the next, and back: a number or (stages,
+    points...). `sums` has for each chunk those that a stage does one after the other on a stream
+    of its own; `update` is a number or (stages, points...). `time_chunks` of a micro-batch take
+    `passes` each. Raises InputError for numbers that the schedule has no order for.
+
+    >>> one = np.full((4, 1), 1.0)
+    >>> [step(name, 4, 8, Passes(one, one, one)).seconds.item() for name in ("1f1b", "zero-bubble")]
+    [33.0, 27.0]
+    """
+    check(schedule, stages, micro_batches, virtual)
+    if time_chunks > 1 and schedule != "gpipe" and stages > 1:
+        return Declined(f"a wavefront along time in the order {schedule} has no closed form")
+    micro_batches *= time_chunks
+    ends = gradients(schedule, stages, micro_batches, passes, virtual=virtual, hop=hop)
+    shape = (virtual, stages, *ends.shape[1:])
+    computed = ends.reshape(shape).max(axis=0)
+    summed = _summed(sums, ends, stages) if sums else computed
+    done = np.maximum(computed, summed) + update
+    seconds = done.max(axis=0)
+    work = passes.forward + passes.backward + passes.weights
+    busy = micro_batches * work.reshape(shape).sum(axis=0).mean(axis=0)
+    exposed = (np.maximum(computed, summed) - computed).mean(axis=0)
+    updating = np.broadcast_to(update, done.shape).mean(axis=0)
+    return Step(seconds, busy, exposed, seconds - busy - exposed - updating, updating)
+
+
+def gradients(
+    schedule: Schedule,
+    stages: int,
+    micro_batches: int,
+    passes: Passes,
+    *,
+    virtual: int = 1,
+    hop: Value = 0.0,
+) -> Floats:
+    """When each chunk has all its gradients: (chunks, points...) seconds from the step's begin.
+
+    With equal stages and no hops a step takes longer than its work by (Narayanan et al. 2021,
+    arXiv 2104.04473; Qi et al. 2023, arXiv 2401.10241, as of as many micro-batches as stages)
+
+        gpipe, 1f1b   (p - 1) (F + B + W)           p stages, F, B, W of a whole stage
+        interleaved   (p - 1) (F + B + W) / v       v chunks on each
+        zero-bubble   (p - 1) (F + B - W)           W <= B
+
+    and with hops of h <= F + B + W, 1f1b of m micro-batches by 2 h (p + m - 2 - ceil((m - 1) / p))
+    more: each round trip through p stages lets p micro-batches begin.
+    """
+    arrays = [np.asarray(times, dtype=float) for times in (*passes, np.atleast_1d(hop))]
+    points = np.broadcast_shapes(*(array.shape[1:] for array in arrays))
+    chunks = stages * virtual
+    forward, backward, weights, hops = (
+        np.broadcast_to(array, (size, *points))
+        for array, size in zip(arrays, (chunks, chunks, chunks, stages), strict=True)
+    )
+    if stages == 1:
+        hops = np.zeros_like(hops)
+    if schedule == "gpipe" or (stages == 1 and virtual == 1):
+        return _in_turn(forward, backward + weights, hops[:-1], micro_batches)
+    if schedule != "zero-bubble":
+        backward, weights = backward + weights, np.zeros_like(weights)
+    return _Wave(schedule, stages, micro_batches, virtual).run(forward, backward, weights, hops)
+
+
+def last(ready: Floats, seconds: Floats) -> Floats:
+    """When the last of a stream's transfers ends: max over i of ready_i + sum of seconds from i on.
+
+    Which is e_i = max(e_(i-1), ready_i) + seconds_i, for arrays (transfers, points...).
+
+    >>> last(np.array([1.0, 2.0, 9.0]), np.array([3.0, 3.0, 1.0])).item()
+    10.0
+    """
+    return np.asarray((ready + np.cumsum(seconds[::-1], axis=0)[::-1]).max(axis=0))
+
+
+def _summed(sums: Sequence[Sequence[Sum]], ends: Floats, stages: int) -> Floats:
+    """When each stage's last sum ends; its last chunk has its gradients first."""
+    rows = []
+    for stage in range(stages):
+        chunks = range(len(ends) - stages + stage, -1, -stages)
+        every = [(ends[chunk] + one.ready, one.seconds) for chunk in chunks for one in sums[chunk]]
+        if every:
+            arrays = np.broadcast_arrays(*(value for pair in every for value in pair))
+            rows.append(last(np.stack(arrays[::2]), np.stack(arrays[1::2])))
+        else:
+            rows.append(ends[stage])
+    return np.stack(np.broadcast_arrays(*rows))
+
+
+def _in_turn(forward: Floats, backward: Floats, hops: Floats, micro_batches: int) -> Floats:
+    """All forward passes, then all backward: each a line of machines with equal jobs.
+
+    The first job goes through all, the others follow one by one behind the slowest.
+    """
+    slowest = np.maximum(forward.max(axis=0), hops.max(axis=0, initial=0.0))
+    turned = forward.sum(axis=0) + hops.sum(axis=0) + (micro_batches - 1) * slowest
+    way = backward.copy()
+    way[:-1] += hops
+    worst = backward.copy()
+    worst[:-1] = np.maximum(worst[:-1], hops)
+    through = np.cumsum(way[::-1], axis=0)[::-1]
+    behind = np.maximum.accumulate(worst[::-1], axis=0)[::-1]
+    return np.asarray(turned + through + (micro_batches - 1) * behind)
+
+
+class _Wave:
+    """The longest path through a schedule's passes, those of all stages at one tick together.
+
+    Stage s does its forward pass u at tick 2 u + skew s, and one tick later the backward pass that
+    stands behind it in its order. With skew 1 (interleaved: 2) what a pass waits for was sent at
+    an earlier tick, the last thing that the stage beside it sent.
+    """
+
+    def __init__(self, schedule: Schedule, stages: int, micro_batches: int, virtual: int) -> None:
+        self.stages, self.virtual = stages, virtual
+        self.slots = micro_batches * virtual
+        self.split = schedule == "zero-bubble"
+        self.begins = np.arange(stages) * (2 if schedule == "interleaved" else 1)
+        self.ahead = np.array(
+            [ahead(schedule, stages, stage, micro_batches, virtual) for stage in range(stages)]
+        )
+
+    def run(self, forward: Floats, backward: Floats, weights: Floats, hops: Floats) -> Floats:
+        """When each chunk has its gradients, as `gradients`."""
+        seconds, hop = (forward, backward), (hops, np.roll(hops, 1, axis=0))
+        free, ends = np.zeros(hops.shape), np.zeros(forward.shape)
+        sent = np.zeros((2, *hops.shape))
+        edges = 0, len(forward) - 1
+        for tick in range(int((2 * (self.ahead + self.slots) + self.begins).max())):
+            for back in (0, 1):
+                who, number, chunk = self._at(tick, back)
+                if not len(who):
+                    continue
+                came = sent[back][(who + (1 if back else -1)) % self.stages]
+                came[chunk == edges[back]] = 0.0
+                free[who] = end = np.maximum(free[who], came) + seconds[back][chunk]
+                goes = chunk != edges[1 - back]
+                out = who[goes]
+                sent[back][out] = np.maximum(sent[back][out], end[goes]) + hop[back][out]
+                if back:
+                    late = who[number >= who] if self.split else who[:0]
+                    free[late] += weights[late]
+                    ends[chunk] = free[who]
+        if self.split:
+            for stage in range(self.stages):
+                ends[stage] += min(stage, self.slots) * weights[stage]
+        return ends
+
+    def _at(self, tick: int, back: int) -> tuple[Indices, Indices, Indices]:
+        """Stages with a forward (or `back`ward) pass at `tick`, its number there, its chunk."""
+        turn, half = np.divmod(tick - self.begins, 2)
+        turn -= back * self.ahead
+        who = np.flatnonzero((half == back) & (turn >= 0) & (turn < self.slots))
+        number = turn[who]
+        chunk = number // self.stages % self.virtual
+        return who, number, (self.virtual - 1 - chunk if back else chunk) * self.stages + who

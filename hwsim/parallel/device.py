@@ -1,0 +1,296 @@
+"""The tasks of one device: its kernels in the order of the schedule, and its traffic.
+
+Every stream walks the same schedule on its own and takes from it what it carries, so that nothing
+is kept for a step of any length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from itertools import product, starmap
+from typing import NamedTuple
+
+from hwsim.graph.step import state_bytes
+from hwsim.parallel.pieces import Cut, Piece, Pieces, Shared
+from hwsim.parallel.placement import group, hop
+from hwsim.parallel.plan import Plan
+from hwsim.parallel.price import PricedLayer, Said
+from hwsim.parallel.program import Task, Token, Work
+from hwsim.parallel.ranks import Seat
+from hwsim.parallel.schedule import Slot, order
+from hwsim.parallel.staged import Staged
+
+AHEAD = 2  # layers whose gathered parameters are there at a time: this one's and the next one's
+NAMES = {"F": "forward", "B": "backward", "W": "weights"}
+AXES = ("tp", "cp", "ep")
+Tasks = Callable[[], Iterator[Task]]
+
+
+class Variant(NamedTuple):
+    """How a slot runs: its pieces and the work of each; `fine` where operators are tasks of their
+    own, `loaded` where other traffic goes on beside them. How many pieces gather and sum, and how
+    many exchanges are tasks."""
+
+    pieces: Pieces
+    works: tuple[Work, ...]
+    fine: bool
+    loaded: bool
+    gathers: int
+    sums: int
+    says: int
+
+
+class Run(NamedTuple):
+    """A slot of the schedule, what it runs, and how many pieces with gathers, pieces with sums,
+    exchanges and backward slots came before it."""
+
+    slot: Slot
+    variant: Variant
+    gathered: int
+    summed: int
+    said: int
+    returned: int
+
+
+@dataclass
+class Device:
+    """One simulated device; with `everyone` its collectives wait for their other members."""
+
+    cut: Cut
+    seat: Seat
+    everyone: bool
+    detail: bool
+    _variants: dict[tuple[str, int, bool], Variant] = field(default_factory=dict)
+
+    @property
+    def staged(self) -> Staged:
+        return self.cut.staged
+
+    @property
+    def plan(self) -> Plan:
+        return self.cut.staged.plan
+
+    @cached_property
+    def chunks(self) -> tuple[tuple[PricedLayer, ...], ...]:
+        return self.staged.on(self.seat.stage)
+
+    @cached_property
+    def exchanged(self) -> tuple[str, ...]:
+        """Axes whose exchanges are tasks of their own, in some slot at least."""
+        kinds = ("F", "B", "W") if self.plan.schedule == "zero-bubble" else ("F", "BW")
+        found = {
+            one.exchange.axis
+            for variant in starmap(
+                self._variant, product(kinds, range(self.plan.virtual), (False, True))
+            )
+            if variant.fine
+            for one, _ in said_in(variant)
+        }
+        return tuple(axis for axis in AXES if axis in found)
+
+    @cached_property
+    def is_gathered(self) -> bool:
+        sharded = self.plan.zero == 3 and self.cut.sums
+        return sharded or self.cut.gathers_ahead or bool(self.refreshed)
+
+    @cached_property
+    def is_summed(self) -> bool:
+        return self.cut.sums or bool(self.late)
+
+    def walk(self) -> Iterator[Run]:
+        """The slots of the schedule in order."""
+        begun, ended = set[int](), dict.fromkeys(range(self.plan.virtual), 0)
+        split = self.plan.schedule == "zero-bubble"
+        gathered = summed = said = returned = 0
+        for slot in self.slots():
+            kind = slot.kind if split or slot.kind != "B" else "BW"
+            special = False
+            if kind == "F":
+                special = slot.chunk not in begun
+                begun.add(slot.chunk)
+            elif "W" in kind:
+                ended[slot.chunk] += 1
+                special = ended[slot.chunk] == self.staged.slots
+            variant = self._variant(kind, slot.chunk, special)
+            yield Run(slot, variant, gathered, summed, said, returned)
+            returned += slot.kind == "B"
+            gathered += variant.gathers
+            summed += variant.sums
+            said += variant.says
+
+    def compute(self) -> Iterator[Task]:
+        """Kernels, slot by slot, and the update."""
+        for run in self.walk():
+            yield from self._slot(run)
+        device = self.seat.device
+        if self.late:  # said on a stream of its own, once the last gradient is there
+            yield Task("end of backward", Work(0.0, ()), gives=(("done", device),))
+        takes: tuple[Token, ...] = (("summed", device),) if self.is_summed else ()
+        gives: tuple[Token, ...] = (("updated", device),) if self.refreshed else ()
+        yield Task("update", self.staged.update(self.seat.stage), takes, gives)
+
+    def slots(self) -> Iterator[Slot]:
+        """The schedule of this stage."""
+        plan = self.plan
+        micro_batches = self.staged.slots // plan.time_chunks
+        return order(
+            plan.schedule,
+            plan.pp,
+            self.seat.stage,
+            micro_batches,
+            plan.virtual,
+            time_chunks=plan.time_chunks,
+        )
+
+    def _slot(self, run: Run) -> Iterator[Task]:
+        """The tasks of one slot: one for each piece, or for each operator of it."""
+        slot, variant, device = run.slot, run.variant, self.seat.device
+        takes, name = self._arrivals(slot), NAMES[slot.kind]
+        if not (variant.fine or variant.loaded):
+            yield Task(name, variant.works[0], takes, self._departures(run), slot.micro)
+            return
+        gathered, summed, said = run.gathered, run.summed, run.said
+        last = len(variant.pieces) - 1
+        for number, (piece, work) in enumerate(zip(variant.pieces, variant.works, strict=True)):
+            gives = self._departures(run) if number == last else ()
+            if piece.gathers:
+                takes = (*takes, ("gathered", device, gathered))
+                if self.plan.zero == 3:
+                    gives = (*gives, ("free", device, gathered + AHEAD))
+                gathered += 1
+            if piece.sums:
+                gives = (*gives, ("ready", device, summed))
+                summed += 1
+            if variant.fine:
+                yield from self._finely(piece, slot, takes, gives, said)
+                said += sum(len(one.said) for _, one in piece.passes)
+            else:
+                yield Task(name, work, takes, gives, slot.micro)
+            takes = ()
+
+    def _finely(
+        self,
+        piece: Piece,
+        slot: Slot,
+        takes: tuple[Token, ...],
+        gives: tuple[Token, ...],
+        number: int,
+    ) -> Iterator[Task]:
+        """A task for each operator, which waits for what the one before had to say."""
+        device, last = self.seat.device, len(piece.passes) - 1
+        for place, (name, one) in enumerate(piece.passes):
+            says = (("say", device, number),) if one.said else ()
+            given = gives if place == last and not says else says
+            yield Task(name, one.computed.work(), takes, given, slot.micro)
+            number += len(one.said)
+            takes = (("said", device, number - 1),) if one.said else ()
+        if takes or not piece.passes:
+            yield Task(f"end of {NAMES[slot.kind]}", Work(0.0, ()), takes, gives, slot.micro)
+
+    def number(self, slot: Slot) -> int:
+        """The number of a slot's chunk among those of all stages."""
+        return slot.chunk * self.plan.pp + self.seat.stage
+
+    def _arrivals(self, slot: Slot) -> tuple[Token, ...]:
+        """What a slot waits for: activations, gradients, what the host kept."""
+        kind, at = slot.kind, (self.seat.device, slot.chunk, slot.micro)
+        found: tuple[Token, ...] = ()
+        end = {"F": 0, "B": len(self.staged.chunks) - 1}.get(kind)
+        if end is not None and self.number(slot) != end:
+            found = (("in", kind, *at),)
+        if kind == "B" and self.plan.offload == "activations":
+            found = (*found, ("back", *at))
+        return found
+
+    def _departures(self, run: Run) -> tuple[Token, ...]:
+        """What a slot gives to the streams that carry its results away."""
+        slot = run.slot
+        kind, at = slot.kind, (self.seat.device, slot.chunk, slot.micro)
+        found: tuple[Token, ...] = ()
+        end = {"F": len(self.staged.chunks) - 1, "B": 0}.get(kind)
+        if end is not None and self.number(slot) != end:
+            found = (("out", kind, *at),)
+        if self.plan.offload == "activations":
+            if kind == "F":
+                found = (*found, ("kept", *at))
+            elif kind == "B":
+                found = (*found, ("room", self.seat.device, run.returned + AHEAD))
+        return found
+
+    def met(self, task: Task, axis: str, number: Token) -> Task:
+        """A collective that waits for its other members, where they are simulated."""
+        if not self.everyone:
+            return task
+        circle = self.seat.circle(self.plan, axis)
+        if circle.members == 1:
+            return task
+        return task._replace(meeting=(*circle.name, number), members=circle.members)
+
+    @cached_property
+    def refreshed(self) -> Shared:
+        return self.cut.after_update(self.seat.stage)
+
+    @cached_property
+    def late(self) -> tuple[Task, ...]:
+        """What is summed once, when all gradients are there: of parameters that every tensor
+        neighbor has whole, and of a matrix that the first and the last stage share."""
+        plan, pricer, seat = self.plan, self.staged.pricer, self.seat
+        size = state_bytes(self.staged.graph.dtype)
+        layers = [layer for chunk in self.chunks for layer in chunk]
+        found = []
+        replicated = sum(layer.replicated for layer in layers)
+        if plan.sequence_parallel and replicated and plan.tp > 1:
+            among = group(plan, "tp", self.staged.system)
+            work = self.own(pricer.transfer("all_reduce", replicated * size, among))
+            found.append(self.met(Task("sum of whole parameters", work), "tp", "whole"))
+        tied = max((layer.tied for chunk in self.staged.chunks for layer in chunk), default=0.0)
+        if tied and plan.pp > 1 and seat.stage in (0, plan.pp - 1):
+            among = hop(plan, plan.pp - 1, self.staged.system)
+            work = self.own(pricer.transfer("all_reduce", tied * size, among))
+            meeting = ("tied", seat.tp, seat.cp, seat.dp)
+            found.append(Task("sum of tied matrix", work, meeting=meeting, members=2))
+        return tuple(found)
+
+    def _variant(self, kind: str, chunk: int, special: bool) -> Variant:
+        key = (kind, chunk, special)
+        if key not in self._variants:
+            cut, plan, layers = self.cut, self.plan, self.chunks[chunk]
+            loaded = False
+            if cut.sums and "W" in kind and (special or plan.zero >= 2):
+                pieces, loaded = cut.summing(layers, kind), True
+            elif cut.sums and (plan.zero == 3 or (kind == "F" and special and cut.gathers_ahead)):
+                pieces, loaded = cut.gathering(layers, kind), True
+            else:
+                pieces = cut.plain(layers, kind)
+            says = sum(len(one.said) for piece in pieces for _, one in piece.passes)
+            fine = self.detail or (says > 0 and (loaded or self.everyone))
+            self._variants[key] = Variant(
+                pieces,
+                tuple(piece.seconds.work() for piece in pieces),
+                fine,
+                loaded,
+                sum(bool(piece.gathers) for piece in pieces),
+                sum(bool(piece.sums) for piece in pieces),
+                says if fine else 0,
+            )
+        return self._variants[key]
+
+    def own(self, work: Work) -> Work:
+        """A transfer over the links of this device."""
+        return _linked(work, self.seat.device)
+
+
+@lru_cache(4096)
+def _linked(work: Work, device: int) -> Work:
+    loads = tuple((link._replace(device=device), load) for link, load in work.loads)
+    return work._replace(loads=loads)
+
+
+def said_in(variant: Variant) -> Iterator[tuple[Said, bool]]:
+    """Every exchange of a variant in order, and whether it is its operator's last."""
+    for piece in variant.pieces:
+        for _, one in piece.passes:
+            for number, said in enumerate(one.said, start=1):
+                yield said, number == len(one.said)

@@ -1,0 +1,76 @@
+"""What memory a plan of a workload needs: its layers split, cut into stages, and added up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from hwsim.graph.dtypes import BYTES, Dtype
+from hwsim.graph.ops import Linear
+from hwsim.graph.workload import Workload
+from hwsim.parallel.check import divides, samples
+from hwsim.parallel.memory import LayerMemory, StageMemory, footprint, fullest
+from hwsim.parallel.plan import Plan
+from hwsim.parallel.split import SplitLayer, split
+from hwsim.parallel.stages import check, partition
+
+
+def needed(
+    workload: Workload, plan: Plan, cuts: Sequence[tuple[int, int]] | None = None
+) -> StageMemory:
+    """The fullest stage of a plan of a workload that is already scaled to it.
+
+    `cuts` are (first, end) of the layers of each model chunk; None cuts by their matrix FLOPs.
+    Raises InputError for a plan that the workload can't follow.
+    """
+    share = samples(plan, workload)
+    micro = plan.micro_batch or share
+    divides("micro_batch", micro, share, f"the {share} samples of a replica", "another plan.dp")
+    graph = workload.time_chunk(plan.time_chunks, micro)
+    layers = [split(layer, plan, "plan") for layer in graph.layers]
+    if cuts is None:
+        costs = [cost for layer in layers for cost in _costs(layer)]
+        check(workload.name, len(costs), plan.pp, plan.virtual)
+        cuts = partition(costs, plan.pp * plan.virtual)
+    memories = layer_memories(layers, graph.dtype)
+    return fullest(footprint(memories, cuts, plan, graph.dtype, graph.optimizer, share // micro))
+
+
+def layer_memories(layers: Iterable[SplitLayer], dtype: Dtype) -> tuple[LayerMemory, ...]:
+    """What one device holds for each layer, equal ones unrolled."""
+    found: list[LayerMemory] = []
+    received = 0.0
+    for layer in layers:
+        sent = layer.output * BYTES[dtype]
+        first = _one(layer, dtype, received, sent)
+        found += [first, *(layer.repeat - 1) * [first._replace(input=sent)]]
+        received = sent
+    return tuple(found)
+
+
+def _one(layer: SplitLayer, dtype: Dtype, received: float, sent: float) -> LayerMemory:
+    ops = [shard.op for shard in layer.shards]
+    exchanges = [e for shard in layer.shards for e in (*shard.forward, *shard.backward)]
+    return LayerMemory(
+        parameters=sum(op.parameters for op in ops),
+        saved=sum(op.saved * BYTES[dtype] + op.masks for op in ops),
+        input=received,
+        output=sent,
+        core=sum(op.recomputable * BYTES[dtype] + op.masks for op in ops if op.core),
+        # An all-reduce sums in place.
+        message=max(
+            (
+                e.elements * (e.element_bytes or BYTES[dtype])
+                for e in exchanges
+                if e.collective != "all_reduce"
+            ),
+            default=0.0,
+        ),
+        experts=sum(op.expert_parameters for op in ops),
+        tied=sum(op.inputs * op.outputs for op in ops if isinstance(op, Linear) and op.tied),
+    )
+
+
+def _costs(layer: SplitLayer) -> list[float]:
+    """Matrix FLOPs of each of a layer's repeats, forward and backward."""
+    one = layer.layer
+    return layer.repeat * [(one.forward_flops + one.backward_flops) / layer.repeat]

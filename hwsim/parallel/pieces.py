@@ -1,0 +1,153 @@
+"""A pass through a chunk of layers, cut where gradients are ready to be summed or parameters are
+needed that other devices hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from hwsim.cost.groups import Group
+from hwsim.graph.dtypes import BYTES
+from hwsim.graph.step import state_bytes
+from hwsim.parallel.placement import expert_gradient_group, gradient_group
+from hwsim.parallel.price import Pass, PricedLayer, PricedOp, Seconds, total
+from hwsim.parallel.program import Work
+from hwsim.parallel.staged import Staged
+
+Shared = tuple[tuple[str, Work], ...]  # who shares a collective ("sum", "expert sum"), and it
+
+
+class Piece(NamedTuple):
+    """Passes of operators one after the other: `gathers` come in before, `sums` go out after."""
+
+    passes: tuple[tuple[str, Pass], ...]
+    gathers: Shared = ()
+    sums: Shared = ()
+
+    @property
+    def seconds(self) -> Seconds:
+        return total(one.seconds for _, one in self.passes)
+
+
+Pieces = tuple[Piece, ...]
+
+
+@dataclass
+class Cut:
+    """The passes of each chunk of `staged` in pieces."""
+
+    staged: Staged
+
+    @cached_property
+    def _shared(self) -> Group:
+        return gradient_group(self.staged.plan, self.staged.system)
+
+    @cached_property
+    def _experts(self) -> Group:
+        return expert_gradient_group(self.staged.plan, self.staged.system)
+
+    @property
+    def sums(self) -> bool:
+        """Whether gradients are summed over devices at all."""
+        return self._shared.devices > 1
+
+    @property
+    def gathers_ahead(self) -> bool:
+        """Whether sharded parameters come in while the first forward pass runs (ZeRO 1 and 2)."""
+        plan = self.staged.plan
+        return plan.zero in (1, 2) and plan.overlap and self.staged.pricer.hides and self.sums
+
+    def plain(self, chunk: Sequence[PricedLayer], kind: str) -> Pieces:
+        """A pass as one piece, nothing coming in or going out."""
+        return (Piece(tuple(_passes(chunk, kind))),)
+
+    def gathering(self, chunk: Sequence[PricedLayer], kind: str) -> Pieces:
+        """A pass layer by layer, the parameters of each gathered before."""
+        layers = chunk if kind == "F" else chunk[::-1]
+        return tuple(
+            Piece(tuple(_passes((layer,), kind)), gathers=self.gathers_of(layer))
+            for layer in layers
+        )
+
+    def summing(self, chunk: Sequence[PricedLayer], kind: str) -> Pieces:
+        """A backward pass whose gradients are summed in buckets as they come.
+
+        A device's own last bucket is what is left. With parameters sharded (ZeRO 3) every layer is
+        a bucket, whose parameters are gathered before.
+        """
+        plan, found = self.staged.plan, []
+        if plan.zero == 3:
+            for layer in chunk[::-1]:
+                gathers = self.gathers_of(layer) if kind != "W" else ()
+                sums = self._sums(layer.gradients, layer.expert_gradients)
+                found.append(Piece(tuple(_passes((layer,), kind)), gathers, sums))
+            return tuple(found)
+        passes: list[tuple[str, Pass]] = []
+        filled, experts, bucket = 0.0, 0.0, plan.first_bucket
+        size = state_bytes(self.staged.graph.dtype)
+        eager = plan.overlap and self.staged.pricer.hides
+        for layer in chunk[::-1]:
+            for op in layer.ops[::-1]:
+                passes.extend(_ways(layer, op, kind))
+                filled += op.gradients
+                experts += op.expert_gradients
+                if eager and (filled + experts) * size >= bucket:
+                    found.append(Piece(tuple(passes), sums=self._sums(filled, experts)))
+                    passes, filled, experts, bucket = [], 0.0, 0.0, plan.bucket
+        if passes or not found:
+            found.append(Piece(tuple(passes), sums=self._sums(filled, experts)))
+        return tuple(found)
+
+    def gathers_of(self, layer: PricedLayer) -> Shared:
+        """Parameters of a layer, of which every device holds a share."""
+        return self._works("all_gather", layer.gradients, layer.expert_gradients, low=True)
+
+    def after_update(self, stage: int) -> Shared:
+        """Updated parameters, where they don't come in with the next forward pass."""
+        plan = self.staged.plan
+        if plan.zero not in (1, 2) or self.gathers_ahead:
+            return ()
+        return self._works("all_gather", *self.staged.parameters(stage), low=True)
+
+    def _sums(self, shared: float, experts: float) -> Shared:
+        collective = "reduce_scatter" if self.staged.plan.zero else "all_reduce"
+        return self._works(collective, shared, experts, low=False)
+
+    def _works(self, collective: str, shared: float, experts: float, *, low: bool) -> Shared:
+        dtype, transfer = self.staged.graph.dtype, self.staged.pricer.transfer
+        size = BYTES[dtype] if low else state_bytes(dtype)
+        found = []
+        for name, parameters, among in (
+            ("sum", shared, self._shared),
+            ("expert sum", experts, self._experts),
+        ):
+            if parameters and among.devices > 1:
+                found.append((name, transfer(collective, parameters * size, among)))
+        return tuple(found)
+
+
+def _passes(layers: Sequence[PricedLayer], kind: str) -> Iterator[tuple[str, Pass]]:
+    """Every operator's pass in the order in which it runs; F forward, B and W its halves of the
+    backward pass, BW both."""
+    if kind == "F":
+        for layer in layers:
+            for op in layer.ops:
+                yield op.name, op.forward
+        return
+    for layer in layers[::-1]:
+        for op in layer.ops[::-1]:
+            yield from _ways(layer, op, kind)
+
+
+def _ways(layer: PricedLayer, op: PricedOp, kind: str) -> Iterator[tuple[str, Pass]]:
+    """The backward pass of one operator; what is recomputed comes before the layer's last one."""
+    if "B" in kind:
+        if op is layer.ops[-1]:
+            yield from (
+                (f"{one.name} again", one.again) for one in layer.ops if one.again is not None
+            )
+        yield op.name, op.inputs
+    if "W" in kind and op.weights.seconds.total:
+        yield op.name, op.weights

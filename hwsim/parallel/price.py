@@ -1,0 +1,290 @@
+"""Seconds of every operator of a step on one device: what the lowering and the closed forms share.
+
+A step's layers, split over the devices that share them, are priced once each: forward, gradients
+of the inputs, gradients of the weights, and what is said between devices meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+from hwsim.cost.calibration import Calibration
+from hwsim.cost.collectives import transfer
+from hwsim.cost.groups import Group
+from hwsim.cost.offload import host_bandwidth
+from hwsim.cost.rates import Rates, rates
+from hwsim.cost.roofline import BOUNDS, kernel_cost, spread_of
+from hwsim.graph.dtypes import BYTES
+from hwsim.graph.ops import Kernel, Linear
+from hwsim.graph.step import MOMENTS, Layer, StepGraph, state_bytes, unscale_kernel, update_kernel
+from hwsim.hardware.spec import System
+from hwsim.parallel.exchange import Exchange
+from hwsim.parallel.placement import group
+from hwsim.parallel.plan import Plan
+from hwsim.parallel.program import HERE, Link, Work
+from hwsim.parallel.split import Shard, split
+
+ANY, UPDATE = "any", "update.fused"  # families of framework code
+# Ends of the names of kernels that compute gradients of weights.
+OF_WEIGHTS = ("wgrad", "bgrad", "clear", "scatter")
+
+
+class Seconds(NamedTuple):
+    """Time by what bounds it; `doubt` is the sum of seconds times their spread."""
+
+    compute: float = 0.0
+    memory: float = 0.0
+    launch: float = 0.0
+    communication: float = 0.0
+    doubt: float = 0.0
+
+    @property
+    def total(self) -> float:
+        return self.compute + self.memory + self.launch + self.communication
+
+    def work(self) -> Work:
+        """The same as what the simulation runs."""
+        total = self.total
+        parts = tuple(
+            (name, seconds)
+            for name, seconds in zip((*BOUNDS, "communication"), self, strict=False)
+            if seconds
+        )
+        return Work(total, parts, spread=self.doubt / total if total else 0.0)
+
+
+NOTHING = Seconds()
+
+
+def total(found: Iterable[Seconds]) -> Seconds:
+    """The sum of several.
+
+    >>> total([Seconds(compute=1.0), Seconds(memory=2.0, doubt=0.5)]).total
+    3.0
+    """
+    return Seconds(*(sum(column) for column in zip(NOTHING, *found, strict=True)))
+
+
+class Said(NamedTuple):
+    """An exchange and what it takes: `work` alone, `seen` the seconds that computing waits."""
+
+    exchange: Exchange
+    work: Work
+    seen: Seconds
+
+
+class Pass(NamedTuple):
+    """One way of an operator: what it computes, then what it says."""
+
+    computed: Seconds = NOTHING
+    said: tuple[Said, ...] = ()
+
+    @property
+    def seconds(self) -> Seconds:
+        return total([self.computed, *(one.seen for one in self.said)])
+
+
+@dataclass(frozen=True)
+class PricedOp:
+    """`inputs` and `weights` are the halves of the backward pass; `again` is what recomputation
+    adds in front of it. `gradients`, `expert_gradients`: parameters whose gradients are summed."""
+
+    name: str
+    forward: Pass
+    inputs: Pass
+    weights: Pass
+    again: Pass | None
+    gradients: float
+    expert_gradients: float
+
+
+@dataclass(frozen=True)
+class PricedLayer:
+    """One layer on one device. `sent` bytes go on to the next stage; `saved` bytes stay for the
+    backward pass; `replicated` of the parameters are whole on every tensor neighbor, `tied` are
+    those of a matrix that an earlier layer owns."""
+
+    name: str
+    ops: tuple[PricedOp, ...]
+    sent: float
+    saved: float
+    replicated: float
+    tied: float
+
+    @cached_property
+    def forward(self) -> Seconds:
+        return total(op.forward.seconds for op in self.ops)
+
+    @cached_property
+    def inputs(self) -> Seconds:
+        """Backward without the weights' gradients, what is recomputed included."""
+        again = [op.again.seconds for op in self.ops if op.again is not None]
+        return total([*again, *(op.inputs.seconds for op in self.ops)])
+
+    @cached_property
+    def weights(self) -> Seconds:
+        return total(op.weights.seconds for op in self.ops)
+
+    @cached_property
+    def seconds(self) -> float:
+        return self.forward.total + self.inputs.total + self.weights.total
+
+    @cached_property
+    def gradients(self) -> float:
+        """Parameters of this device but the experts'."""
+        return sum(op.gradients for op in self.ops)
+
+    @cached_property
+    def expert_gradients(self) -> float:
+        return sum(op.expert_gradients for op in self.ops)
+
+
+class Pricer:
+    """Prices layers of `graph` on one device of a plan; equal kernels and messages once."""
+
+    def __init__(
+        self, graph: StepGraph, system: System, plan: Plan, calibration: Calibration
+    ) -> None:
+        self.graph, self.system, self.plan, self.calibration = graph, system, plan, calibration
+        self.rates = rates(
+            system.device, calibration, graph.dtype, family=family(graph, calibration)
+        )
+        self._updating = rates(system.device, calibration, graph.dtype, family=UPDATE)
+        self._groups: dict[str, Group] = {}
+        self._said: dict[tuple[str, str, float], Work] = {}
+
+    def layers(self) -> Iterator[PricedLayer]:
+        """Every layer in order, equal ones unrolled: they are the same object."""
+        last = len(self.graph.layers) - 1
+        for number, layer in enumerate(self.graph.layers):
+            # Behind the last layer's forward pass its backward pass follows at once.
+            yield from [self.layer(layer, is_last=number == last)] * layer.repeat
+
+    def layer(self, layer: Layer, *, is_last: bool = False) -> PricedLayer:
+        """One layer. Raises InputError if the plan can't split it or a link is missing."""
+        shared = split(layer, self.plan)
+        recompute = "none" if is_last else self.plan.recompute
+        ops = tuple(self._op(shard, recompute) for shard in shared.shards)
+        size = BYTES[self.graph.dtype]
+        one = replace(shared, repeat=1)
+        tied = sum(
+            shard.op.inputs * shard.op.outputs
+            for shard in shared.shards
+            if isinstance(shard.op, Linear) and shard.op.tied
+        )
+        return PricedLayer(
+            layer.name,
+            ops,
+            sent=shared.output * size,
+            saved=one.saved_bytes(self.graph.dtype),
+            replicated=one.replicated_parameters,
+            tied=tied,
+        )
+
+    @property
+    def hides(self) -> bool:
+        """Whether transfers hide behind computing: not on a CPU, whose threads do both."""
+        return self.rates.host is None
+
+    def update(self, parameters: float) -> Work:
+        """The optimizer over so many parameters, with what the plan adds to it."""
+        dtype, plan = self.graph.dtype, self.plan
+        optimizer, master = self.graph.optimizer, plan.master_weights
+        kernels = [update_kernel(optimizer, dtype, parameters, master=master)]
+        if plan.loss_scaling:
+            kernels.insert(0, unscale_kernel(dtype, parameters))
+        computed = total(self._computed(kernel, self._updating) for kernel in kernels)
+        seconds, spread = computed.total, computed.work().spread
+        if plan.offload == "optimizer":  # states come and go over the host's link meanwhile
+            states = parameters * MOMENTS[optimizer] * state_bytes(dtype)
+            seconds = max(seconds, states / host_bandwidth(self.system))
+        return Work(seconds, (("update", seconds),), spread)
+
+    def transfer(self, collective: str, size: float, among: Group) -> Work:
+        """A collective on `size` bytes as something that one device's links carry."""
+        made = transfer(collective, size, among, self.system, self.calibration)
+        return Work(
+            made.seconds,
+            (("communication", made.seconds),) if made.seconds else (),
+            made.spread,
+            made.fixed,
+            tuple((Link(HERE, kind), load) for kind, load in made.loads),
+            made.taken,
+        )
+
+    def _op(self, shard: Shard, recompute: str) -> PricedOp:
+        op = shard.op
+        ahead, backward = op.forward(), op.backward()
+        forward = self._pass(ahead, shard.forward, ahead)
+        own = [kernel for kernel in backward if kernel.name.rpartition(".")[2] in OF_WEIGHTS]
+        others = [kernel for kernel in backward if kernel not in own]
+        repeated = recompute == "full" or (recompute == "selective" and op.core)
+        return PricedOp(
+            op.name,
+            forward,
+            self._pass(others, shard.backward, backward),
+            self._pass(own, (), ()),
+            forward if repeated else None,
+            op.parameters - op.expert_parameters,
+            op.expert_parameters,
+        )
+
+    def _pass(
+        self, kernels: Iterable[Kernel], exchanges: Iterable[Exchange], beside: Iterable[Kernel]
+    ) -> Pass:
+        """Kernels and exchanges, which may overlap one of those `beside` them."""
+        times = {kernel.name: self._computed(kernel) for kernel in beside}
+        said = tuple(self._say(exchange, times) for exchange in exchanges)
+        return Pass(total(self._computed(kernel) for kernel in kernels), said)
+
+    def _computed(self, kernel: Kernel, reached: Rates | None = None) -> Seconds:
+        reached = reached or self.rates
+        cost = kernel_cost(kernel, reached, self.graph.dtype)
+        doubt = cost.seconds * spread_of(kernel, reached)
+        return NOTHING._replace(**{BOUNDS[cost.bound]: cost.seconds}, doubt=doubt)
+
+    def _say(self, exchange: Exchange, computed: dict[str, Seconds]) -> Said:
+        size = exchange.element_bytes or BYTES[self.graph.dtype]
+        once = self._work(exchange, exchange.elements * size)
+        n = exchange.repeat
+        work = once._replace(
+            seconds=n * once.seconds,
+            parts=tuple((part, n * seconds) for part, seconds in once.parts),
+            fixed=n * once.fixed,
+        )
+        seen = work.seconds
+        beside = computed.get(exchange.beside or "")
+        if self.plan.tensor_overlap and beside is not None:
+            seen = overlapped(beside.total, seen, self.plan.tp)
+        return Said(exchange, work, Seconds(communication=seen, doubt=seen * work.spread))
+
+    def _work(self, exchange: Exchange, size: float) -> Work:
+        key = (exchange.collective, exchange.axis, size)
+        if key not in self._said:
+            if exchange.axis not in self._groups:
+                self._groups[exchange.axis] = group(self.plan, exchange.axis, self.system)
+            among = self._groups[exchange.axis]
+            self._said[key] = self.transfer(exchange.collective, size, among)
+        return self._said[key]
+
+
+def overlapped(product: float, said: float, chunks: int) -> float:
+    """Seconds of an exchange that are seen beside a product when both are cut in chunks.
+
+        t = max(p, x) + min(p, x) / n - p
+
+    The first chunk of the one waits for the first of the other (Wang et al. 2023, ASPLOS,
+    "Overlap communication with dependent computation via decomposition").
+
+    >>> overlapped(8.0, 4.0, 4), overlapped(4.0, 8.0, 4), overlapped(8.0, 4.0, 1)
+    (1.0, 5.0, 4.0)
+    """
+    return max(product, said) + min(product, said) / chunks - product
+
+
+def family(graph: StepGraph, calibration: Calibration) -> str:
+    """The family of framework code that issues a graph's kernels: its own, or any other's."""
+    return graph.family if graph.family in calibration.eager else ANY

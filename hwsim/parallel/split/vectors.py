@@ -1,0 +1,61 @@
+"""Vector work on whatever part of the activation is there, and losses that need all of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hwsim.graph.ops import CTC, Dropout, Normalization, Pointwise
+from hwsim.parallel.split.rules import (
+    Around,
+    Divided,
+    Held,
+    divide,
+    exactly,
+    fetched,
+    fewer_rows,
+    needs_all,
+    padded,
+)
+from hwsim.parallel.split.shard import Shard
+
+
+@divide.register(Pointwise)
+@divide.register(Dropout)
+def pointwise(op: Pointwise | Dropout, around: Around) -> Divided:
+    """Of whole activations every device computes all, else what it holds."""
+    layout = around.held.layout
+    held = Held(layout, op.elements * (op.outputs if isinstance(op, Pointwise) else 1))
+    if layout == "whole":
+        return Divided(Shard(op), held)
+    return Divided(Shard(replace(op, elements=padded(op.elements, around.ways))), held)
+
+
+@fewer_rows.register(Pointwise)
+@fewer_rows.register(Dropout)
+def pointwise_rows(op: Pointwise | Dropout, ways: int, where: str) -> Pointwise | Dropout:
+    return replace(op, elements=exactly(op.elements, ways, where, f"elements of {op.name!r}"))
+
+
+@divide.register
+def normalization(op: Normalization, around: Around) -> Divided:
+    """Each row needs all its features: parts are gathered; its parameters are whole everywhere."""
+    size, layout = op.rows * op.width, around.held.layout
+    if layout == "rows":
+        share = fewer_rows(op, around.ways, f"{around.where}.tp")
+        return Divided(Shard(share, replicated=op.parameters), Held("rows", size))
+    forward = fetched(op, around.held, size)
+    return Divided(Shard(op, forward, replicated=op.parameters), Held("whole", size))
+
+
+@fewer_rows.register
+def normalization_rows(op: Normalization, ways: int, where: str) -> Normalization:
+    return replace(op, rows=exactly(op.rows, ways, where, f"rows of {op.name!r}"))
+
+
+@divide.register
+def ctc(op: CTC, around: Around) -> Divided:
+    """Every device computes all of it, from gathered predictions."""
+    needs_all(op, around)
+    return Divided(
+        Shard(op, fetched(op, around.held, op.batch * op.frames * op.classes)), Held("whole")
+    )

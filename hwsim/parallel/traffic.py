@@ -1,0 +1,158 @@
+"""The streams of a device that move bytes: each takes from the schedule what it carries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hwsim.cost.offload import host_bandwidth
+from hwsim.parallel.device import AHEAD, Device, said_in
+from hwsim.parallel.pieces import Shared
+from hwsim.parallel.price import Said
+from hwsim.parallel.program import Task, Token, Work
+
+
+def activations(device: Device) -> Iterator[Task]:
+    """What goes on to the next chunk's stage."""
+    return _hops(device, "F", 1)
+
+
+def gradients(device: Device) -> Iterator[Task]:
+    """What goes back to the stage of the chunk before."""
+    return _hops(device, "B", -1)
+
+
+def _hops(device: Device, kind: str, towards: int) -> Iterator[Task]:
+    plan, rank = device.plan, device.seat.device
+    for slot in device.slots():
+        here = device.number(slot)
+        there = here + towards
+        if slot.kind != kind or not 0 <= there < len(device.staged.chunks):
+            continue
+        target = device.seat.on(plan, there % plan.pp)
+        work = device.own(device.staged.hops[min(here, there)])
+        takes = (("out", kind, rank, slot.chunk, slot.micro),)
+        gives = (("in", kind, target, there // plan.pp, slot.micro),)
+        yield Task("send", work, takes, gives, slot.micro)
+
+
+def gathers(device: Device) -> Iterator[Task]:
+    """Sharded parameters, as the layers that need them come."""
+    rank, limited = device.seat.device, device.plan.zero == 3
+    for run in device.walk():
+        number = run.gathered
+        for piece in run.variant.pieces:
+            if not piece.gathers:
+                continue
+            free: tuple[Token, ...] = (("free", rank, number),)
+            takes = free if limited and number >= AHEAD else ()
+            done = ("gathered", rank, number)
+            yield from _together(
+                device, "gather", piece.gathers, takes, done, number, run.slot.micro
+            )
+            number += 1
+    if device.refreshed:
+        yield from _together(device, "gather", device.refreshed, (("updated", rank),), None, "new")
+
+
+def sums(device: Device) -> Iterator[Task]:
+    """Gradients, bucket by bucket, and what is left to say before the update."""
+    rank = device.seat.device
+    waiting: Task | None = None
+    for task in _summing(device):
+        if waiting is not None:
+            yield waiting
+        waiting = task
+    if waiting is not None:
+        yield waiting._replace(gives=(*waiting.gives, ("summed", rank)))
+
+
+def _summing(device: Device) -> Iterator[Task]:
+    rank = device.seat.device
+    for run in device.walk():
+        number = run.summed
+        for piece in run.variant.pieces:
+            if piece.sums:
+                takes: tuple[Token, ...] = (("ready", rank, number),)
+                yield from _together(device, "sum", piece.sums, takes, None, number, run.slot.micro)
+                number += 1
+    after: tuple[Token, ...] = (("done", rank),)
+    for task in device.late:
+        yield task._replace(takes=after)
+        after = ()
+
+
+def exchanges(device: Device, axis: str) -> Iterator[Task]:
+    """What operators say along an axis where their kernels are tasks of their own."""
+    rank = device.seat.device
+    for run in device.walk():
+        if not run.variant.fine:
+            continue
+        for number, (one, last) in enumerate(said_in(run.variant), start=run.said):
+            if one.exchange.axis == axis:
+                work = device.own(_seen(one, loaded=run.variant.loaded))
+                done = ("said", rank, number) if last else ("say", rank, number + 1)
+                task = Task(
+                    one.exchange.name, work, (("say", rank, number),), (done,), run.slot.micro
+                )
+                yield device.met(task, axis, number)
+
+
+def evicted(device: Device) -> Iterator[Task]:
+    """Activations on their way to the host."""
+    rank = device.seat.device
+    for slot in device.slots():
+        if slot.kind == "F":
+            key = (rank, slot.chunk, slot.micro)
+            work = _copy(device, slot.chunk)
+            yield Task("to host", work, (("kept", *key),), (("away", *key),), slot.micro)
+
+
+def fetched(device: Device) -> Iterator[Task]:
+    """Activations on their way back, no more of them than the next two slots need."""
+    rank, number = device.seat.device, 0
+    for slot in device.slots():
+        if slot.kind == "B":
+            key = (rank, slot.chunk, slot.micro)
+            takes: tuple[Token, ...] = (("away", *key),)
+            if number >= AHEAD:
+                takes = (*takes, ("room", rank, number))
+            work = _copy(device, slot.chunk)
+            yield Task("from host", work, takes, (("back", *key),), slot.micro)
+            number += 1
+
+
+def _together(
+    device: Device,
+    name: str,
+    works: Shared,
+    takes: tuple[Token, ...],
+    done: Token | None,
+    number: Token,
+    micro: int = -1,
+) -> Iterator[Task]:
+    """Collectives in a row: the first waits for `takes`, the last gives `done`."""
+    for place, (axis, work) in enumerate(works, start=1):
+        gives = (done,) if done is not None and place == len(works) else ()
+        task = Task(name, device.own(work), takes, gives, micro)
+        yield device.met(task, axis, (name, number))
+        takes = ()
+
+
+def _copy(device: Device, chunk: int) -> Work:
+    """A chunk's activations over the link to the host."""
+    saved = sum(layer.saved for layer in device.chunks[chunk])
+    seconds = saved / host_bandwidth(device.staged.system)
+    return Work(seconds, (("communication", seconds),))
+
+
+def _seen(one: Said, *, loaded: bool) -> Work:
+    """An exchange for as long as computing waits for it."""
+    seconds, work = one.seen.total, one.work
+    share = seconds / work.seconds if work.seconds else 0.0
+    return work._replace(
+        seconds=seconds,
+        parts=(("communication", seconds),),
+        fixed=work.fixed * share,
+        loads=work.loads if loaded else (),
+        taken=work.taken if loaded else 0.0,
+    )

@@ -1,0 +1,37 @@
+"""One training step of a workload on a system under a plan, simulated."""
+
+from __future__ import annotations
+
+from hwsim.cost.calibration import Calibration
+from hwsim.graph.workload import Workload
+from hwsim.hardware.spec import System
+from hwsim.parallel.check import check, scaled
+from hwsim.parallel.lower import lower
+from hwsim.parallel.plan import Plan
+from hwsim.parallel.staged import staged
+from hwsim.simulate.disturbance import Disturbance
+from hwsim.simulate.engine import run
+from hwsim.simulate.timeline import Timeline
+
+
+def simulate(
+    system: System,
+    workload: Workload,
+    plan: Plan,
+    calibration: Calibration,
+    *,
+    disturbance: Disturbance | None = None,
+    everyone: bool = False,
+    trace: bool = True,
+    detail: bool = False,
+) -> Timeline:
+    """The timeline of one step.
+
+    One device of each stage stands for its equals unless `everyone` or a `disturbance` asks for
+    all. Without `trace` no spans are kept; `detail` makes one for every operator. Raises InputError
+    if the plan doesn't suit workload and system, or if the device has no rate for the data type.
+    """
+    check(plan, workload, system)
+    step = staged(scaled(workload, plan), system, plan, calibration)
+    program = lower(step, everyone=everyone or disturbance is not None, detail=detail)
+    return run(program, disturbance=disturbance, trace=trace)
