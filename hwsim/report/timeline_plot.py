@@ -149,9 +149,7 @@ def _inside(found: Sequence[Run], window: tuple[float, float]) -> Iterator[Run]:
     return (run for run in found if run.end >= begin and run.begin <= end)
 
 
-def _number(
-    panel: Any, row: _Row, place: int, window: tuple[float, float], panels: int
-) -> None:
+def _number(panel: Any, row: _Row, place: int, window: tuple[float, float], panels: int) -> None:
     """Micro-batches by number, where they have the room."""
     begin, end = window
     least = NUMBERED * panels * (end - begin)
