@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from rich.text import Text
 
@@ -65,17 +66,20 @@ def _cells(spans: Sequence[Span], slice_: float, columns: int) -> Iterator[Cell]
     begun: set[tuple[int, Kind]] = set()
     crowded: set[int] = set()
     digits: dict[int, str] = {}
-    for begin, end, what, micro in runs(spans):
-        first, last = (min(int(at / slice_), columns - 1) for at in (begin, end))
-        for column in range(first, last + 1):
-            inside = min(end, (column + 1) * slice_) - max(begin, column * slice_)
-            filled[column][what] = filled[column].get(what, 0.0) + max(inside, 0.0)
-        if first == last:
-            crowded.add(first)
-        start = round(begin / slice_)
-        begun.add((start, what))
-        if what is not MOVING and micro >= 0 and (end - begin) / slice_ >= len(str(micro)) + 2:
-            digits.update(enumerate(str(micro), start + 1))
+    for (what, micro), found in groupby(runs(spans), key=lambda run: (run.kind, run.micro)):
+        group = list(found)
+        for run in group:
+            first, last = (min(int(at / slice_), columns - 1) for at in (run.begin, run.end))
+            for column in range(first, last + 1):
+                inside = min(run.end, (column + 1) * slice_) - max(run.begin, column * slice_)
+                if inside > 1e-9 * slice_:
+                    filled[column][what] = filled[column].get(what, 0.0) + inside
+        begin, end = group[0].begin / slice_, group[-1].end / slice_
+        if int(begin) == int(end):
+            crowded.add(int(begin))
+        begun.add((round(begin), what))
+        if what is not MOVING and micro >= 0 and end - begin >= len(str(micro)) + 2:
+            digits.update(enumerate(str(micro), round(begin) + 1))
     owed: dict[Kind, float] = {}
     for column, seconds in enumerate(filled):
         seconds[IDLE] = max(slice_ - sum(seconds.values()), 0.0)
