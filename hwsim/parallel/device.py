@@ -230,7 +230,8 @@ class Device:
         for place, (name, one) in enumerate(piece.passes):
             says = (("say", device, number),) if one.said else ()
             given = gives if place == last and not says else says
-            yield Task(name, one.computed.work(), takes, given, slot.micro)
+            work = one.computed.work()
+            yield Task(f"{NAMES[slot.kind]} {name}", work, takes, given, slot.micro)
             number += len(one.said)
             takes = (("said", device, number - 1),) if one.said else ()
         if takes or not piece.passes:
