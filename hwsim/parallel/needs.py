@@ -25,7 +25,7 @@ def needed(
     share = samples(plan, workload)
     micro = plan.micro_batch or share
     divides("micro_batch", micro, share, f"the {share} samples of a replica", "another plan.dp")
-    graph = workload.graph(micro)
+    graph = workload.time_chunk(plan.time_chunks, micro)
     layers = [split(layer, plan, "plan") for layer in graph.layers]
     if cuts is None:
         costs = [cost for layer in layers for cost in _costs(layer)]
