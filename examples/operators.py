@@ -6,9 +6,8 @@ device is simulated by itself, in place of one that stands for its equals.
 
 A layer begins and ends with activations that all devices have (or with rows of them), so that
 single operators pay for exchanges that a whole layer leaves out; gradients of weights that the four
-hold alike (cp, dp) are summed besides. More than four times as fast is
-what has a smaller share than a quarter: V100 was measured to be slower on very wide products.
-Whether it fits the memory isn't asked here.
+hold alike (cp, dp) are summed besides. More than four times as fast is what a narrower share suits
+better: V100 was measured to be slower on very wide products. Memory isn't asked about here.
 """
 
 from collections import Counter
