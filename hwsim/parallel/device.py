@@ -19,7 +19,7 @@ from hwsim.parallel.plan import Plan
 from hwsim.parallel.price import PricedLayer, Said
 from hwsim.parallel.program import Task, Token, Work
 from hwsim.parallel.ranks import Seat
-from hwsim.parallel.schedule import Slot, order
+from hwsim.parallel.schedule import Slot
 from hwsim.parallel.staged import Staged
 
 AHEAD = 2  # layers whose gathered parameters are there at a time: this one's and the next one's
@@ -79,11 +79,11 @@ class Device:
     @cached_property
     def exchanged(self) -> tuple[str, ...]:
         """Axes whose exchanges are tasks of their own, in some slot at least."""
-        kinds = ("F", "B", "W") if self.plan.schedule == "zero-bubble" else ("F", "BW")
+        kinds = ("F", "B", "W") if self.staged.kind == "zero-bubble" else ("F", "BW")
         found = {
             one.exchange.axis
             for variant in starmap(
-                self._variant, product(kinds, range(self.plan.virtual), (False, True))
+                self._variant, product(kinds, range(len(self.chunks)), (False, True))
             )
             if variant.fine
             for one, _ in said_in(variant)
@@ -101,18 +101,19 @@ class Device:
 
     def walk(self) -> Iterator[Run]:
         """The slots of the schedule in order."""
-        begun, ended = set[int](), dict.fromkeys(range(self.plan.virtual), 0)
-        split = self.plan.schedule == "zero-bubble"
+        begun, ended = set[int](), dict.fromkeys(range(self.staged.rounds), 0)
+        split, ring = self.staged.kind == "zero-bubble", self.staged.ring
         gathered = summed = said = returned = 0
         for slot in self.slots():
             kind = slot.kind if split or slot.kind != "B" else "BW"
             special = False
             if kind == "F":
-                special = slot.chunk not in begun
+                special = slot.chunk not in begun and not (ring and begun)
                 begun.add(slot.chunk)
             elif "W" in kind:
                 ended[slot.chunk] += 1
-                special = ended[slot.chunk] == self.staged.slots
+                # In a ring the gradients are whole once the first time step has its own.
+                special = ended[slot.chunk] == self.staged.slots and not (ring and slot.chunk)
             variant = self._variant(kind, slot.chunk, special)
             yield Run(slot, variant, gathered, summed, said, returned)
             returned += slot.kind == "B"
@@ -133,16 +134,11 @@ class Device:
 
     def slots(self) -> Iterator[Slot]:
         """The schedule of this stage."""
-        plan = self.plan
-        micro_batches = self.staged.slots // plan.time_chunks
-        return order(
-            plan.schedule,
-            plan.pp,
-            self.seat.stage,
-            micro_batches,
-            plan.virtual,
-            time_chunks=plan.time_chunks,
-        )
+        return self.staged.order(self.seat.stage)
+
+    def layers(self, chunk: int) -> tuple[PricedLayer, ...]:
+        """What a slot of this chunk goes through."""
+        return self.chunks[chunk % len(self.chunks)]
 
     def _slot(self, run: Run) -> Iterator[Task]:
         """The tasks of one slot: one for each piece, or for each operator of it."""
@@ -193,11 +189,16 @@ class Device:
         """The number of a slot's chunk among those of all stages."""
         return slot.chunk * self.plan.pp + self.seat.stage
 
+    @property
+    def last(self) -> int:
+        """The number of the last chunk of all stages."""
+        return self.plan.pp * self.staged.rounds - 1
+
     def _arrivals(self, slot: Slot) -> tuple[Token, ...]:
         """What a slot waits for: activations, gradients, what the host kept."""
         kind, at = slot.kind, (self.seat.device, slot.chunk, slot.micro)
         found: tuple[Token, ...] = ()
-        end = {"F": 0, "B": len(self.staged.chunks) - 1}.get(kind)
+        end = {"F": 0, "B": self.last}.get(kind)
         if end is not None and self.number(slot) != end:
             found = (("in", kind, *at),)
         if kind == "B" and self.plan.offload == "activations":
@@ -209,7 +210,7 @@ class Device:
         slot = run.slot
         kind, at = slot.kind, (self.seat.device, slot.chunk, slot.micro)
         found: tuple[Token, ...] = ()
-        end = {"F": len(self.staged.chunks) - 1, "B": 0}.get(kind)
+        end = {"F": self.last, "B": 0}.get(kind)
         if end is not None and self.number(slot) != end:
             found = (("out", kind, *at),)
         if self.plan.offload == "activations":
@@ -254,9 +255,9 @@ class Device:
         return tuple(found)
 
     def _variant(self, kind: str, chunk: int, special: bool) -> Variant:
-        key = (kind, chunk, special)
+        key = (kind, chunk % len(self.chunks), special)
         if key not in self._variants:
-            cut, plan, layers = self.cut, self.plan, self.chunks[chunk]
+            cut, plan, layers = self.cut, self.plan, self.layers(chunk)
             loaded = False
             if cut.sums and "W" in kind and (special or plan.zero >= 2):
                 pieces, loaded = cut.summing(layers, kind), True

@@ -100,6 +100,8 @@ def _beyond(cut: Cut) -> str:
         return f"ZeRO {plan.zero} sums gradients in every micro-batch"
     if cut.gathers_ahead:
         return "sharded parameters are gathered during the forward pass"
+    if staged.ring:
+        return "a recurrence is cut inside its time step"
     if plan.offload == "activations":
         return "activations come and go over the host's link"
     for stage in range(plan.pp):

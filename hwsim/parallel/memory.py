@@ -170,8 +170,11 @@ def _buffers(chunks: Chunks, stage: int, plan: Plan, dtype: Dtype) -> float:
     size = max(layer.message for layer in own)
     if plan.pp > 1:
         size += max(chunk[0].input + chunk[-1].output for chunk in chunks)
-    if plan.dp * plan.cp == 1:
+    replicas = plan.dp * plan.cp
+    if replicas == 1:
         return size
+    if plan.ep == replicas:  # nobody else holds the same experts
+        own = [one._replace(parameters=one.parameters - one.experts, experts=0.0) for one in own]
     if plan.zero == 3:
         largest = max(layer.parameters + (layer.tied if stage else 0) for layer in own)
         return size + largest * (2 * BYTES[dtype] + state_bytes(dtype))

@@ -21,7 +21,7 @@ from hwsim.graph.dtypes import BYTES
 from hwsim.graph.ops import Kernel, Linear
 from hwsim.graph.step import MOMENTS, Layer, StepGraph, state_bytes, unscale_kernel, update_kernel
 from hwsim.hardware.spec import System
-from hwsim.parallel.exchange import Exchange
+from hwsim.parallel.exchange import Axis, Exchange
 from hwsim.parallel.placement import group
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.program import HERE, Link, Work
@@ -76,13 +76,14 @@ class Said(NamedTuple):
     seen: Seconds
 
 
-class Pass(NamedTuple):
+@dataclass(frozen=True)
+class Pass:
     """One way of an operator: what it computes, then what it says."""
 
     computed: Seconds = NOTHING
     said: tuple[Said, ...] = ()
 
-    @property
+    @cached_property
     def seconds(self) -> Seconds:
         return total([self.computed, *(one.seen for one in self.said)])
 
@@ -153,8 +154,8 @@ class Pricer:
             system.device, calibration, graph.dtype, family=family(graph, calibration)
         )
         self._updating = rates(system.device, calibration, graph.dtype, family=UPDATE)
-        self._groups: dict[str, Group] = {}
-        self._said: dict[tuple[str, str, float], Work] = {}
+        self._groups: dict[Axis, Group] = {}
+        self._carried: dict[tuple[str, float, Group], Work] = {}
 
     def layers(self) -> Iterator[PricedLayer]:
         """Every layer in order, equal ones unrolled: they are the same object."""
@@ -205,15 +206,18 @@ class Pricer:
 
     def transfer(self, collective: str, size: float, among: Group) -> Work:
         """A collective on `size` bytes as something that one device's links carry."""
-        made = transfer(collective, size, among, self.system, self.calibration)
-        return Work(
-            made.seconds,
-            (("communication", made.seconds),) if made.seconds else (),
-            made.spread,
-            made.fixed,
-            tuple((Link(HERE, kind), load) for kind, load in made.loads),
-            made.taken,
-        )
+        key = (collective, size, among)
+        if key not in self._carried:
+            made = transfer(collective, size, among, self.system, self.calibration)
+            self._carried[key] = Work(
+                made.seconds,
+                (("communication", made.seconds),) if made.seconds else (),
+                made.spread,
+                made.fixed,
+                tuple((Link(HERE, kind), load) for kind, load in made.loads),
+                made.taken,
+            )
+        return self._carried[key]
 
     def _op(self, shard: Shard, recompute: str) -> PricedOp:
         op = shard.op
@@ -248,7 +252,8 @@ class Pricer:
 
     def _say(self, exchange: Exchange, computed: dict[str, Seconds]) -> Said:
         size = exchange.element_bytes or BYTES[self.graph.dtype]
-        once = self._work(exchange, exchange.elements * size)
+        among = self._group(exchange.axis)
+        once = self.transfer(exchange.collective, exchange.elements * size, among)
         n = exchange.repeat
         work = once._replace(
             seconds=n * once.seconds,
@@ -261,14 +266,10 @@ class Pricer:
             seen = overlapped(beside.total, seen, self.plan.tp)
         return Said(exchange, work, Seconds(communication=seen, doubt=seen * work.spread))
 
-    def _work(self, exchange: Exchange, size: float) -> Work:
-        key = (exchange.collective, exchange.axis, size)
-        if key not in self._said:
-            if exchange.axis not in self._groups:
-                self._groups[exchange.axis] = group(self.plan, exchange.axis, self.system)
-            among = self._groups[exchange.axis]
-            self._said[key] = self.transfer(exchange.collective, size, among)
-        return self._said[key]
+    def _group(self, axis: Axis) -> Group:
+        if axis not in self._groups:
+            self._groups[axis] = group(self.plan, axis, self.system)
+        return self._groups[axis]
 
 
 def overlapped(product: float, said: float, chunks: int) -> float:

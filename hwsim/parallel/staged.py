@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,12 +11,13 @@ from hwsim.errors import InputError
 from hwsim.graph.step import StepGraph
 from hwsim.graph.workload import Workload
 from hwsim.hardware.spec import System
-from hwsim.parallel import stages
+from hwsim.parallel import schedule, stages
 from hwsim.parallel.check import samples
 from hwsim.parallel.placement import hop
-from hwsim.parallel.plan import Plan
+from hwsim.parallel.plan import Plan, Schedule
 from hwsim.parallel.price import PricedLayer, Pricer
 from hwsim.parallel.program import Work
+from hwsim.parallel.schedule import Slot
 
 MOST_LAYERS = 100_000  # every one is priced and placed
 
@@ -27,7 +28,8 @@ class Staged:
     from `cuts[k][0]` to before `cuts[k][1]`, equal ones unrolled.
 
     `graph` is one micro-batch (or one time chunk of one) on one replica; `slots` of them go
-    through in a step.
+    through each chunk in a step. A recurrence that is cut inside its time step makes a `ring`: its
+    time steps are what the chunks of an interleaved pipeline are, all of the same layers.
     """
 
     plan: Plan
@@ -37,6 +39,31 @@ class Staged:
     slots: int
     chunks: tuple[tuple[PricedLayer, ...], ...]
     cuts: tuple[tuple[int, int], ...]
+    ring: bool = False
+
+    @property
+    def rounds(self) -> int:
+        """Chunks that each stage goes through with a micro-batch."""
+        return self.plan.time_chunks if self.ring else self.plan.virtual
+
+    @property
+    def kind(self) -> Schedule:
+        """In whose order slots come."""
+        return "interleaved" if self.ring else self.plan.schedule
+
+    def order(self, stage: int) -> Iterator[Slot]:
+        """The slots of a stage."""
+        plan = self.plan
+        if self.ring or plan.time_chunks == 1:
+            return schedule.order(self.kind, plan.pp, stage, self.slots, self.rounds)
+        micro_batches = self.slots // plan.time_chunks
+        return schedule.order(
+            plan.schedule, plan.pp, stage, micro_batches, plan.virtual, plan.time_chunks
+        )
+
+    def hop(self, chunk: int) -> Work:
+        """What carries activations from a global chunk to the next one, and gradients back."""
+        return self.hops[chunk % len(self.hops)]
 
     def on(self, stage: int) -> tuple[tuple[PricedLayer, ...], ...]:
         """The chunks of a stage, its first one first."""
@@ -44,11 +71,14 @@ class Staged:
 
     @cached_property
     def hops(self) -> tuple[Work, ...]:
-        """What carries activations from chunk k to chunk k + 1, and gradients back."""
+        """What chunks send, the first one first; in a ring the last one sends the state, which is
+        as large as what the first layer puts out."""
         among = [hop(self.plan, stage, self.system) for stage in range(self.plan.pp)]
+        sent = [chunk[-1].sent for chunk in self.chunks]
+        sent[-1:] = [self.chunks[0][0].sent] if self.ring else []
         return tuple(
-            self.pricer.transfer("send", chunk[-1].sent, among[number % self.plan.pp])
-            for number, chunk in enumerate(self.chunks[:-1])
+            self.pricer.transfer("send", size, among[number % self.plan.pp])
+            for number, size in enumerate(sent)
         )
 
     def parameters(self, stage: int) -> tuple[float, float]:
@@ -87,14 +117,19 @@ def staged(workload: Workload, system: System, plan: Plan, calibration: Calibrat
         )
     pricer = Pricer(graph, system, plan, calibration)
     layers = tuple(pricer.layers())
+    ring = graph.ring and plan.pp > 1
+    slots = share // micro
+    if ring:
+        schedule.check("interleaved", plan.pp, slots, plan.time_chunks)
+    else:
+        slots *= plan.time_chunks
     stages.check(workload.name, len(layers), plan.pp, plan.virtual)
     cuts = stages.partition(_costs(graph, layers, plan), plan.pp * plan.virtual)
     chunks = tuple(layers[begin:end] for begin, end in cuts)
     if plan.ep > 1 and not any(layer.expert_gradients for layer in layers):
         what = f"found {plan.ep}, but {workload.name} has no experts"
         raise InputError("plan.ep", what, "write 1")
-    slots = share // micro * plan.time_chunks
-    return Staged(plan, system, graph, pricer, slots, chunks, tuple(cuts))
+    return Staged(plan, system, graph, pricer, slots, chunks, tuple(cuts), ring)
 
 
 def _costs(graph: StepGraph, layers: Sequence[PricedLayer], plan: Plan) -> list[float]:

@@ -26,10 +26,10 @@ def _hops(device: Device, kind: str, towards: int) -> Iterator[Task]:
     for slot in device.slots():
         here = device.number(slot)
         there = here + towards
-        if slot.kind != kind or not 0 <= there < len(device.staged.chunks):
+        if slot.kind != kind or not 0 <= there <= device.last:
             continue
         target = device.seat.on(plan, there % plan.pp)
-        work = device.own(device.staged.hops[min(here, there)])
+        work = device.own(device.staged.hop(min(here, there)))
         takes = (("out", kind, rank, slot.chunk, slot.micro),)
         gives = (("in", kind, target, there // plan.pp, slot.micro),)
         yield Task("send", work, takes, gives, slot.micro)
@@ -140,7 +140,7 @@ def _together(
 
 def _copy(device: Device, chunk: int) -> Work:
     """A chunk's activations over the link to the host."""
-    saved = sum(layer.saved for layer in device.chunks[chunk])
+    saved = sum(layer.saved for layer in device.layers(chunk))
     seconds = saved / host_bandwidth(device.staged.system)
     return Work(seconds, (("communication", seconds),))
 

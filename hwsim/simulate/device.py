@@ -15,27 +15,12 @@ class Device:
     While the compute stream rests, time in which a transfer of the device moves is exposed
     communication, and the other time bubble; a device without a compute stream rests all along.
     Transfers also take their share of compute (M. Isaev et al., Calculon, SC 2023: 15 % over
-    NVLink, 2 % over a network card): `rate` is what is left.
+    NVLink, 2 % over a network card): `rate` is what is left, `process` who is told of its changes.
     """
-
-    __slots__ = (
-        "_booked",
-        "_bubble",
-        "_exposed",
-        "_moving",
-        "_taken",
-        "environment",
-        "parts",
-        "process",
-        "rate",
-        "resting",
-    )
 
     def __init__(self, environment: simpy.Environment) -> None:
         self.environment = environment
-        self.process: simpy.Process | None = (
-            None  # of the compute stream, at what can be slowed down
-        )
+        self.process: simpy.Process | None = None
         self.parts = dict.fromkeys(PARTS, 0.0)
         self.rate = 1.0
         self.resting = True

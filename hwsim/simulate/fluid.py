@@ -80,7 +80,7 @@ class Network:
         for flows in on:
             flows[flow] = None
         if alone:
-            flow.rate = fair([loads], self.capacity)[0]
+            flow.rate = min([1.0, *(self.capacity(at) / load for at, load in loads if load > 0)])
         else:
             self._share(flow)
         yield from spend(self.environment, seconds, flow)
@@ -124,7 +124,7 @@ def fair(transfers: Iterable[Loads], capacity: Callable[[Link], float] = full) -
     >>> fair([((a, 1.0), (b, 0.4)), ((a, 1.0),), ((b, 1.0),)])
     [0.5, 0.5, 0.8]
     """
-    rising = {n: [(l, load) for l, load in loads if load > 0] for n, loads in enumerate(transfers)}
+    rising = {n: [use for use in loads if use[1] > 0] for n, loads in enumerate(transfers)}
     rates = [1.0] * len(rising)
     room = {link: capacity(link) for loads in rising.values() for link, _ in loads}
     level = 0.0

@@ -69,6 +69,12 @@ def test_every_gradient_is_held_in_a_bucket_where_gradients_travel():
     assert one(Plan()).parts["communication"] == 0
 
 
+def test_experts_that_no_other_device_holds_need_no_bucket():
+    layer = LAYER._replace(experts=600)
+    assert one(Plan(dp=4, ep=2), (layer,)).parts["communication"] == 4000
+    assert one(Plan(dp=4, ep=4), (layer,)).parts["communication"] == 1600
+
+
 def test_zero_holds_two_buckets_or_two_gathered_layers():
     assert one(Plan(dp=2, zero=2, bucket=100.0)).parts["communication"] == 200
     assert one(Plan(dp=2, zero=1)).parts["communication"] == 4000  # no more than there is

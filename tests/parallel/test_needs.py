@@ -96,6 +96,27 @@ def test_full_recomputation_keeps_the_inputs():
     assert 4 * embedding.saved < width
 
 
+@pytest.mark.parametrize("schedule", ["1f1b", "gpipe"])
+def test_time_chunks_hold_together_what_the_sequence_does(schedule):
+    model = CharLM(hidden=64, batch=8)
+    plan = Plan(pp=3, micro_batch=2, schedule=schedule)
+    whole = needed(model, plan, [(0, 1), (1, 2), (2, 3)]).parts
+    cut = needed(model, plan.model_copy(update={"time_chunks": 5}), [(0, 1), (1, 2), (2, 3)]).parts
+    assert cut["activations"] == pytest.approx(whole["activations"])
+    assert cut["parameters"] == whole["parameters"]
+    assert cut["communication"] == pytest.approx(whole["communication"] / 5)
+
+
+def test_experts_are_held_by_those_that_share_them():
+    mixture = Transformer(experts=8, topk=2)
+    alone, shared = (needed(mixture, Plan(dp=8, ep=ep)) for ep in (1, 8))
+    spread = [layer for layer in mixture.graph(16).layers if layer.expert_parameters]
+    experts = sum(layer.expert_parameters for layer in spread)
+    assert experts > 0
+    held = alone.parts["gradients"] - shared.parts["gradients"]
+    assert held == 4.0 * experts * 7 / 8
+
+
 def test_what_can_not_be_is_refused():
     with pytest.raises(InputError, match=r"plan\.micro_batch: .*write 2"):
         needed(GPT2, Plan(dp=2, micro_batch=3))
