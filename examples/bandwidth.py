@@ -7,9 +7,10 @@ others), so that time per step may grow by 2^0.585 = 1.5 each time the model dou
 
 Printed is the least power of two of GB/s with which it doesn't grow faster than that: what a
 device has in one direction, all its links together. (In a mesh like volta's two devices see a
-sixth of it, eight all of it.) Where none is enough, `-` and what bounds the step then: computing,
-waiting for other stages (bubble), the latency of exchanges, too few layers for the stages, or the
-device's memory. A recurrent layer is not cut inside: charlm's single one leaves a pipeline idle.
+sixth of it, eight all of it.) Where none is enough, `-` and what bounds the step then: arithmetic,
+memory traffic, waiting for other stages (bubble), the latency of exchanges, too few layers for the
+stages, or memory that is too small. A pipeline cuts charlm's single layer inside its time step; the
+others it cuts between layers, in micro-batches or as a wave along time.
 """
 
 from collections import Counter
@@ -19,17 +20,18 @@ from itertools import product
 from typing import NamedTuple
 
 import hwsim
+from hwsim import Plan, Workload
 from hwsim.convergence import law
 from hwsim.study.subject import Subject
 
-MACHINES = ("maxwell", "volta", "hopper")
-WORKLOADS = ("charlm", "wordlm", "speech")
+MACHINES = {name: hwsim.load_system(name) for name in ("maxwell", "volta", "hopper")}
+MODELS = {name: hwsim.load_workload(name) for name in ("charlm", "wordlm", "speech")}
 WAYS = ("data", "pipeline", "tensor")
 # Times the square root of two each: parameters double.
 WIDTHS = {1: 1024, 2: 1448, 4: 2048, 8: 2896}
 SHARED = (2, 4, 8)
 STEPS_FALL = law.load("charlm-small").parameters["k2"].value
-GIGABYTES = [2.0**power for power in range(-3, 15)]
+GIGABYTES = [2.0**power for power in range(-3, 13)]
 WIDTH = 17
 
 
@@ -59,37 +61,40 @@ class Answer(NamedTuple):
         return f"{'<= ' if self.least == GIGABYTES[0] else ''}{self.least:g} GB/s"
 
 
-def plans(way: str, devices: int, batch: int) -> Iterator[dict[str, str]]:
+def plans(way: str, devices: int, workload: Workload) -> Iterator[dict[str, object]]:
     """The plans of one way that are tried; the fastest counts."""
     if devices == 1:
         yield {}
     elif way == "data":
-        yield from ({"plan.dp": str(devices), "plan.zero": zero} for zero in "01")
+        yield from ({"dp": devices, "zero": zero} for zero in (0, 1))
     elif way == "tensor":
-        yield {"plan.tp": str(devices)}
+        yield {"tp": devices}
+    elif workload.rings(1):  # cut inside its time step
+        size = workload.batch // devices
+        yield {"pp": devices, "micro_batch": size, "time_chunks": workload.items_per_sample}
     else:
-        for micro_batches, chunks in product((1, devices, 4 * devices), ("1", "10")):
-            yield {
-                "plan.pp": str(devices),
-                "plan.schedule": "gpipe",
-                "plan.micro_batch": str(batch // micro_batches),
-                "plan.time_chunks": chunks,  # more than one: a wavefront along time
-            }
+        # More than one chunk is a wave along time.
+        for micro_batches, chunks in ((devices, 1), (4 * devices, 1), (1, 10), (devices, 10)):
+            size = workload.batch // micro_batches
+            plan = {"pp": devices, "micro_batch": size, "time_chunks": chunks}
+            yield {**plan, "schedule": "gpipe"}
 
 
 @lru_cache(None)
 def step(case: Case, gigabytes: float | None) -> Step:
     """A step of the model that is as many times as large as there are devices."""
-    system, workload = hwsim.load_system(case.machine), hwsim.load_workload(case.model)
+    system, workload = MACHINES[case.machine], MODELS[case.model]
     settings = {"workload.hidden": str(WIDTHS[case.devices])}
     if gigabytes is not None:
         links = ["node.link", *(["node.host_link"] if system.node.host_link else [])]
         settings |= {f"{link}.bandwidth": f"{gigabytes} GB/s" for link in links}
-    found, bound = [], "memory"
-    for plan in plans(case.way, case.devices, workload.batch):
+    found, bound = [], "too small"
+    subject = Subject(system, workload).with_settings(settings)
+    for plan in plans(case.way, case.devices, workload):
         try:
-            subject = Subject(system, workload).with_settings({**settings, **plan})
-            answer = hwsim.estimate(subject.system, subject.workload, subject.plan, steps=1)
+            answer = hwsim.estimate(
+                subject.system, subject.workload, Plan.model_validate(plan), steps=1
+            )
         except hwsim.InputError as error:
             if "layers" in error.what:
                 bound = "too few layers"
@@ -118,7 +123,7 @@ def asked(case: Case) -> Answer:
 
 def conclusion(machine: str, answers: dict[Case, Answer]) -> str:
     """What the table says of one machine."""
-    link = hwsim.load_system(machine).node.link
+    link = MACHINES[machine].node.link
     own = link.bandwidth / 1e9 if link else 0.0
     needs = {case: answer.least for case, answer in answers.items() if answer.least is not None}
     enough = sum(least <= own for least in needs.values())
@@ -139,9 +144,9 @@ def main() -> None:
     for machine in MACHINES:
         answers = {
             case: asked(case)
-            for case in (Case(machine, *rest) for rest in product(WORKLOADS, WAYS, SHARED))
+            for case in (Case(machine, *rest) for rest in product(MODELS, WAYS, SHARED))
         }
-        for model, way in product(WORKLOADS, WAYS):
+        for model, way in product(MODELS, WAYS):
             cells = [answers[Case(machine, model, way, devices)] for devices in SHARED]
             print(
                 f"{machine:8} {model:7} {way:9}" + "".join(f"{cell!s:>{WIDTH}}" for cell in cells)
