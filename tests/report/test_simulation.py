@@ -91,10 +91,10 @@ def test_varied_steps_have_their_mean_and_spread(capsys):
     assert "over 4 runs: mean" in capsys.readouterr().out
 
 
-def test_text_tells_time_path_links_memory_stages_and_rows(capsys):
+def test_text_tells_time_path_memory_stages_and_rows(capsys):
     simulation.show(STAGED, width=90)
     out = capsys.readouterr().out
-    for words in ("time per step", "bubble", "critical path: ", "links of kind node", "of 16 GiB"):
+    for words in ("time per step", "bubble", "critical path: ", "of 16 GiB"):
         assert words in out
     assert "stage 2 (device 2)" in out
     assert "convolutions" in out
@@ -106,3 +106,12 @@ def test_a_single_device_has_no_table_of_stages(capsys):
     out = capsys.readouterr().out
     assert "layers" not in out
     assert "device 0  F" in out
+
+
+def test_links_are_told_by_kind(capsys):
+    found = simulated(Plan(dp=2))
+    links = simulation.record(found)["links"]
+    assert [(link["device"], link["kind"]) for link in links] == [(0, "node")]
+    assert 0 < links[0]["utilization"] < 1
+    simulation.show(found, width=None)
+    assert "links of kind node: " in capsys.readouterr().out
