@@ -1,13 +1,17 @@
-"""A JSON object out of a file or a stream: every fault met with one clear InputError."""
+"""A JSON object out of a file or a stream: every fault met with one clear InputError; and files
+that are written whole or not at all."""
 
 from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator
-from typing import Any, TextIO
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, Literal, TextIO
 
-from hwsim.errors import InputError, at, several, shown
+from hwsim.errors import InputError, SurroundingsError, at, several, shown
 
 LARGEST = 1 << 20  # bytes of one file of specs
 LARGEST_DATA = 1 << 30  # bytes of one file of data: timings, curves, a text to train on
@@ -49,6 +53,29 @@ def _decoded(data: bytes, where: str, largest: int) -> str:
     except UnicodeDecodeError as error:
         what = f"found bytes that are not UTF-8 text (at byte {error.start})"
         raise InputError(where, what, "save it as text in UTF-8") from None
+
+
+@contextmanager
+def replaced(path: Path, mode: Literal["w", "wb"] = "w") -> Iterator[IO[Any]]:
+    """A stream that becomes the file `path` at the end; after a fault all is as it was before.
+
+    What is no file (a pipe, a device) is written as it comes. Raises SurroundingsError if the
+    disk refuses.
+    """
+    place = Path(os.path.realpath(path))  # a link stays one
+    special = place.exists() and not place.is_file()
+    part = place if special else place.with_name(place.name + ".part")
+    try:
+        with open(part, mode, encoding=None if "b" in mode else "utf-8") as stream:
+            yield stream
+        if not special:
+            os.replace(part, place)
+    except OSError as error:
+        raise SurroundingsError(str(path), f"can't be written ({error.strerror})") from None
+    finally:
+        if not special:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
 
 
 class _Object(dict[str, Any]):

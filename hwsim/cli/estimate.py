@@ -5,24 +5,17 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from hwsim.cli.options import parse_settings
-from hwsim.cost.calibration import load_for, read_layer
+from hwsim.cli import planned
 from hwsim.errors import DoesNotFit, InputError
 from hwsim.estimate import Engine, Estimate, estimate
 from hwsim.graph import workload as workloads
-from hwsim.hardware import catalog
-from hwsim.parallel.check import scaled
-from hwsim.parallel.fits import does_not_fit, what_fits
 from hwsim.parallel.memory import StageMemory
-from hwsim.parallel.needs import needed
-from hwsim.parallel.plan import Plan
 from hwsim.report import table
 from hwsim.study import vary
 from hwsim.study.subject import Subject
@@ -39,45 +32,40 @@ app = typer.Typer(add_completion=False)
     """
 )
 def command(
-    hw: Annotated[
-        str, typer.Option(help="A shipped machine or device, a JSON file, or - for stdin.")
-    ],
-    model: Annotated[str, typer.Option(help="A workload's name, or a JSON file.")],
-    dp: Annotated[
-        str | None, typer.Option(metavar="N", help="Devices that share the batch.")
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Set a field, such as workload.hidden."),
-    ] = None,
+    hw: planned.Hw,
+    model: planned.Model,
+    dp: planned.Dp = None,
+    tp: planned.Tp = None,
+    pp: planned.Pp = None,
+    cp: planned.Cp = None,
+    ep: planned.Ep = None,
+    micro_batch: planned.MicroBatch = None,
+    schedule: planned.Schedule = None,
+    zero: planned.Zero = None,
+    recompute: planned.Recompute = None,
+    set_: planned.Settings = None,
     vary_: Annotated[
         str | None,
         typer.Option("--vary", metavar="PATH=LO:HI:N", help="Sweep a field; or PATH=a,b,c."),
     ] = None,
-    calibration: Annotated[
-        str | None, typer.Option(metavar="FILE", help="What `hwsim calibrate fit` wrote.")
-    ] = None,
-    borrow: Annotated[
-        bool, typer.Option("--borrow", help="Also if it was fitted to another device.")
-    ] = False,
+    calibration: planned.CalibrationFile = None,
+    borrow: planned.Borrow = False,
     steps: Annotated[float | None, typer.Option(help="Your own count of steps.")] = None,
     tokens: Annotated[float | None, typer.Option(help="Items to train on, instead.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Passes over the data, instead.")] = None,
     engine: Annotated[
         str, typer.Option(metavar="NAME", help="events (simulated), or closed (quick).")
     ] = "events",
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json_: planned.Json = False,
     cite: Annotated[bool, typer.Option("--cite", help="Print where every figure is from.")] = False,
     plot: Annotated[Path | None, typer.Option(help="With --vary: a .svg, .png or .pdf.")] = None,
 ) -> None:
-    settings = parse_settings(set_ or [])
-    if dp is not None:
-        if "plan.dp" in settings:
-            raise InputError("--dp and --set plan.dp", "found together", "write one of them")
-        settings["plan.dp"] = dp
-    subject = _subject(hw, model, settings)
-    if borrow and calibration is None:
-        raise InputError("--borrow", "found without --calibration", "add --calibration FILE")
+    plan = {
+        **{"dp": dp, "tp": tp, "pp": pp, "cp": cp, "ep": ep, "micro_batch": micro_batch},
+        **{"schedule": schedule, "zero": zero, "recompute": recompute},
+    }
+    subject = planned.load_subject(hw, model, set_, plan)
+    planned.check_borrow(calibration, borrow=borrow)
     count = _Given(steps, tokens, epochs, calibration, borrow, engine)
     if vary_ is None:
         if plot is not None:
@@ -122,19 +110,14 @@ class _Given:
         return self.steps
 
     def answer(self, subject: Subject) -> Estimate:
-        system, calibration = subject.system, None
-        if self._calibration is not None:
-            layer = read_layer(self._calibration, system.device, borrow=self._borrow)
-            calibration = load_for(system.device).over(layer)
+        system, plan = subject.system, subject.plan
+        calibration = planned.load_calibration(
+            system.device, self._calibration, borrow=self._borrow
+        )
         steps = self.of(subject.workload)
-        plan, engine = subject.plan, self._engine
-        return estimate(system, subject.workload, plan, calibration, steps=steps, engine=engine)
-
-
-def _subject(hw: str, model: str, settings: Mapping[str, str]) -> Subject:
-    if hw == model == "-":
-        raise InputError("--hw and --model", "found '-' twice", "give one of them as a file")
-    return Subject(catalog.load(hw, stdin=sys.stdin), workloads.load(model)).with_settings(settings)
+        return estimate(
+            system, subject.workload, plan, calibration, steps=steps, engine=self._engine
+        )
 
 
 def _one(subject: Subject, count: _Given, *, as_json: bool, cite: bool) -> None:
@@ -144,17 +127,8 @@ def _one(subject: Subject, count: _Given, *, as_json: bool, cite: bool) -> None:
     elif answer.memory.fits:
         table.show(answer, cite=cite)
     if not answer.memory.fits:
-        raise _does_not_fit(subject, answer)
-
-
-def _does_not_fit(subject: Subject, answer: Estimate) -> DoesNotFit:
-    system, workload, plan = subject.system, subject.workload, subject.plan
-    used = StageMemory(answer.memory.parts, answer.memory.host, answer.memory.stage)
-
-    def needs(other: Plan) -> StageMemory:
-        return needed(scaled(workload, other), other)
-
-    return does_not_fit(used, plan, system, what_fits(plan, system, workload.batch, needs))
+        used = StageMemory(answer.memory.parts, answer.memory.host, answer.memory.stage)
+        raise planned.does_not_fit(subject, used)
 
 
 def _many(subject: Subject, text: str, count: _Given, *, as_json: bool, plot: Path | None) -> None:

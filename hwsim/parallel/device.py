@@ -6,7 +6,7 @@ is kept for a step of any length.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import product, starmap
@@ -23,6 +23,8 @@ from hwsim.parallel.schedule import Slot
 from hwsim.parallel.staged import Staged
 
 AHEAD = 2  # layers whose gathered parameters are there at a time: this one's and the next one's
+# What a slot waits for or gives away, beside its own device's gathers, sums and exchanges.
+TOKENS = ("F in", "F out", "B in", "B out", "kept", "away", "back")
 NAMES = {"F": "forward", "B": "backward", "W": "weights"}
 AXES = ("tp", "cp", "ep")
 Tasks = Callable[[], Iterator[Task]]
@@ -42,9 +44,20 @@ class Variant(NamedTuple):
     says: int
 
 
+class Plain(NamedTuple):
+    """A slot that is one task. It takes and gives tokens whose numbers are `takes` and `gives` plus
+    its micro-batch (-1: none); of its kind and chunk all slots are so but `besides`."""
+
+    name: str
+    work: Work
+    takes: int
+    gives: int
+    besides: int
+
+
 class Run(NamedTuple):
-    """A slot of the schedule, what it runs, and how many pieces with gathers, pieces with sums,
-    exchanges and backward slots came before it."""
+    """A slot that is more than one task, and how many pieces with gathers, pieces with sums,
+    exchanges and backward slots like it came before it."""
 
     slot: Slot
     variant: Variant
@@ -79,7 +92,7 @@ class Device:
     @cached_property
     def exchanged(self) -> tuple[str, ...]:
         """Axes whose exchanges are tasks of their own, in some slot at least."""
-        kinds = ("F", "B", "W") if self.staged.kind == "zero-bubble" else ("F", "BW")
+        kinds = ("F", "B", "W") if self.staged.kind == "zero-bubble" else ("F", "B")
         found = {
             one.exchange.axis
             for variant in starmap(
@@ -100,31 +113,32 @@ class Device:
         return self.cut.sums or bool(self.late)
 
     def walk(self) -> Iterator[Run]:
-        """The slots of the schedule in order."""
-        begun, ended = set[int](), dict.fromkeys(range(self.staged.rounds), 0)
-        split, ring = self.staged.kind == "zero-bubble", self.staged.ring
-        gathered = summed = said = returned = 0
-        for slot in self.slots():
-            kind = slot.kind if split or slot.kind != "B" else "BW"
-            special = False
-            if kind == "F":
-                special = slot.chunk not in begun and not (ring and begun)
-                begun.add(slot.chunk)
-            elif "W" in kind:
-                ended[slot.chunk] += 1
-                # In a ring the gradients are whole once the first time step has its own.
-                special = ended[slot.chunk] == self.staged.slots and not (ring and slot.chunk)
-            variant = self._variant(kind, slot.chunk, special)
-            yield Run(slot, variant, gathered, summed, said, returned)
-            returned += slot.kind == "B"
-            gathered += variant.gathers
-            summed += variant.sums
-            said += variant.says
+        """The slots that are more than one task, in the order of the schedule."""
+        plains = self.plains
+        slots = (
+            slot
+            for slot in self.staged.order(self.seat.stage)
+            if (plain := plains[slot.kind][slot.chunk]) is None or slot.micro == plain.besides
+        )
+        return self._runs(slots)
 
     def compute(self) -> Iterator[Task]:
         """Kernels, slot by slot, and the update."""
-        for run in self.walk():
-            yield from self._slot(run)
+        plains, runs = self.plains, self.walk()
+        for slot in self.staged.order(self.seat.stage):
+            kind, chunk, micro = slot
+            plain = plains[kind][chunk]
+            if plain is None or micro == plain.besides:
+                yield from self._slot(next(runs))
+            else:
+                name, work, taken, given, _ = plain
+                yield Task(
+                    name,
+                    work,
+                    (taken + micro,) if taken >= 0 else (),
+                    (given + micro,) if given >= 0 else (),
+                    micro,
+                )
         device = self.seat.device
         if self.late:  # said on a stream of its own, once the last gradient is there
             yield Task("end of backward", Work(0.0, ()), gives=(("done", device),))
@@ -132,9 +146,44 @@ class Device:
         gives: tuple[Token, ...] = (("updated", device),) if self.refreshed else ()
         yield Task("update", self.staged.update(self.seat.stage), takes, gives)
 
-    def slots(self) -> Iterator[Slot]:
-        """The schedule of this stage."""
-        return self.staged.order(self.seat.stage)
+    def _runs(self, slots: Iterable[Slot]) -> Iterator[Run]:
+        gathered = summed = said = returned = 0
+        for slot in slots:
+            variant = self._variant(slot.kind, slot.chunk, self._is_edge(slot))
+            yield Run(slot, variant, gathered, summed, said, returned)
+            returned += slot.kind == "B"
+            gathered += variant.gathers
+            summed += variant.sums
+            said += variant.says
+
+    @cached_property
+    def plains(self) -> dict[str, tuple[Plain | None, ...]]:
+        """How the slots of each kind run in each chunk, where that is one task."""
+        rounds = range(self.staged.rounds)
+        return {kind: tuple(self._plain(kind, chunk) for chunk in rounds) for kind in "FBW"}
+
+    def _plain(self, kind: str, chunk: int) -> Plain | None:
+        usual, edge = (self._variant(kind, chunk, special) for special in (False, True))
+        if usual.fine or usual.loaded or self.plan.offload == "activations":
+            return None
+        slot = Slot(kind, chunk, self._edge(kind))  # type: ignore[arg-type]
+        special = edge is not usual and self._is_edge(slot)
+        takes, gives = (
+            found[0] - slot.micro if found else -1
+            for found in (self._arrivals(slot), self._departures(slot))
+        )
+        return Plain(NAMES[kind], usual.works[0], takes, gives, slot.micro if special else -1)
+
+    def _edge(self, kind: str) -> int:
+        """The slot that comes first of the forward ones, or last of the others."""
+        if kind == "F" or self.staged.kind == "gpipe":
+            return 0
+        return self.staged.slots - self.staged.times
+
+    def _is_edge(self, slot: Slot) -> bool:
+        """Whether gathers or sums that happen once a step go with a slot: in a ring, with the first
+        time step, which has the last gradients."""
+        return slot.micro == self._edge(slot.kind) and not (self.staged.ring and slot.chunk)
 
     def layers(self, chunk: int) -> tuple[PricedLayer, ...]:
         """What a slot of this chunk goes through."""
@@ -143,14 +192,16 @@ class Device:
     def _slot(self, run: Run) -> Iterator[Task]:
         """The tasks of one slot: one for each piece, or for each operator of it."""
         slot, variant, device = run.slot, run.variant, self.seat.device
-        takes, name = self._arrivals(slot), NAMES[slot.kind]
-        if not (variant.fine or variant.loaded):
-            yield Task(name, variant.works[0], takes, self._departures(run), slot.micro)
-            return
+        takes: tuple[Token, ...] = self._arrivals(slot)
+        name = NAMES[slot.kind]
+        if slot.kind == "B" and self.plan.offload == "activations":
+            takes = (*takes, self.token("back", slot))
         gathered, summed, said = run.gathered, run.summed, run.said
         last = len(variant.pieces) - 1
         for number, (piece, work) in enumerate(zip(variant.pieces, variant.works, strict=True)):
-            gives = self._departures(run) if number == last else ()
+            gives: tuple[Token, ...] = self._departures(slot) if number == last else ()
+            if number == last and self.plan.offload == "activations":
+                gives = (*gives, *self._kept(run))
             if piece.gathers:
                 takes = (*takes, ("gathered", device, gathered))
                 if self.plan.zero == 3:
@@ -179,46 +230,51 @@ class Device:
         for place, (name, one) in enumerate(piece.passes):
             says = (("say", device, number),) if one.said else ()
             given = gives if place == last and not says else says
-            yield Task(name, one.computed.work(), takes, given, slot.micro)
+            work = one.computed.work()
+            yield Task(f"{NAMES[slot.kind]} {name}", work, takes, given, slot.micro)
             number += len(one.said)
             takes = (("said", device, number - 1),) if one.said else ()
         if takes or not piece.passes:
             yield Task(f"end of {NAMES[slot.kind]}", Work(0.0, ()), takes, gives, slot.micro)
 
-    def number(self, slot: Slot) -> int:
-        """The number of a slot's chunk among those of all stages."""
-        return slot.chunk * self.plan.pp + self.seat.stage
+    def number(self, chunk: int) -> int:
+        """The number of a chunk of this stage among those of all stages."""
+        return chunk * self.plan.pp + self.seat.stage
 
     @property
     def last(self) -> int:
         """The number of the last chunk of all stages."""
         return self.plan.pp * self.staged.rounds - 1
 
-    def _arrivals(self, slot: Slot) -> tuple[Token, ...]:
-        """What a slot waits for: activations, gradients, what the host kept."""
-        kind, at = slot.kind, (self.seat.device, slot.chunk, slot.micro)
-        found: tuple[Token, ...] = ()
-        end = {"F": 0, "B": self.last}.get(kind)
-        if end is not None and self.number(slot) != end:
-            found = (("in", kind, *at),)
-        if kind == "B" and self.plan.offload == "activations":
-            found = (*found, ("back", *at))
-        return found
+    def token(self, name: str, slot: Slot, device: int | None = None) -> int:
+        """A number for what comes to a slot of a `device` (this one), or goes out from it."""
+        code = TOKENS.index(name)
+        at = self.seat.device if device is None else device
+        staged = self.staged
+        number = (code * self.plan.devices + at) * staged.rounds + slot.chunk
+        return number * staged.slots + slot.micro
 
-    def _departures(self, run: Run) -> tuple[Token, ...]:
-        """What a slot gives to the streams that carry its results away."""
-        slot = run.slot
-        kind, at = slot.kind, (self.seat.device, slot.chunk, slot.micro)
-        found: tuple[Token, ...] = ()
-        end = {"F": self.last, "B": 0}.get(kind)
-        if end is not None and self.number(slot) != end:
-            found = (("out", kind, *at),)
-        if self.plan.offload == "activations":
-            if kind == "F":
-                found = (*found, ("kept", *at))
-            elif kind == "B":
-                found = (*found, ("room", self.seat.device, run.returned + AHEAD))
-        return found
+    def _arrivals(self, slot: Slot) -> tuple[int, ...]:
+        """What a slot waits for from another stage: activations or gradients."""
+        end = {"F": 0, "B": self.last}.get(slot.kind)
+        if end is None or self.number(slot.chunk) == end:
+            return ()
+        return (self.token(f"{slot.kind} in", slot),)
+
+    def _departures(self, slot: Slot) -> tuple[int, ...]:
+        """What a slot gives to the streams that carry its results to another stage."""
+        end = {"F": self.last, "B": 0}.get(slot.kind)
+        if end is None or self.number(slot.chunk) == end:
+            return ()
+        return (self.token(f"{slot.kind} out", slot),)
+
+    def _kept(self, run: Run) -> tuple[Token, ...]:
+        """What a slot gives to the streams between device and host."""
+        if run.slot.kind == "F":
+            return (self.token("kept", run.slot),)
+        if run.slot.kind == "B":
+            return (("room", self.seat.device, run.returned + AHEAD),)
+        return ()
 
     def met(self, task: Task, axis: str, number: Token) -> Task:
         """A collective that waits for its other members, where they are simulated."""
@@ -255,6 +311,9 @@ class Device:
         return tuple(found)
 
     def _variant(self, kind: str, chunk: int, special: bool) -> Variant:
+        if kind == "B" and self.staged.kind != "zero-bubble":
+            kind = "BW"
+        special = special and (self.cut.gathers_ahead if kind == "F" else self.cut.sums)
         key = (kind, chunk % len(self.chunks), special)
         if key not in self._variants:
             cut, plan, layers = self.cut, self.plan, self.layers(chunk)

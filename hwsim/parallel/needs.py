@@ -13,11 +13,18 @@ from hwsim.parallel.plan import Plan
 from hwsim.parallel.split import SplitLayer, split
 from hwsim.parallel.stages import check, partition
 
+Cuts = Sequence[tuple[int, int]]
 
-def needed(
-    workload: Workload, plan: Plan, cuts: Sequence[tuple[int, int]] | None = None
-) -> StageMemory:
-    """The fullest stage of a plan of a workload that is already scaled to it.
+
+def needed(workload: Workload, plan: Plan, cuts: Cuts | None = None) -> StageMemory:
+    """The fullest of a plan's `stages_needed`."""
+    return fullest(stages_needed(workload, plan, cuts))
+
+
+def stages_needed(
+    workload: Workload, plan: Plan, cuts: Cuts | None = None
+) -> tuple[StageMemory, ...]:
+    """Each stage of a plan of a workload that is already scaled to it.
 
     `cuts` are (first, end) of the layers of each model chunk; None cuts by their matrix FLOPs.
     Raises InputError for a plan that the workload can't follow.
@@ -32,7 +39,7 @@ def needed(
         check(workload.name, len(costs), plan.pp, plan.virtual)
         cuts = partition(costs, plan.pp * plan.virtual)
     memories = layer_memories(layers, graph.dtype)
-    return fullest(footprint(memories, cuts, plan, graph.dtype, graph.optimizer, share // micro))
+    return footprint(memories, cuts, plan, graph.dtype, graph.optimizer, share // micro)
 
 
 def layer_memories(layers: Iterable[SplitLayer], dtype: Dtype) -> tuple[LayerMemory, ...]:

@@ -86,6 +86,31 @@ def order(
     return whole if time_chunks == 1 else _cut(whole, time_chunks)
 
 
+def passes(
+    kind: Pass,
+    schedule: Schedule,
+    stages: int,
+    micro_batches: int,
+    virtual: int = 1,
+    time_chunks: int = 1,
+) -> Iterator[tuple[int, int]]:
+    """(chunk, micro) of every slot of one kind in the order in which it is done: on all stages the
+    same, whatever other kinds come between.
+
+    >>> list(passes("B", "gpipe", 2, 3)), list(passes("B", "interleaved", 2, 2, 2))
+    ([(0, 2), (0, 1), (0, 0)], [(1, 0), (1, 1), (0, 0), (0, 1)])
+    """
+    steps = range(micro_batches * virtual)
+    if schedule == "gpipe" and kind == "B":
+        steps = reversed(steps)  # type: ignore[assignment]
+    times = range(time_chunks) if kind == "F" else range(time_chunks - 1, -1, -1)
+    for step in steps:
+        chunk, micro = _turn(step, stages, virtual)
+        for time in times:
+            at = virtual - 1 - chunk if kind == "B" else chunk
+            yield at, micro * time_chunks + time
+
+
 def sender(slot: Slot, stages: int, stage: int, virtual: int = 1) -> tuple[int, Slot] | None:
     """The stage and slot whose result has to come before `slot` can begin on `stage`.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from hwsim.cost.calibration import Calibration
 from hwsim.errors import InputError
@@ -51,14 +52,23 @@ class Staged:
         """In whose order slots come."""
         return "interleaved" if self.ring else self.plan.schedule
 
+    @property
+    def times(self) -> int:
+        """Slots that a micro-batch makes in a chunk."""
+        return 1 if self.ring else self.plan.time_chunks
+
     def order(self, stage: int) -> Iterator[Slot]:
         """The slots of a stage."""
-        plan = self.plan
-        if self.ring or plan.time_chunks == 1:
-            return schedule.order(self.kind, plan.pp, stage, self.slots, self.rounds)
-        micro_batches = self.slots // plan.time_chunks
+        micro_batches = self.slots // self.times
         return schedule.order(
-            plan.schedule, plan.pp, stage, micro_batches, plan.virtual, plan.time_chunks
+            self.kind, self.plan.pp, stage, micro_batches, self.rounds, self.times
+        )
+
+    def passes(self, kind: Literal["F", "B", "W"]) -> Iterator[tuple[int, int]]:
+        """Chunk and number of every slot of one kind, in the order of every stage."""
+        micro_batches = self.slots // self.times
+        return schedule.passes(
+            kind, self.kind, self.plan.pp, micro_batches, self.rounds, self.times
         )
 
     def hop(self, chunk: int) -> Work:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 from hwsim.cost.offload import host_bandwidth
 from hwsim.parallel.device import AHEAD, Device, said_in
 from hwsim.parallel.pieces import Shared
 from hwsim.parallel.price import Said
 from hwsim.parallel.program import Task, Token, Work
+from hwsim.parallel.schedule import Slot
 
 
 def activations(device: Device) -> Iterator[Task]:
@@ -21,18 +23,31 @@ def gradients(device: Device) -> Iterator[Task]:
     return _hops(device, "B", -1)
 
 
-def _hops(device: Device, kind: str, towards: int) -> Iterator[Task]:
-    plan, rank = device.plan, device.seat.device
-    for slot in device.slots():
-        here = device.number(slot)
-        there = here + towards
-        if slot.kind != kind or not 0 <= there <= device.last:
+def _hops(device: Device, kind: Literal["F", "B"], towards: int) -> Iterator[Task]:
+    """What a stage sends. A message loads its link where sums or gathers may go on beside it; of
+    the device's compute it takes nothing that could be told."""
+    plan, rounds, plains = device.plan, range(device.staged.rounds), device.plains[kind]
+    found: list[tuple[Work, Work, int, int] | None] = []
+    for chunk in rounds:
+        here, there = device.number(chunk), device.number(chunk) + towards
+        if not 0 <= there <= device.last:
+            found.append(None)
             continue
+        first = Slot(kind, chunk, 0)
         target = device.seat.on(plan, there % plan.pp)
-        work = device.own(device.staged.hop(min(here, there)))
-        takes = (("out", kind, rank, slot.chunk, slot.micro),)
-        gives = (("in", kind, target, there // plan.pp, slot.micro),)
-        yield Task("send", work, takes, gives, slot.micro)
+        other = Slot(kind, there // plan.pp, 0)
+        beside = device.own(device.staged.hop(min(here, there)))._replace(taken=0.0)
+        alone = beside._replace(loads=())
+        takes = device.token(f"{kind} out", first)
+        found.append((alone, beside, takes, device.token(f"{kind} in", other, target)))
+    for chunk, micro in device.staged.passes(kind):
+        sent = found[chunk]
+        if sent is None:
+            continue
+        alone, beside, takes, gives = sent
+        plain = plains[chunk]
+        work = alone if plain is not None and micro != plain.besides else beside
+        yield Task("send", work, (takes + micro,), (gives + micro,), micro)
 
 
 def gathers(device: Device) -> Iterator[Task]:
@@ -99,26 +114,20 @@ def exchanges(device: Device, axis: str) -> Iterator[Task]:
 
 def evicted(device: Device) -> Iterator[Task]:
     """Activations on their way to the host."""
-    rank = device.seat.device
-    for slot in device.slots():
-        if slot.kind == "F":
-            key = (rank, slot.chunk, slot.micro)
-            work = _copy(device, slot.chunk)
-            yield Task("to host", work, (("kept", *key),), (("away", *key),), slot.micro)
+    for chunk, micro in device.staged.passes("F"):
+        slot = Slot("F", chunk, micro)
+        tokens = (device.token("kept", slot),), (device.token("away", slot),)
+        yield Task("to host", _copy(device, chunk), *tokens, micro)
 
 
 def fetched(device: Device) -> Iterator[Task]:
     """Activations on their way back, no more of them than the next two slots need."""
-    rank, number = device.seat.device, 0
-    for slot in device.slots():
-        if slot.kind == "B":
-            key = (rank, slot.chunk, slot.micro)
-            takes: tuple[Token, ...] = (("away", *key),)
-            if number >= AHEAD:
-                takes = (*takes, ("room", rank, number))
-            work = _copy(device, slot.chunk)
-            yield Task("from host", work, takes, (("back", *key),), slot.micro)
-            number += 1
+    for number, (chunk, micro) in enumerate(device.staged.passes("B")):
+        slot = Slot("B", chunk, micro)
+        takes: tuple[Token, ...] = (device.token("away", slot),)
+        if number >= AHEAD:
+            takes = (*takes, ("room", device.seat.device, number))
+        yield Task("from host", _copy(device, chunk), takes, (device.token("back", slot),), micro)
 
 
 def _together(

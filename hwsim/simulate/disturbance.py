@@ -36,10 +36,14 @@ class Disturbance:
             raise InputError("jitter", f"found {self.jitter}", "write a number from 0, like 0.03")
         if self.seed < 0:
             raise InputError("seed", f"found {self.seed}", "write a whole number from 0")
-        for what, figures in (("straggler", self.stragglers), ("slow link", self.slow_links)):
-            for which, figure in figures.items():
-                if not 0 < figure < math.inf:
-                    raise InputError(f"{what} {which}", f"found {figure}", "write more than 0")
+        figures = {f"straggler {device}": figure for device, figure in self.stragglers.items()}
+        figures |= {
+            f"slow link {kind} of device {device}": figure
+            for (device, kind), figure in self.slow_links.items()
+        }
+        for where, figure in figures.items():
+            if not 0 < figure < math.inf:
+                raise InputError(where, f"found {figure}", "write a number above 0")
 
     def tasks(self, stream: Stream, tasks: Iterator[Task]) -> Iterator[Task]:
         """A stream's tasks with their disturbed work; a meeting is left alone."""

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 import simpy
+from simpy.events import NORMAL
 
 from hwsim.parallel.program import Program, Token
 from hwsim.simulate.device import Device
@@ -74,11 +75,12 @@ class _Simulation:
             spans=self.spans,
         )
 
-    def _work_off(self, lane: Lane) -> Story:  # noqa: PLR0912 (calls would cost a third of its speed)
+    def _work_off(self, lane: Lane) -> Story:  # noqa: PLR0912 (one function, to be fast)
         """The story of a stream: each task waits for its tokens, works and gives its own."""
         environment, tokens, timer, stream = self.environment, self.tokens, lane.timer, lane.stream
         device, parts, computes = lane.device, lane.device.parts, lane.computes
         rows = self.spans.rows if self.spans is not None else None
+        schedule = environment.schedule
         now, last, busy, weighted = 0.0, -1, 0.0, 0.0
         for task in lane.tasks:
             name, work, takes, gives, micro, meeting, _ = lane.task = task
@@ -89,14 +91,13 @@ class _Simulation:
                     missing += 1
                 else:
                     del tokens[token]
-            if not missing and meeting is None:
-                lane.start(now, last)
+            if missing or meeting is not None:
+                self._wait(lane, missing, now, last)
+            elif computes and device.clear and not work.loads:
+                lane.begin, lane.cause = now, last
+                schedule(timer, NORMAL, work.seconds)
             else:
-                if computes:
-                    device.rest(now)
-                lane.missing = missing
-                if not missing:
-                    self._meet(lane, now, last)
+                lane.start(now, last)
             try:
                 yield timer
             except simpy.Interrupt:
@@ -105,8 +106,7 @@ class _Simulation:
             if work.loads:
                 yield from self._move(lane)
             now = environment.now
-            begin = lane.begin
-            elapsed = now - begin
+            elapsed = now - lane.begin
             busy += elapsed
             weighted += elapsed * work.spread
             if computes:
@@ -114,11 +114,13 @@ class _Simulation:
                     parts[part] += seconds
                 if lane.hindered:  # what others stretched it by
                     parts["communication"] += max(elapsed - work.seconds, 0.0)
-            else:
+            elif device.resting or work.taken:
                 device.arrive(now, work.taken)
+            else:
+                device.moving -= 1
             if rows is not None:
                 last = len(rows) // WIDTH
-                rows.extend((stream, name, micro, begin, now, work, lane.cause))
+                rows.extend((stream, name, micro, lane.begin, now, work, lane.cause))
             for token in gives:
                 waiting = tokens.pop(token, None)
                 if waiting is None:
@@ -128,6 +130,14 @@ class _Simulation:
         lane.end, lane.busy, lane.weighted = now, busy, weighted
         if computes:
             device.rest(now)
+
+    def _wait(self, lane: Lane, missing: int, now: float, cause: int) -> None:
+        """A lane's task needs tokens that nobody has given yet, or the others of its meeting."""
+        if lane.computes:
+            lane.device.rest(now)
+        lane.missing = missing
+        if not missing:
+            self._meet(lane, now, cause)
 
     def _receive(self, lane: Lane, now: float, cause: int) -> None:
         """A lane waited for a token that was given now."""

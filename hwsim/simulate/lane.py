@@ -12,7 +12,7 @@ from hwsim.simulate.device import Device
 
 
 class Timer(simpy.Event):
-    """A timeout for one task after the other, set by whoever lets the task begin.
+    """A timeout for one task after the other, scheduled by whoever lets the task begin.
 
     So it takes one event to wait for a token and then for the task's own time.
     """
@@ -20,9 +20,6 @@ class Timer(simpy.Event):
     def __init__(self, environment: simpy.Environment) -> None:
         super().__init__(environment)
         self._ok, self._value = True, None
-
-    def set(self, seconds: float) -> None:
-        self.env.schedule(self, NORMAL, seconds)
 
 
 class Lane:
@@ -74,7 +71,10 @@ class Lane:
         self.begin, self.cause = now, cause
         work, device = self.task.work, self.device
         if not self.computes:
-            device.depart(now, work.taken)
+            if device.resting or work.taken:
+                device.depart(now, work.taken)
+            else:
+                device.moving += 1
         else:
             if device.resting:
                 device.resume(now)
@@ -82,9 +82,10 @@ class Lane:
                 device.process = self.process
                 self.rate = rate = device.rate
                 self.hindered = rate < 1.0
+                device.clear = not self.hindered
                 self.schedule(self.timer, NORMAL, work.seconds / rate)
                 return
-            device.process, self.hindered = None, bool(work.loads)
+            device.process, device.clear, self.hindered = None, False, bool(work.loads)
         self.schedule(self.timer, NORMAL, work.fixed if work.loads else work.seconds)
 
     def left(self, now: float) -> float:

@@ -8,7 +8,7 @@ from hwsim.hardware.spec import System
 from hwsim.parallel.check import check, scaled
 from hwsim.parallel.lower import lower
 from hwsim.parallel.plan import Plan
-from hwsim.parallel.staged import staged
+from hwsim.parallel.staged import Staged, staged
 from hwsim.simulate.disturbance import Disturbance
 from hwsim.simulate.engine import run
 from hwsim.simulate.timeline import Timeline
@@ -31,7 +31,12 @@ def simulate(
     all. Without `trace` no spans are kept; `detail` makes one for every operator. Raises InputError
     if the plan doesn't suit workload and system, or if the device has no rate for the data type.
     """
-    check(plan, workload, system)
-    step = staged(scaled(workload, plan), system, plan, calibration)
+    step = prepared(system, workload, plan, calibration)
     program = lower(step, everyone=everyone or disturbance is not None, detail=detail)
     return run(program, disturbance=disturbance, trace=trace)
+
+
+def prepared(system: System, workload: Workload, plan: Plan, calibration: Calibration) -> Staged:
+    """The step in stages, ready to be simulated. Raises InputError as `simulate` does."""
+    check(plan, workload, system)
+    return staged(scaled(workload, plan), system, plan, calibration)
