@@ -24,8 +24,8 @@ def gradients(device: Device) -> Iterator[Task]:
 
 
 def _hops(device: Device, kind: Literal["F", "B"], towards: int) -> Iterator[Task]:
-    """What a stage sends. A message loads its link where sums or gathers may go on beside it; of
-    the device's compute it takes nothing that could be told."""
+    """What a stage sends. A message loads its link where sums or gathers may go on beside it, and
+    where links may differ; of the device's compute it takes nothing that could be told."""
     plan, rounds, plains = device.plan, range(device.staged.rounds), device.plains[kind]
     found: list[tuple[Work, Work, int, int] | None] = []
     for chunk in rounds:
@@ -37,7 +37,7 @@ def _hops(device: Device, kind: Literal["F", "B"], towards: int) -> Iterator[Tas
         target = device.seat.on(plan, there % plan.pp)
         other = Slot(kind, there // plan.pp, 0)
         beside = device.own(device.staged.hop(min(here, there)))._replace(taken=0.0)
-        alone = beside._replace(loads=())
+        alone = beside if device.everyone else beside._replace(loads=())
         takes = device.token(f"{kind} out", first)
         found.append((alone, beside, takes, device.token(f"{kind} in", other, target)))
     for chunk, micro in device.staged.passes(kind):
@@ -104,7 +104,8 @@ def exchanges(device: Device, axis: str) -> Iterator[Task]:
             continue
         for number, (one, last) in enumerate(said_in(run.variant), start=run.said):
             if one.exchange.axis == axis:
-                work = device.own(_seen(one, loaded=run.variant.loaded))
+                loaded = run.variant.loaded or device.everyone
+                work = device.own(_seen(one, loaded=loaded))
                 done = ("said", rank, number) if last else ("say", rank, number + 1)
                 task = Task(
                     one.exchange.name, work, (("say", rank, number),), (done,), run.slot.micro
