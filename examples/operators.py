@@ -135,12 +135,14 @@ class Pipeline(NamedTuple):
 def pipelines() -> tuple[Pipeline, ...]:
     blocks = hwsim.load_workload("transformer").model_copy(update={"batch": 64})
     lstms = hwsim.load_workload("wordlm").model_copy(update={"layers": 8, "hidden": HIDDEN})
+    rhn = hwsim.load_workload("charlm")
     speech = hwsim.load_workload("speech")
     wave = Plan(pp=4, schedule="gpipe", time_chunks=10)
     return (
         Pipeline("transformer", "16 micro-batches", blocks, Plan(pp=4, micro_batch=4)),
         Pipeline("8 lstms", "16 micro-batches", lstms, Plan(pp=4, micro_batch=8)),
         Pipeline("8 lstms", "wave of 10 chunks", lstms, wave),
+        Pipeline("rhn", "150 time steps", rhn, Plan(pp=4, micro_batch=32, time_chunks=150)),
         Pipeline("speech", "8 micro-batches", speech, Plan(pp=4, micro_batch=16)),
     )
 
@@ -186,7 +188,7 @@ def main() -> None:
         sent = bytes_text(step.chunks[0][-1].sent)
         layers = ", ".join(str(len(chunk)) for chunk in step.chunks)
         print(f"{row.name:13} {row.divided:18} {times(row.workload, row.plan)}")
-        print(f"    stages of {layers} layers; the first sends {step.slots} x {sent}")
+        print(f"    stages of {layers} layers; the first sends {step.slots * step.rounds} x {sent}")
 
 
 if __name__ == "__main__":

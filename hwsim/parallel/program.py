@@ -53,7 +53,8 @@ class Task(NamedTuple):
 
     A token is given once and taken once. `meeting` is for a collective that several streams run
     together: each of its `members` streams has a task with this token, the work begins when all
-    are there and ends for all at once. `micro` is the micro-batch, -1 where there is none.
+    are there and ends for all at once; each brings its own links. `micro` is the micro-batch, -1
+    where there is none.
     """
 
     name: str

@@ -169,6 +169,13 @@ def _order(
         return
     slots = micro_batches * virtual
     first = ahead(schedule, stages, stage, micro_batches, virtual)
+    if virtual == 1 and schedule == "1f1b":  # the plainest is the longest: nothing to work out
+        yield from (Slot("F", 0, micro) for micro in range(min(first, slots)))
+        for micro in range(slots):
+            if micro + first < slots:
+                yield Slot("F", 0, micro + first)
+            yield Slot("B", 0, micro)
+        return
     split, weights = schedule == "zero-bubble", 0
     for step in range(first + slots):
         if step < slots:

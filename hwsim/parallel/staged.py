@@ -117,7 +117,8 @@ def staged(workload: Workload, system: System, plan: Plan, calibration: Calibrat
     share = samples(plan, workload)
     micro = plan.micro_batch or share
     chunked = plan.time_chunks > 1
-    graph = workload.time_chunk(plan.time_chunks, micro) if chunked else workload.graph(micro)
+    # Chunks behind the first have one product more: all are priced so.
+    graph = workload.time_chunk(plan.time_chunks, micro, 1) if chunked else workload.graph(micro)
     count = sum(layer.repeat for layer in graph.layers)
     if count > MOST_LAYERS:
         raise InputError(

@@ -156,17 +156,19 @@ class _Simulation:
         if len(present) == task.members:
             del self.meetings[task.meeting]
             ended = self.environment.event()
+            lane.uses = tuple(use for member in present for use in member.task.work.loads)
             for member in present:
                 member.leads, member.ended = member is lane, ended
                 member.start(now, cause)
 
     def _move(self, lane: Lane) -> Story:
-        """Move bytes over links; the last member to come to a meeting does so for all."""
+        """Move bytes over links; the last member to come to a meeting does so over those of all."""
         work, meeting = lane.task.work, lane.task.meeting
         if meeting is not None and not lane.leads:
             yield lane.ended
             return
-        yield from self.network.carry(work.loads, work.seconds - work.fixed)
+        loads = work.loads if meeting is None else lane.uses
+        yield from self.network.carry(loads, work.seconds - work.fixed)
         if meeting is not None:
             lane.ended.succeed()
 

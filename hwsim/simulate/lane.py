@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import simpy
 from simpy.events import NORMAL
 
-from hwsim.parallel.program import COMPUTE, Stream, Task, Work
+from hwsim.parallel.program import COMPUTE, Link, Stream, Task, Work
 from hwsim.simulate.device import Device
 
 
@@ -26,7 +26,8 @@ class Lane:
     """A stream, and how it fares with the task that it is at.
 
     `missing` counts the tokens that were not given yet, `begin` is when the work began and `cause`
-    the span that let it. Of a meeting, one member `leads`: when it has `ended`, it has for all.
+    the span that let it. Of a meeting, one member `leads` and `uses` the links of all: when it has
+    `ended`, all have.
 
     A compute stream's own work goes on at the `rate` that transfers leave; what it does with others
     or moves itself keeps its pace.
@@ -50,6 +51,7 @@ class Lane:
         "task",
         "tasks",
         "timer",
+        "uses",
         "weighted",
     )
 
@@ -62,6 +64,7 @@ class Lane:
         self.task = Task("", Work(0.0, ()))
         self.missing, self.cause = 0, -1
         self.leads, self.ended = True, device.environment.event()
+        self.uses: tuple[tuple[Link, float], ...] = ()
         self.begin = self.end = 0.0
         self.busy = self.weighted = 0.0  # seconds, and seconds times their spread
         self.rate, self.hindered = 1.0, False

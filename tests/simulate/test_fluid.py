@@ -208,11 +208,11 @@ def test_compute_goes_on_at_the_rate_that_is_left(make, seed):
 
 
 def test_a_meeting_moves_once_for_all_its_members(make):
-    # The second transfer on A takes its half from the meeting's 2 s.
+    # The second transfer on A takes its half from the meeting's 2 s, which load B as well.
     shared = {"meeting": "all", "members": 2}
     lists = {
         COMPUTE: [compute(1.0), transfer(2.0, (A, 1.0), **shared), compute(1.0)],
-        Stream(1, "compute"): [transfer(2.0, (A, 1.0), **shared), compute(1.0)],
+        Stream(1, "compute"): [transfer(2.0, (B, 1.0), **shared), compute(1.0)],
         Stream(1, "pp"): [transfer(1.0), transfer(1.0, (A, 1.0), taken=0.5)],
     }
     line = run(make.program(lists))
