@@ -263,7 +263,8 @@ class Device:
         there = here + {"F": 1, "B": -1, "W": 0}[kind]
         if there == here or not 0 <= there <= self.last:
             return None
-        return self.own(self.staged.hop(min(here, there)))._replace(taken=0.0), there
+        work = self.own(self.staged.hop(min(here, there)))
+        return work._replace(taken=0.0, priority=int(self.plan.prioritize)), there
 
     def token(self, name: str, slot: Slot, device: int | None = None) -> int:
         """A number for what comes to a slot of a `device` (this one), or goes out from it."""

@@ -37,7 +37,7 @@ class Work(NamedTuple):
     `spread` is the standard deviation of the logarithm of its time. A transfer first takes `fixed`
     of its seconds, which nothing stretches; then it `loads` links, each with the share of its
     capacity that it uses when alone. `taken` is the share of its device's compute that it takes all
-    the while.
+    the while. On a shared link those of a higher `priority` come first.
     """
 
     seconds: float
@@ -46,6 +46,7 @@ class Work(NamedTuple):
     fixed: float = 0.0
     loads: tuple[tuple[Link, float], ...] = ()
     taken: float = 0.0
+    priority: int = 0
 
 
 class Task(NamedTuple):

@@ -102,6 +102,7 @@ def exchanges(device: Device, axis: str) -> Iterator[Task]:
             if one.exchange.axis == axis:
                 loaded = run.variant.loaded or device.loaded
                 work = device.own(_seen(one, loaded=loaded))
+                work = work._replace(priority=int(device.plan.prioritize))
                 done = ("said", rank, number) if last else ("say", rank, number + 1)
                 task = Task(
                     one.exchange.name, work, (("say", rank, number),), (done,), run.slot.micro

@@ -169,7 +169,7 @@ class _Simulation:
             yield lane.ended
             return
         loads = work.loads if meeting is None else lane.uses
-        yield from self.network.carry(loads, work.seconds - work.fixed)
+        yield from self.network.carry(loads, work.seconds - work.fixed, work.priority)
         if meeting is not None:
             lane.ended.succeed()
 
