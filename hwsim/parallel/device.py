@@ -19,12 +19,14 @@ from hwsim.parallel.plan import Plan
 from hwsim.parallel.price import PricedLayer, Said
 from hwsim.parallel.program import Task, Token, Work
 from hwsim.parallel.ranks import Seat
+from hwsim.parallel.schedule import Pass as Kind
 from hwsim.parallel.schedule import Slot
 from hwsim.parallel.staged import Staged
 
 AHEAD = 2  # layers whose gathered parameters are there at a time: this one's and the next one's
 # What a slot waits for or gives away, beside its own device's gathers, sums and exchanges.
 TOKENS = ("F in", "F out", "B in", "B out", "kept", "away", "back")
+KINDS: tuple[Kind, ...] = ("F", "B", "W")
 NAMES = {"F": "forward", "B": "backward", "W": "weights"}
 AXES = ("tp", "cp", "ep")
 Tasks = Callable[[], Iterator[Task]]
@@ -69,12 +71,14 @@ class Run(NamedTuple):
 
 @dataclass
 class Device:
-    """One simulated device; with `everyone` its collectives wait for their other members."""
+    """One simulated device; with `everyone` its collectives wait for their other members, with
+    `detail` every operator is a task, with `loaded` all that moves loads its links."""
 
     cut: Cut
     seat: Seat
-    everyone: bool
-    detail: bool
+    everyone: bool = False
+    detail: bool = False
+    loaded: bool = False
     _variants: dict[tuple[str, int, bool], Variant] = field(default_factory=dict)
 
     @property
@@ -160,14 +164,20 @@ class Device:
     def plains(self) -> dict[str, tuple[Plain | None, ...]]:
         """How the slots of each kind run in each chunk, where that is one task."""
         rounds = range(self.staged.rounds)
-        return {kind: tuple(self._plain(kind, chunk) for chunk in rounds) for kind in "FBW"}
+        return {kind: tuple(self._plain(kind, chunk) for chunk in rounds) for kind in KINDS}
 
-    def _plain(self, kind: str, chunk: int) -> Plain | None:
-        usual, edge = (self._variant(kind, chunk, special) for special in (False, True))
+    def variants(self, kind: Kind, chunk: int) -> tuple[Variant, Variant]:
+        """How the slots of a kind and chunk run, and how the one does with which gathers or sums
+        go that happen once a step."""
+        edge = self._is_edge(Slot(kind, chunk, self._edge(kind)))
+        return self._variant(kind, chunk, False), self._variant(kind, chunk, edge)
+
+    def _plain(self, kind: Kind, chunk: int) -> Plain | None:
+        usual, edge = self.variants(kind, chunk)
         if usual.fine or usual.loaded or self.plan.offload == "activations":
             return None
-        slot = Slot(kind, chunk, self._edge(kind))  # type: ignore[arg-type]
-        special = edge is not usual and self._is_edge(slot)
+        slot = Slot(kind, chunk, self._edge(kind))
+        special = edge is not usual
         takes, gives = (
             found[0] - slot.micro if found else -1
             for found in (self._arrivals(slot), self._departures(slot))
@@ -245,6 +255,16 @@ class Device:
     def last(self) -> int:
         """The number of the last chunk of all stages."""
         return self.plan.pp * self.staged.rounds - 1
+
+    def message(self, kind: Kind, chunk: int) -> tuple[Work, int] | None:
+        """What a slot sends to another stage, and the number of the chunk that it goes to. Of the
+        device's compute it takes nothing that could be told."""
+        here = self.number(chunk)
+        there = here + {"F": 1, "B": -1, "W": 0}[kind]
+        if there == here or not 0 <= there <= self.last:
+            return None
+        work = self.own(self.staged.hop(min(here, there)))
+        return work._replace(taken=0.0, priority=int(self.plan.prioritize)), there
 
     def token(self, name: str, slot: Slot, device: int | None = None) -> int:
         """A number for what comes to a slot of a `device` (this one), or goes out from it."""
@@ -325,7 +345,7 @@ class Device:
             else:
                 pieces = cut.plain(layers, kind)
             says = sum(len(one.said) for piece in pieces for _, one in piece.passes)
-            fine = self.detail or (says > 0 and (loaded or self.everyone))
+            fine = self.detail or (says > 0 and (loaded or self.loaded or self.everyone))
             self._variants[key] = Variant(
                 pieces,
                 tuple(piece.seconds.work() for piece in pieces),

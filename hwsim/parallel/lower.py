@@ -14,15 +14,21 @@ from hwsim.errors import InputError
 from hwsim.parallel import traffic
 from hwsim.parallel.device import Device, Tasks
 from hwsim.parallel.pieces import Cut
-from hwsim.parallel.program import COMPUTE, Program, Stream, Task
+from hwsim.parallel.program import COMPUTE, Link, Program, Stream, Task
+from hwsim.parallel.quiet import alone
 from hwsim.parallel.ranks import seats
 from hwsim.parallel.staged import Staged
 
 MOST_DEVICES = 4096  # simulated one by one
 
 
-def lower(staged: Staged, *, everyone: bool = False, detail: bool = False) -> Program:
+def lower(
+    staged: Staged, *, everyone: bool = False, detail: bool = False, loaded: bool = False
+) -> Program:
     """Streams of one step; `detail` has a task for every operator, which changes no time.
+
+    With `loaded` all that moves bytes loads its links, else what has company there does: where one
+    link may be slower than another, all have to.
 
     Raises InputError if `everyone` asks for more devices than are simulated one by one.
     """
@@ -36,10 +42,14 @@ def lower(staged: Staged, *, everyone: bool = False, detail: bool = False) -> Pr
     cut = Cut(staged)
     found = seats(plan, everyone=everyone)
     streams: dict[Stream, Tasks] = {}
+    quiet: dict[Link, float] = {}
     for seat in found:
-        for kind, tasks in _streams(Device(cut, seat, everyone, detail)).items():
+        device = Device(cut, seat, everyone, detail, loaded)
+        for kind, tasks in _streams(device).items():
             streams[Stream(seat.device, kind)] = tasks
-    return Program(streams, len(found), 1 if everyone else plan.devices // plan.pp)
+        for link, seconds in alone(device).items():
+            quiet[link] = quiet.get(link, 0.0) + seconds
+    return Program(streams, len(found), 1 if everyone else plan.devices // plan.pp, quiet)
 
 
 def _streams(device: Device) -> dict[str, Tasks]:
