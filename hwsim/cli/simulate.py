@@ -147,7 +147,7 @@ def _simulated(subject: Subject, calibration: Calibration, how: _How) -> Simulat
     if not math.isfinite(timeline.seconds):
         raise InputError("simulate", "found a time that is not finite", "write smaller figures")
     spread = expected(program, how.disturbance, how.runs) if how.disturbance and how.runs else None
-    return Simulation(workload, calibration, step, memory, timeline, how.everyone, spread, how.runs)
+    return Simulation(workload, calibration, step, memory, timeline, spread, how.runs)
 
 
 def _draw(found: Simulation, traced: Path | None, plot: Path | None) -> None:

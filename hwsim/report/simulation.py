@@ -13,7 +13,6 @@ from hwsim.cost.calibration import Calibration
 from hwsim.graph.workload import Workload
 from hwsim.parallel.fits import capacity, fits
 from hwsim.parallel.memory import StageMemory, fullest
-from hwsim.parallel.program import Link
 from hwsim.parallel.staged import Staged
 from hwsim.report import timeline_text
 from hwsim.report.console import make_console, plain_table
@@ -37,21 +36,12 @@ class Simulation:
     step: Staged
     memory: Sequence[StageMemory]
     timeline: Timeline
-    everyone: bool = False
     expected: Expected | None = None
     runs: int = 0
 
     @property
     def fits(self) -> bool:
         return fits(fullest(self.memory), self.step.plan, self.step.system)
-
-    @property
-    def links(self) -> dict[Link, float] | None:
-        """The share of each link's capacity that is used; None where not all that moves on them is
-        followed: one device of each stage follows what may want a link at a time."""
-        plan = self.step.plan
-        followed = self.everyone or plan.devices == plan.dp
-        return self.timeline.utilisation() if followed else None
 
     def layers(self, number: int) -> list[str]:
         """The layers of a stage, equal ones that follow each other as one: `block x 6`."""
@@ -107,7 +97,10 @@ def record(found: Simulation) -> dict[str, Any]:
             }
             for device in timeline.devices
         ],
-        "links": _links(found),
+        "links": [
+            {"device": link.device, "kind": link.kind, "utilization": share}
+            for link, share in timeline.utilisation().items()
+        ],
         "memory": {"capacity": capacity(step.system.device), "fits": found.fits},
     }
 
@@ -133,15 +126,6 @@ def _expected(found: Simulation) -> dict[str, Any] | None:
         return None
     quantiles = {str(share): seconds for share, seconds in found.expected.quantiles.items()}
     return {"runs": found.runs} | found.expected._asdict() | {"quantiles": quantiles}
-
-
-def _links(found: Simulation) -> list[dict[str, Any]] | None:
-    if found.links is None:
-        return None
-    return [
-        {"device": link.device, "kind": link.kind, "utilization": share}
-        for link, share in found.links.items()
-    ]
 
 
 def show(found: Simulation, *, width: int | None) -> None:
@@ -209,7 +193,7 @@ def _findings(found: Simulation) -> Iterator[str]:
             text += f"; {share:.1%} of it on {device_name(most['device'], plan)}"
         yield text
     used: dict[str, list[tuple[float, int]]] = {}
-    for link, share in (found.links or {}).items():
+    for link, share in timeline.utilisation().items():
         used.setdefault(link.kind, []).append((share, link.device))
     for kind, shares in used.items():
         share, device = max(shares)

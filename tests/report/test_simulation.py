@@ -21,14 +21,14 @@ VOLTA = catalog.load("volta")
 SPEECH = Speech(batch=32)
 
 
-def simulated(plan, *, trace=True, runs=0, everyone=False):
+def simulated(plan, *, trace=True, runs=0):
     known = load_for(VOLTA.device)
     step = prepared(VOLTA, SPEECH, plan, known)
-    program = lower(step, everyone=everyone)
+    program = lower(step)
     memory = stages_needed(SPEECH, plan, step.cuts)
     spread = expected(program, Disturbance(jitter=0.1), runs) if runs else None
     timeline = run(program, trace=trace)
-    return Simulation(SPEECH, known, step, memory, timeline, everyone, spread, runs)
+    return Simulation(SPEECH, known, step, memory, timeline, spread, runs)
 
 
 STAGED = simulated(Plan(pp=3, micro_batch=8))
@@ -116,9 +116,3 @@ def test_links_are_told_by_kind(capsys):
     assert 0 < links[0]["utilization"] < 1
     simulation.show(found, width=None)
     assert "links of kind node: " in capsys.readouterr().out
-
-
-def test_links_are_told_where_all_that_moves_is_followed():
-    assert simulation.record(STAGED)["links"] is None
-    found = simulation.record(simulated(STAGED.step.plan, everyone=True))
-    assert {link["device"] for link in found["links"]} == {0, 1, 2}
