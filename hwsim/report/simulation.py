@@ -71,7 +71,7 @@ def record(found: Simulation) -> dict[str, Any]:
             "calibration": found.calibration.name,
         },
         "workload": {"name": found.workload.name, "sizes": found.workload.model_dump(mode="json")},
-        "plan": {"devices": plan.devices} | plan.model_dump(mode="json"),
+        "plan": {"devices": plan.devices} | plan.model_dump(),
         "seconds": timeline.seconds,
         "parts": timeline.parts(),
         "bubble": timeline.bubble,
