@@ -10,6 +10,7 @@ from calibration.measurement import Measurement, Provenance
 from calibration.predict import Prediction, Predictor, Skipped
 from calibration.predict.basis import Basis
 from calibration.predict.kernels import kernels_of
+from calibration.predict.steps import plan_of
 from calibration.shapes import (
     AttentionCore,
     Collective,
@@ -29,9 +30,9 @@ from hwsim.cost.calibration import load_for
 from hwsim.cost.collectives import all_gather, all_reduce
 from hwsim.cost.rates import rates
 from hwsim.cost.roofline import kernel_cost
-from hwsim.estimate import simulate
 from hwsim.hardware import catalog
 from hwsim.parallel.plan import Plan
+from hwsim.simulate.step import simulate
 from workloads.transformer import Transformer
 
 PREDICT = Predictor()
@@ -214,9 +215,9 @@ def test_a_step_of_one_micro_batch_is_the_simulated_one():
         "sequence": 128,
         "dtype": "fp16",
     }
-    graph = Transformer(**sizes).graph(2)
+    workload = Transformer(**sizes, batch=8)
     system = catalog.load("dgx-a100-80gb")
-    expected = simulate(system, graph, Plan(dp=4), load_for(system.device)).seconds
+    expected = simulate(system, workload, Plan(dp=4), load_for(system.device)).seconds
     assert PREDICT(joined(shape)).seconds == pytest.approx(expected)
 
 
@@ -302,12 +303,29 @@ def test_what_cannot_be_costed_is_skipped_with_its_reason(name):
     assert reason in found.why
 
 
-@pytest.mark.parametrize(
-    ("degree", "word"), [("tp", "tensor"), ("pp", "pipeline"), ("cp", "context")]
-)
-def test_other_parallelism_is_not_simulated_yet(degree, word):
-    shape = STEP.model_copy(update={degree: 2})
-    assert PREDICT(joined(shape, 8)).why == f"{word} parallelism is not simulated yet"
+def test_a_step_follows_the_plan_that_its_row_states():
+    # 32 sequences over dp 2 in micro-batches of 2: as the event simulation has them.
+    plan = {"dp": 2, "tp": 2, "pp": 2, "sequence_parallel": 1, "recompute": "selective"}
+    shape = STEP.model_copy(update={**plan, "global_batch": 32, "layers": 4})
+    assert plan_of(shape) == Plan(
+        dp=2,
+        tp=2,
+        pp=2,
+        micro_batch=shape.micro_batch,
+        balance="layers",
+        sequence_parallel=True,
+        recompute="selective",
+    )
+    parts = PREDICT(joined(shape, 8)).parts[0].seconds
+    assert parts["bubble"] > 0
+    assert parts["communication"] > 0
+
+
+def test_chunks_are_interleaved_where_micro_batches_come_in_rounds():
+    shape = STEP.model_copy(update={"pp": 2, "virtual_pp": 2, "dp": 1, "global_batch": 8})
+    assert (plan_of(shape).schedule, plan_of(shape).virtual) == ("interleaved", 2)
+    odd = shape.model_copy(update={"global_batch": 3 * shape.micro_batch})
+    assert (plan_of(odd).schedule, plan_of(odd).virtual) == ("1f1b", 1)
 
 
 def test_the_bare_roofline_knows_no_framework_code():
