@@ -98,6 +98,8 @@ def wanted(annotation: Any) -> str:
         fields = ", ".join(inner.model_fields)
         kind = "a list of objects" if typing.get_origin(bare) is tuple else "an object"
         return f"write {kind} with the fields {fields}"
+    if words_of(bare):
+        return f"write some of {', '.join(words_of(bare))}, with commas between them"
     if typing.get_origin(bare) is tuple:
         return "write a list of lists such as [[0, 1, 2]]"
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
@@ -114,10 +116,24 @@ def is_text(annotation: Any) -> bool:
     return bare is str or typing.get_origin(bare) is Literal
 
 
+def words_of(annotation: Any) -> tuple[str, ...]:
+    """The words that a list of words may have; none for a field of another kind.
+
+    >>> words_of(tuple[Literal["near", "far"], ...])
+    ('near', 'far')
+    """
+    inner = typing.get_args(annotation)[:1] if typing.get_origin(annotation) is tuple else ()
+    chosen = inner and typing.get_origin(inner[0]) is Literal
+    return typing.get_args(inner[0]) if chosen else ()
+
+
 def from_text(annotation: Any, text: str) -> Any:
-    """The text of a `--set` as a field of this annotation takes it: others than text as JSON."""
+    """The text of a `--set` as a field of this annotation takes it: others than text as JSON, a
+    list of words with commas between them."""
     if is_text(annotation):
         return text
+    if words_of(annotation) and not text.startswith("["):
+        return [word.strip() for word in text.split(",")]
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

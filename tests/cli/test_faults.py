@@ -186,7 +186,7 @@ OPTIONS = [
     setting("workload-dtype", "workload.dtype=half", "half", "fp16"),
     setting("workload-dtype-lacking", "workload.dtype=fp8", "fp8", "v100-sxm2-16gb", "fp16"),
     setting("plan-field", "plan.bukket=1 MiB", "bucket"),
-    setting("plan-tp", "plan.tp=2", "tp", "dp"),
+    setting("plan-tp", "plan.tp=7", "2004 units", "6 or 12"),
     setting("plan-unit", "plan.bucket=25", "25", "without a unit", "16 GiB"),
     setting("plan-bits", "plan.bucket=25 Mb", "25 Mb", "bits"),
     setting("plan-flag", "plan.overlap=maybe", "maybe", "true or false"),
@@ -204,7 +204,7 @@ OPTIONS = [
     option(
         "many-layers",
         *("--model", "transformer", "--set", "workload.layers=1000000000"),
-        fragments=("operators", "layers"),
+        fragments=("1,000,000,002 layers", "at most"),
     ),
     sweep("no-values", "workload.hidden", "PATH=lo:hi:n"),
     sweep("empty", "workload.hidden=", "PATH=lo:hi:n"),
