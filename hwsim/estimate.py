@@ -162,7 +162,7 @@ def estimate(
     return Estimate(
         hardware=_hardware(system, plan, calibration),
         workload=_work(workload, graph, plan),
-        plan={"devices": plan.devices} | plan.model_dump(mode="json"),
+        plan={"devices": plan.devices} | plan.model_dump(),
         step=_step(timeline),
         convergence=_convergence(count),
         total=_total(timeline.seconds, count, spread),

@@ -125,7 +125,7 @@ def test_the_record_has_exactly_the_stable_keys():
         "extrapolated",
     }
     assert record["total"].keys() == {"seconds", "low", "high"}
-    assert record["memory"].keys() == {"bytes", "capacity", "fits", "parts"}
+    assert record["memory"].keys() == {"bytes", "capacity", "fits", "parts", "stage", "host"}
     assert record["energy"] is record["cost"] is None
     assert all(isinstance(text, str) for text in record["assumptions"] + record["sources"])
     assert json.loads(json.dumps(record, allow_nan=False)) == record
@@ -185,8 +185,9 @@ def test_with_a_perfect_link_each_device_takes_its_share(model, dp):
     shared = estimate(perfect, model, Plan(dp=dp), steps=STEPS).step
     alone = estimate(VOLTA, share, steps=STEPS).step
     call = load_for(perfect.device).links.nvlink.call
-    assert shared.seconds == pytest.approx(alone.seconds + call, rel=1e-9)
-    assert shared.parts["communication"] == pytest.approx(call, rel=1e-6)
+    # The last bucket is seen; those that are hidden take a share of the compute meanwhile.
+    assert 1 - 1e-9 <= (shared.seconds - alone.seconds) / call <= 1.5
+    assert shared.parts["communication"] == pytest.approx(shared.seconds - alone.seconds, rel=1e-6)
 
 
 def faster(system, field, factor):

@@ -29,9 +29,9 @@ from hwsim.cost.calibration import load_for
 from hwsim.cost.collectives import all_gather, all_reduce
 from hwsim.cost.rates import rates
 from hwsim.cost.roofline import kernel_cost
-from hwsim.estimate import simulate
 from hwsim.hardware import catalog
 from hwsim.parallel.plan import Plan
+from hwsim.simulate.step import simulate
 from workloads.transformer import Transformer
 
 PREDICT = Predictor()
@@ -43,6 +43,14 @@ CONV = Convolution(
 RNN = Recurrent(cell="rnn", way="forward", hidden=256, batch=16, timesteps=50)
 POINTWISE = Pointwise(op="add", rows=1 << 14, cols=1 << 12, bytes_moved=3 << 28)
 SUM = Collective(collective="all_reduce", bytes=1 << 30)
+SIZES = {
+    "layers": 4,
+    "hidden": 512,
+    "heads": 8,
+    "vocabulary": 1000,
+    "sequence": 128,
+    "dtype": "fp16",
+}
 STEP = TransformerStep(
     layers=4,
     hidden=512,
@@ -206,17 +214,9 @@ def test_the_bare_ring_has_the_links_rate_and_no_latency():
 
 def test_a_step_of_one_micro_batch_is_the_simulated_one():
     shape = STEP.model_copy(update={"global_batch": 8})
-    sizes = {
-        "layers": 4,
-        "hidden": 512,
-        "heads": 8,
-        "vocabulary": 1000,
-        "sequence": 128,
-        "dtype": "fp16",
-    }
-    graph = Transformer(**sizes).graph(2)
+    model = Transformer(batch=8, **SIZES)
     system = catalog.load("dgx-a100-80gb")
-    expected = simulate(system, graph, Plan(dp=4), load_for(system.device)).seconds
+    expected = simulate(system, model, Plan(dp=4), load_for(system.device)).seconds
     assert PREDICT(joined(shape)).seconds == pytest.approx(expected)
 
 
@@ -228,24 +228,16 @@ def test_micro_batches_repeat_forward_and_backward_alone():
     assert 0 < more - few < few
 
 
-def test_full_recomputation_adds_a_forward_pass_a_micro_batch():
+def test_full_recomputation_adds_a_forward_pass_of_all_layers_but_the_last():
     plain, full = (
         PREDICT(joined(STEP.model_copy(update={"recompute": how}))).seconds
         for how in ("none", "full")
     )
-    sizes = {
-        "layers": 4,
-        "hidden": 512,
-        "heads": 8,
-        "vocabulary": 1000,
-        "sequence": 128,
-        "dtype": "fp16",
-    }
     device = catalog.load("a100-sxm-80gb").device
     reach = rates(device, load_for(device), "fp16", family="transformer")
-    forward = sum(
-        kernel_cost(k, reach, "fp16").seconds for k in Transformer(**sizes).graph(2).forward()
-    )
+    *layers, _ = Transformer(**SIZES).graph(2).layers
+    kernels = [k for layer in layers for op in layer.repeat * layer.ops for k in op.forward()]
+    forward = sum(kernel_cost(kernel, reach, "fp16").seconds for kernel in kernels)
     assert full - plain == pytest.approx(4 * forward)
 
 
@@ -277,10 +269,10 @@ SKIPPED = {
     "a named model": (measured(MODEL), "named models"),
     "a run": (measured(RUN, devices=None), "runs"),
     "a count of steps": (measured(TARGET, device=None, dtype=None), "law"),
-    "zero stage 3": (joined(STEP.model_copy(update={"zero_stage": 3})), "ZeRO stage 3"),
     "no micro-batch": (joined(STEP.model_copy(update={"micro_batch": None})), "micro-batch"),
     "unknown recomputation": (joined(STEP.model_copy(update={"recompute": "unknown"})), "recomput"),
     "an uneven batch": (joined(STEP.model_copy(update={"global_batch": 33})), "divide"),
+    "heads between devices": (joined(STEP.model_copy(update={"tp": 3, "dp": 2}), 6), "tp"),
     "uneven heads": (joined(STEP.model_copy(update={"heads": 7, "kv_heads": 7})), "heads"),
     "an unknown collective": (joined(SUM.model_copy(update={"collective": "gossip"})), "gossip"),
     "an unknown link": (joined(SUM, intra_link="nvlink9"), "nvlink9"),
@@ -303,11 +295,24 @@ def test_what_cannot_be_costed_is_skipped_with_its_reason(name):
 
 
 @pytest.mark.parametrize(
-    ("degree", "word"), [("tp", "tensor"), ("pp", "pipeline"), ("cp", "context")]
+    ("degree", "adds"), [("tp", "communication"), ("pp", "bubble"), ("cp", "communication")]
 )
-def test_other_parallelism_is_not_simulated_yet(degree, word):
+def test_a_step_on_more_devices_is_the_simulated_one(degree, adds):
     shape = STEP.model_copy(update={degree: 2})
-    assert PREDICT(joined(shape, 8)).why == f"{word} parallelism is not simulated yet"
+    plan = Plan(dp=4, micro_batch=2, balance="layers", **{degree: 2})
+    system = catalog.load("dgx-a100-80gb")
+    model = Transformer(batch=32, **SIZES)
+    one, two = (
+        simulate(system, model, p, load_for(system.device))
+        for p in (plan.model_copy(update={degree: 1}), plan)
+    )
+    assert PREDICT(joined(shape, 8)).seconds == pytest.approx(two.seconds)
+    assert two.parts()[adds] > one.parts()[adds]
+
+
+def test_sharded_parameters_are_gathered():
+    gathered = PREDICT(joined(STEP.model_copy(update={"zero_stage": 3})))
+    assert gathered.seconds > PREDICT(joined(STEP.model_copy(update={"zero_stage": 2}))).seconds
 
 
 def test_the_bare_roofline_knows_no_framework_code():

@@ -15,9 +15,9 @@ from calibration.predict import Prediction, Predictor
 from calibration.shapes import Collective, Gemm, Recurrent
 from hwsim.cost.calibration import load_for
 from hwsim.errors import InputError
-from hwsim.estimate import simulate
 from hwsim.graph import workload as workloads
 from hwsim.hardware import catalog
+from hwsim.simulate.step import simulate
 from hwsim.study.subject import Subject
 
 KERNELS = st.lists(
@@ -103,9 +103,8 @@ def test_a_device_with_a_calibration_of_its_own_has_less_to_gain():
 def test_the_cases_can_be_predicted_and_stand_for_their_share_of_the_step():
     small = subject("wordlm", "a100-sxm-80gb")
     found = advise(small)
-    graph = small.workload.graph(small.workload.batch)
     calibration = load_for(small.system.device)
-    step = simulate(small.system, graph, small.plan, calibration).seconds
+    step = simulate(small.system, small.workload, small.plan, calibration).seconds
     products = [one for one in found if isinstance(one.measurement.shape, Gemm)]
     for one in products:
         answer = Predictor()(one.measurement)

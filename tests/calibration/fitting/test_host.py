@@ -14,9 +14,9 @@ from calibration.shapes import Gemm, Launch, Pointwise, WorkloadStep
 from hwsim.cost.calibration import Eager, Host, load
 from hwsim.cost.rates import rates
 from hwsim.cost.roofline import kernel_cost
-from hwsim.estimate import simulate
 from hwsim.hardware import catalog
 from hwsim.parallel.plan import Plan
+from hwsim.simulate.step import simulate
 
 SYSTEM = catalog.load("cpu-epyc")
 TRUE = Host(
@@ -83,8 +83,7 @@ def steps():
     for hidden, batch in ((16, 32), (64, 32), (256, 8), (512, 4), (128, 64), (64, 256)):
         shape = WorkloadStep(workload="charlm-small", settings={"hidden": hidden, "batch": batch})
         one = timed(shape, 1.0)
-        graph = workload_of(one, shape).graph()
-        seconds = simulate(SYSTEM, graph, Plan(), under).seconds
+        seconds = simulate(SYSTEM, workload_of(one, shape), Plan(), under).seconds
         yield one.model_copy(update={"seconds": seconds})
 
 
