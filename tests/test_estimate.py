@@ -185,15 +185,9 @@ def test_with_a_perfect_link_each_device_takes_its_share(model, dp):
     shared = estimate(perfect, model, Plan(dp=dp), steps=STEPS).step
     alone = estimate(VOLTA, share, steps=STEPS).step
     call = load_for(perfect.device).links.nvlink.call
-    # What a call takes of the kernels beside it is communication too.
-    most = call * (1 + load_for(perfect.device).links.nvlink.taken * shared_calls(model))
-    assert call < shared.seconds - alone.seconds < most * (1 + 1e-9)
+    # The last bucket is seen; those that are hidden take a share of the compute meanwhile.
+    assert 1 - 1e-9 <= (shared.seconds - alone.seconds) / call <= 1.5
     assert shared.parts["communication"] == pytest.approx(shared.seconds - alone.seconds, rel=1e-6)
-
-
-def shared_calls(model):
-    """Sums of gradients of a step, at most: each has a bucket but the last."""
-    return 2 + model.graph().parameters * 4 / Plan().bucket
 
 
 def faster(system, field, factor):

@@ -10,7 +10,6 @@ from calibration.measurement import Measurement, Provenance
 from calibration.predict import Prediction, Predictor, Skipped
 from calibration.predict.basis import Basis
 from calibration.predict.kernels import kernels_of
-from calibration.predict.steps import plan_of
 from calibration.shapes import (
     AttentionCore,
     Collective,
@@ -44,6 +43,14 @@ CONV = Convolution(
 RNN = Recurrent(cell="rnn", way="forward", hidden=256, batch=16, timesteps=50)
 POINTWISE = Pointwise(op="add", rows=1 << 14, cols=1 << 12, bytes_moved=3 << 28)
 SUM = Collective(collective="all_reduce", bytes=1 << 30)
+SIZES = {
+    "layers": 4,
+    "hidden": 512,
+    "heads": 8,
+    "vocabulary": 1000,
+    "sequence": 128,
+    "dtype": "fp16",
+}
 STEP = TransformerStep(
     layers=4,
     hidden=512,
@@ -207,17 +214,9 @@ def test_the_bare_ring_has_the_links_rate_and_no_latency():
 
 def test_a_step_of_one_micro_batch_is_the_simulated_one():
     shape = STEP.model_copy(update={"global_batch": 8})
-    sizes = {
-        "layers": 4,
-        "hidden": 512,
-        "heads": 8,
-        "vocabulary": 1000,
-        "sequence": 128,
-        "dtype": "fp16",
-    }
-    workload = Transformer(**sizes, batch=8)
+    model = Transformer(batch=8, **SIZES)
     system = catalog.load("dgx-a100-80gb")
-    expected = simulate(system, workload, Plan(dp=4), load_for(system.device)).seconds
+    expected = simulate(system, model, Plan(dp=4), load_for(system.device)).seconds
     assert PREDICT(joined(shape)).seconds == pytest.approx(expected)
 
 
@@ -229,28 +228,16 @@ def test_micro_batches_repeat_forward_and_backward_alone():
     assert 0 < more - few < few
 
 
-def test_full_recomputation_adds_a_forward_pass_a_micro_batch():
+def test_full_recomputation_adds_a_forward_pass_of_all_layers_but_the_last():
     plain, full = (
         PREDICT(joined(STEP.model_copy(update={"recompute": how}))).seconds
         for how in ("none", "full")
     )
-    sizes = {
-        "layers": 4,
-        "hidden": 512,
-        "heads": 8,
-        "vocabulary": 1000,
-        "sequence": 128,
-        "dtype": "fp16",
-    }
     device = catalog.load("a100-sxm-80gb").device
     reach = rates(device, load_for(device), "fp16", family="transformer")
-    *others, _ = Transformer(**sizes).graph(2).layers  # the last one is not computed again
-    forward = sum(
-        layer.repeat * kernel_cost(kernel, reach, "fp16").seconds
-        for layer in others
-        for op in layer.ops
-        for kernel in op.forward()
-    )
+    *layers, _ = Transformer(**SIZES).graph(2).layers
+    kernels = [k for layer in layers for op in layer.repeat * layer.ops for k in op.forward()]
+    forward = sum(kernel_cost(kernel, reach, "fp16").seconds for kernel in kernels)
     assert full - plain == pytest.approx(4 * forward)
 
 
@@ -285,6 +272,7 @@ SKIPPED = {
     "no micro-batch": (joined(STEP.model_copy(update={"micro_batch": None})), "micro-batch"),
     "unknown recomputation": (joined(STEP.model_copy(update={"recompute": "unknown"})), "recomput"),
     "an uneven batch": (joined(STEP.model_copy(update={"global_batch": 33})), "divide"),
+    "heads between devices": (joined(STEP.model_copy(update={"tp": 3, "dp": 2}), 6), "tp"),
     "uneven heads": (joined(STEP.model_copy(update={"heads": 7, "kv_heads": 7})), "heads"),
     "an unknown collective": (joined(SUM.model_copy(update={"collective": "gossip"})), "gossip"),
     "an unknown link": (joined(SUM, intra_link="nvlink9"), "nvlink9"),
@@ -306,29 +294,25 @@ def test_what_cannot_be_costed_is_skipped_with_its_reason(name):
     assert reason in found.why
 
 
-def test_a_step_follows_the_plan_that_its_row_states():
-    # 32 sequences over dp 2 in micro-batches of 2: as the event simulation has them.
-    plan = {"dp": 2, "tp": 2, "pp": 2, "sequence_parallel": 1, "recompute": "selective"}
-    shape = STEP.model_copy(update={**plan, "global_batch": 32, "layers": 4})
-    assert plan_of(shape) == Plan(
-        dp=2,
-        tp=2,
-        pp=2,
-        micro_batch=shape.micro_batch,
-        balance="layers",
-        sequence_parallel=True,
-        recompute="selective",
+@pytest.mark.parametrize(
+    ("degree", "adds"), [("tp", "communication"), ("pp", "bubble"), ("cp", "communication")]
+)
+def test_a_step_on_more_devices_is_the_simulated_one(degree, adds):
+    shape = STEP.model_copy(update={degree: 2})
+    plan = Plan(dp=4, micro_batch=2, balance="layers", **{degree: 2})
+    system = catalog.load("dgx-a100-80gb")
+    model = Transformer(batch=32, **SIZES)
+    one, two = (
+        simulate(system, model, p, load_for(system.device))
+        for p in (plan.model_copy(update={degree: 1}), plan)
     )
-    parts = PREDICT(joined(shape, 8)).parts[0].seconds
-    assert parts["bubble"] > 0
-    assert parts["communication"] > 0
+    assert PREDICT(joined(shape, 8)).seconds == pytest.approx(two.seconds)
+    assert two.parts()[adds] > one.parts()[adds]
 
 
-def test_chunks_are_interleaved_where_micro_batches_come_in_rounds():
-    shape = STEP.model_copy(update={"pp": 2, "virtual_pp": 2, "dp": 1, "global_batch": 8})
-    assert (plan_of(shape).schedule, plan_of(shape).virtual) == ("interleaved", 2)
-    odd = shape.model_copy(update={"global_batch": 3 * shape.micro_batch})
-    assert (plan_of(odd).schedule, plan_of(odd).virtual) == ("1f1b", 1)
+def test_sharded_parameters_are_gathered():
+    gathered = PREDICT(joined(STEP.model_copy(update={"zero_stage": 3})))
+    assert gathered.seconds > PREDICT(joined(STEP.model_copy(update={"zero_stage": 2}))).seconds
 
 
 def test_the_bare_roofline_knows_no_framework_code():

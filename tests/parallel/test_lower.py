@@ -1,6 +1,4 @@
-"""A step graph and a plan as tasks: order, gradient buckets, overlap."""
-
-from itertools import pairwise
+"""A staged step as streams of tasks: order, gradient buckets, overlap."""
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +9,8 @@ from hwsim.errors import InputError
 from hwsim.hardware import catalog
 from hwsim.parallel.lower import lower
 from hwsim.parallel.plan import Plan
+from hwsim.parallel.program import COMPUTE, Stream
+from hwsim.parallel.staged import MOST_LAYERS, staged
 from hwsim.simulate.engine import run
 from workloads.charlm import CharLM
 from workloads.transformer import Transformer
@@ -30,78 +30,116 @@ MODELS = [WordLM(hidden=256), CharLM(hidden=256), Transformer(layers=4, sequence
 buckets = st.floats(1e3, 1e9)
 
 
-def links(tasks):
-    return [task for task in tasks if task.stream == "link"]
+def lowered(model, plan, calibration=DEFAULT, system=PROMPT, **how):
+    return lower(staged(model, system, plan, calibration), **how)
 
 
-def bytes_summed(tasks, dp):
-    return sum(task.seconds for task in links(tasks)) * LINK.bandwidth * dp / (2 * (dp - 1))
+def tasks(program, kind, device=0):
+    make = program.streams.get(Stream(device, kind))
+    return list(make()) if make else []
+
+
+def free(program):
+    """The program with transfers that take nothing of the compute beside them."""
+
+    def bare(made):
+        return (task._replace(work=task.work._replace(taken=0.0)) for task in made())
+
+    streams = {stream: (lambda made=made: bare(made)) for stream, made in program.streams.items()}
+    return type(program)(streams, program.devices, program.alike)
+
+
+def bytes_summed(program, dp):
+    seconds = sum(task.work.seconds for task in tasks(program, "sum"))
+    return seconds * LINK.bandwidth * dp / (2 * (dp - 1))
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
 def test_one_device_sums_nothing(model):
-    tasks = lower(model.graph(), PROMPT, Plan(), DEFAULT)
-    assert links(tasks) == []
-    assert {task.part for task in tasks} <= {"compute", "memory", "launch", "update"}
+    program = lowered(model, Plan())
+    assert list(program.streams) == [Stream(0, COMPUTE)]
+    assert (program.devices, program.alike) == (1, 1)
+    parts = {part for task in tasks(program, COMPUTE) for part, _ in task.work.parts}
+    assert parts <= {"compute", "memory", "launch", "update"}
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
-def test_tasks_are_the_kernels_in_order(model):
-    graph = model.graph(16)
-    tasks = [t for t in lower(graph, PROMPT, Plan(dp=8), DEFAULT) if t.stream == "compute"]
-    kernels = [*graph.forward(), *graph.backward(), *graph.update()]
-    assert [task.name for task in tasks] == [kernel.name for kernel in kernels]
+def test_tasks_are_the_operators_in_order(model):
+    program = lowered(model, Plan(dp=8), detail=True)
+    ops = [op for layer in model.graph(16).layers for op in layer.repeat * layer.ops]
+    names = [task.name for task in tasks(program, COMPUTE) if task.work.seconds]
+    forward = [name for name in names if name.startswith("forward ")]
+    backward = list(dict.fromkeys(name for name in names if name.startswith("backward ")))
+    assert forward == [f"forward {op.name}" for op in ops]
+    assert names == [*forward, *names[len(forward) : -1], "update"]
+    assert backward == list(dict.fromkeys(f"backward {op.name}" for op in ops[::-1]))
 
 
-@pytest.mark.parametrize("dp", [1, 8])
-def test_tasks_wait_for_earlier_ones_only(dp):
-    tasks = lower(MODELS[2].graph(16), PROMPT, Plan(dp=dp), DEFAULT)
-    for number, task in enumerate(tasks):
-        assert all(earlier < number for earlier in task.after)
-    computing = [number for number, task in enumerate(tasks) if task.stream == "compute"]
-    assert all(before in tasks[after].after for before, after in pairwise(computing))
+@pytest.mark.parametrize("plan", [Plan(dp=8), Plan(tp=2, pp=2, dp=2, micro_batch=16)])
+@pytest.mark.parametrize("everyone", [False, True])
+def test_a_token_is_given_once_and_taken_once(plan, everyone):
+    program = lowered(MODELS[2], plan, everyone=everyone)
+    made = [task for make in program.streams.values() for task in make()]
+    given = [token for task in made for token in task.gives]
+    taken = [token for task in made for token in task.takes]
+    assert len(set(given)) == len(given)
+    assert sorted(map(str, given)) == sorted(map(str, taken))
+
+
+def test_one_device_of_each_stage_stands_for_its_equals():
+    plan = Plan(tp=2, pp=2, dp=2, micro_batch=16)
+    one, every = (lowered(MODELS[2], plan, everyone=everyone) for everyone in (False, True))
+    assert (one.devices, one.alike, every.devices, every.alike) == (2, 4, 8, 1)
+    assert {stream.device for stream in one.streams} == {0, 4}
+    assert {stream.device for stream in every.streams} == set(range(8))
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
 @given(bucket=buckets, first=buckets, dp=st.sampled_from([2, 4, 8]), overlap=st.booleans())
 @settings(deadline=None, max_examples=10)
 def test_buckets_hold_every_gradient_once(model, bucket, first, dp, overlap):
-    graph = model.graph(model.batch // dp)
     plan = Plan(dp=dp, bucket=bucket, first_bucket=first, overlap=overlap)
-    tasks = lower(graph, PROMPT, plan, IDEAL)
-    assert bytes_summed(tasks, dp) == pytest.approx(4.0 * graph.parameters)
+    program = lowered(model, plan, IDEAL)
+    assert bytes_summed(program, dp) == pytest.approx(4.0 * model.graph().parameters)
 
 
 @pytest.mark.parametrize("dtype", ["bf16", "fp32"])
 def test_gradients_travel_in_single_precision(dtype):
-    graph = Transformer(layers=2, sequence=64, dtype=dtype).graph(16)
-    tasks = lower(graph, PROMPT, Plan(dp=8), IDEAL)
-    assert bytes_summed(tasks, 8) == pytest.approx(4.0 * graph.parameters)
+    model = Transformer(layers=2, sequence=64, dtype=dtype)
+    program = lowered(model, Plan(dp=8), IDEAL)
+    assert bytes_summed(program, 8) == pytest.approx(4.0 * model.graph().parameters)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_gradients_are_summed_after_the_last_micro_batch_alone(count):
+    plan = Plan(dp=2, micro_batch=64 // count)
+    sums = tasks(lowered(MODELS[2], plan), "sum")
+    assert len(sums) > 1
+    assert {task.micro for task in sums} == {count - 1}
 
 
 def test_the_update_waits_for_every_sum():
-    tasks = lower(MODELS[2].graph(16), PROMPT, Plan(dp=8), DEFAULT)
-    sums = {number for number, task in enumerate(tasks) if task.stream == "link"}
-    assert len(sums) > 1
-    assert sums <= set(tasks[-1].after)
-    assert tasks[-1].part == "update"
+    program = lowered(MODELS[2], Plan(dp=8))
+    *_, last = tasks(program, "sum")
+    *_, update = tasks(program, COMPUTE)
+    assert update.takes == last.gives != ()
+    assert [part for part, _ in update.work.parts] == ["update"]
 
 
 def test_without_overlap_there_is_one_sum_after_the_backward_pass():
-    tasks = lower(MODELS[2].graph(16), PROMPT, Plan(dp=8, overlap=False), DEFAULT)
-    (only,) = links(tasks)
-    (before,) = only.after
-    assert tasks[before + 1] is only
-    assert tasks[before + 2].part == "update"
+    program = lowered(MODELS[2], Plan(dp=8, overlap=False))
+    (only,) = tasks(program, "sum")
+    *_, backward, update = tasks(program, COMPUTE)
+    assert only.takes == backward.gives
+    assert update.takes == only.gives
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
 @given(bucket=buckets, dp=st.sampled_from([2, 8]))
 @settings(deadline=None, max_examples=10)
 def test_overlap_is_never_slower_where_a_bucket_costs_only_its_bytes(model, bucket, dp):
-    graph = model.graph(model.batch // dp)
     hidden, shown = (
-        run(lower(graph, PROMPT, Plan(dp=dp, bucket=bucket, overlap=overlap), IDEAL)).seconds
+        run(free(lowered(model, Plan(dp=dp, bucket=bucket, overlap=overlap), IDEAL))).seconds
         for overlap in (True, False)
     )
     assert hidden <= shown * (1 + 1e-9)
@@ -109,14 +147,21 @@ def test_overlap_is_never_slower_where_a_bucket_costs_only_its_bytes(model, buck
 
 @pytest.mark.parametrize("name", ["volta", "ampere", "hopper"])
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
-def test_overlap_costs_at_most_what_buckets_take_longer_than_one_sum(name, model):
-    graph, system = model.graph(model.batch // 8), catalog.load(name)
-    together = lower(graph, system, Plan(dp=8, overlap=False), DEFAULT)
-    apart = lower(graph, system, Plan(dp=8), DEFAULT)
-    more = sum(t.seconds for t in links(apart)) - sum(t.seconds for t in links(together))
-    assert run(apart).seconds <= (run(together).seconds + more) * (1 + 1e-9)
+def test_overlap_costs_at_most_what_buckets_take_and_take_longer(name, model):
+    system = catalog.load(name)
+    together, apart = (
+        lowered(model, Plan(dp=8, overlap=overlap), system=system) for overlap in (False, True)
+    )
+    (whole,), buckets = tasks(together, "sum"), tasks(apart, "sum")
+    more = sum(task.work.seconds for task in buckets) - whole.work.seconds
+    # While a bucket travels, its device computes with what is left.
+    taken = sum(task.work.seconds * task.work.taken for task in buckets)
+    limit = run(together).seconds + max(more, 0.0) + taken
+    assert run(apart).seconds <= limit * (1 + 1e-9)
 
 
-def test_more_operators_than_can_be_simulated_are_refused():
-    with pytest.raises(InputError, match="operators"):
-        lower(Transformer(layers=10**9).graph(1), SWITCH, Plan(), DEFAULT)
+def test_more_layers_and_devices_than_can_be_simulated_are_refused():
+    with pytest.raises(InputError, match="layers"):
+        lowered(Transformer(layers=MOST_LAYERS), Plan())
+    with pytest.raises(InputError, match=r"plan: found 8,192 devices .* at most 4,096"):
+        lowered(CharLM(batch=8192), Plan(dp=8192), everyone=True)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwsim.errors import InputError
-from hwsim.parallel.check import divisors
+from hwsim.parallel.check import divisors, scaled
 from hwsim.parallel.needs import needed
 from hwsim.parallel.plan import Plan
 from workloads.charlm import CharLM
@@ -48,7 +48,8 @@ def test_micro_batches_that_follow_each_other_hold_no_more_than_one(size):
 
 
 def test_weak_scaling_gives_every_replica_the_batch():
-    weak, strong = (needed(GPT2, Plan(dp=8, scaling=how)).parts for how in ("weak", "strong"))
+    plans = [Plan(dp=8, scaling=how) for how in ("weak", "strong")]
+    weak, strong = (needed(scaled(GPT2, plan), plan).parts for plan in plans)
     assert weak["activations"] == pytest.approx(8 * strong["activations"], rel=1e-3)
 
 

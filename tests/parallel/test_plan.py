@@ -42,7 +42,7 @@ def test_the_nearest_divisors_are_named(dp, batch, below, above):
 
 
 def test_a_device_has_at_least_a_sample():
-    with pytest.raises(InputError, match="128 samples") as error:
+    with pytest.raises(InputError, match="batch of 128") as error:
         check(Plan(dp=129), CharLM(batch=128), VOLTA)
     assert "at most 128" in error.value.instead
 
@@ -89,7 +89,14 @@ def test_divisors_are_all_that_divide(number):
         {"bucket": "25"},
         {"bucket": "25 Mb"},
         {"overlap": 1},
-        {"tp": 2},
+        {"tp": 0},
+        {"micro_batch": 0},
+        {"zero": 4},
+        {"zero": True},
+        {"schedule": "2f2b"},
+        {"placement": ("tp", "ep")},
+        {"virtual": float("nan")},
+        {"overlapped": True},
     ],
 )
 def test_a_wrong_field_is_refused(fields):

@@ -60,18 +60,9 @@ def test_another_device_borrows_it_with_a_wider_interval(codes):
 
 
 def test_a_plan_that_is_not_costed_is_fitted_to_nothing_and_skipped():
-    cases = [
-        case.model_copy(update={"shape": case.shape.model_copy(update={"micro_batch": None})})
-        for case in steps()
-    ]
+    cases = list(steps(recompute="unknown"))
     assert timed(cases, load_for) == []
     assert isinstance(fit_code.predictor(cases, "model")(cases[0]), Skipped)
-
-
-def test_a_step_without_whole_kernels_is_predicted_but_fitted_to_nothing():
-    cases = list(steps(tp=2))
-    assert timed(cases, load_for) == []
-    assert isinstance(fit_code.predictor(cases, "model")(cases[0]), Prediction)
 
 
 def test_a_model_is_predicted_from_the_others():
