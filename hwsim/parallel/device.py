@@ -18,6 +18,7 @@ from hwsim.parallel.placement import group, hop
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.price import PricedLayer, Said
 from hwsim.parallel.program import Task, Token, Work
+from hwsim.parallel.program import plain as plain_task
 from hwsim.parallel.ranks import Seat
 from hwsim.parallel.schedule import Pass as Kind
 from hwsim.parallel.schedule import Slot
@@ -136,7 +137,7 @@ class Device:
                 yield from self._slot(next(runs))
             else:
                 name, work, taken, given, _ = plain
-                yield Task(
+                yield plain_task(
                     name,
                     work,
                     (taken + micro,) if taken >= 0 else (),

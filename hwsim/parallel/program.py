@@ -67,6 +67,13 @@ class Task(NamedTuple):
     members: int = 1
 
 
+def plain(
+    name: str, work: Work, takes: tuple[Token, ...], gives: tuple[Token, ...], micro: int
+) -> Task:
+    """A task of one stream alone, made in half the time that its own constructor takes."""
+    return tuple.__new__(Task, (name, work, takes, gives, micro, None, 1))
+
+
 @dataclass(frozen=True)
 class Program:
     """A stream's tasks; calling its entry starts them anew. `devices` are those that are simulated,

@@ -10,6 +10,7 @@ from hwsim.parallel.device import AHEAD, Device, said_in
 from hwsim.parallel.pieces import Shared
 from hwsim.parallel.price import Said
 from hwsim.parallel.program import Task, Token, Work
+from hwsim.parallel.program import plain as plain_task
 from hwsim.parallel.schedule import Slot
 
 
@@ -43,7 +44,7 @@ def _messages(device: Device, kind: Literal["F", "B"]) -> Iterator[Task]:
             alone, beside, takes, gives = sent
             plain = plains[chunk]
             work = alone if plain is not None and micro != plain.besides else beside
-            yield Task("send", work, (takes + micro,), (gives + micro,), micro)
+            yield plain_task("send", work, (takes + micro,), (gives + micro,), micro)
 
 
 def gathers(device: Device) -> Iterator[Task]:
