@@ -46,13 +46,13 @@ class Variant(NamedTuple):
 
 class Plain(NamedTuple):
     """A slot that is one task. It takes and gives tokens whose numbers are `takes` and `gives` plus
-    its micro-batch (-1: none); of its kind and chunk all slots are so but `besides`."""
+    its micro-batch (-1: none); of its kind and chunk all are so but those `besides`."""
 
     name: str
     work: Work
     takes: int
     gives: int
-    besides: int
+    besides: range
 
 
 class Run(NamedTuple):
@@ -75,7 +75,7 @@ class Device:
     seat: Seat
     everyone: bool
     detail: bool
-    _variants: dict[tuple[str, int, bool], Variant] = field(default_factory=dict)
+    _variants: dict[tuple[str, int, bool, bool], Variant] = field(default_factory=dict)
 
     @property
     def staged(self) -> Staged:
@@ -96,7 +96,7 @@ class Device:
         found = {
             one.exchange.axis
             for variant in starmap(
-                self._variant, product(kinds, range(len(self.chunks)), (False, True))
+                self._variant, product(kinds, range(len(self.chunks)), (False, True), (False, True))
             )
             if variant.fine
             for one, _ in said_in(variant)
@@ -118,7 +118,7 @@ class Device:
         slots = (
             slot
             for slot in self.staged.order(self.seat.stage)
-            if (plain := plains[slot.kind][slot.chunk]) is None or slot.micro == plain.besides
+            if (plain := plains[slot.kind][slot.chunk]) is None or slot.micro in plain.besides
         )
         return self._runs(slots)
 
@@ -128,7 +128,7 @@ class Device:
         for slot in self.staged.order(self.seat.stage):
             kind, chunk, micro = slot
             plain = plains[kind][chunk]
-            if plain is None or micro == plain.besides:
+            if plain is None or micro in plain.besides:
                 yield from self._slot(next(runs))
             else:
                 name, work, taken, given, _ = plain
@@ -149,7 +149,8 @@ class Device:
     def _runs(self, slots: Iterable[Slot]) -> Iterator[Run]:
         gathered = summed = said = returned = 0
         for slot in slots:
-            variant = self._variant(slot.kind, slot.chunk, self._is_edge(slot))
+            beside = slot.micro in self.besides[slot.kind]
+            variant = self._variant(slot.kind, slot.chunk, beside, self._is_edge(slot))
             yield Run(slot, variant, gathered, summed, said, returned)
             returned += slot.kind == "B"
             gathered += variant.gathers
@@ -163,16 +164,26 @@ class Device:
         return {kind: tuple(self._plain(kind, chunk) for chunk in rounds) for kind in "FBW"}
 
     def _plain(self, kind: str, chunk: int) -> Plain | None:
-        usual, edge = (self._variant(kind, chunk, special) for special in (False, True))
+        usual = self._variant(kind, chunk, False, False)
         if usual.fine or usual.loaded or self.plan.offload == "activations":
             return None
-        slot = Slot(kind, chunk, self._edge(kind))  # type: ignore[arg-type]
-        special = edge is not usual and self._is_edge(slot)
+        slot = Slot(kind, chunk, 0)  # type: ignore[arg-type]
         takes, gives = (
-            found[0] - slot.micro if found else -1
-            for found in (self._arrivals(slot), self._departures(slot))
+            found[0] if found else -1 for found in (self._arrivals(slot), self._departures(slot))
         )
-        return Plain(NAMES[kind], usual.works[0], takes, gives, slot.micro if special else -1)
+        return Plain(NAMES[kind], usual.works[0], takes, gives, self.besides[kind])
+
+    @cached_property
+    def besides(self) -> dict[str, range]:
+        """Micro-batches whose slots run beside gathers or sums that happen once a step: of several
+        chunks on a stage, all in the turn in which one of them has its first or last."""
+        turn = self.plan.pp * self.staged.times if self.plan.virtual > 1 else 1
+        first, last = (range(edge, edge + 1) for edge in (self._edge("F"), self._edge("B")))
+        if turn > 1:
+            first, last = range(turn), range(self.staged.slots - turn, self.staged.slots)
+        none = range(0)
+        sums = last if self.cut.sums else none
+        return {"F": first if self.cut.gathers_ahead else none, "B": sums, "W": sums}
 
     def _edge(self, kind: str) -> int:
         """The slot that comes first of the forward ones, or last of the others."""
@@ -310,20 +321,20 @@ class Device:
             found.append(Task("sum of tied matrix", work, meeting=meeting, members=2))
         return tuple(found)
 
-    def _variant(self, kind: str, chunk: int, special: bool) -> Variant:
+    def _variant(self, kind: str, chunk: int, beside: bool, edge: bool) -> Variant:
         if kind == "B" and self.staged.kind != "zero-bubble":
             kind = "BW"
-        special = special and (self.cut.gathers_ahead if kind == "F" else self.cut.sums)
-        key = (kind, chunk % len(self.chunks), special)
+        key = (kind, chunk % len(self.chunks), beside, edge)
         if key not in self._variants:
             cut, plan, layers = self.cut, self.plan, self.layers(chunk)
-            loaded = False
+            special = beside and edge
             if cut.sums and "W" in kind and (special or plan.zero >= 2):
-                pieces, loaded = cut.summing(layers, kind), True
-            elif cut.sums and (plan.zero == 3 or (kind == "F" and special and cut.gathers_ahead)):
-                pieces, loaded = cut.gathering(layers, kind), True
+                pieces = cut.summing(layers, kind)
+            elif cut.sums and (plan.zero == 3 or (kind == "F" and special)):
+                pieces = cut.gathering(layers, kind)
             else:
                 pieces = cut.plain(layers, kind)
+            loaded = beside or (plan.zero >= 2 and cut.sums)  # what was begun may still go on
             says = sum(len(one.said) for piece in pieces for _, one in piece.passes)
             fine = self.detail or (says > 0 and (loaded or self.everyone))
             self._variants[key] = Variant(

@@ -46,7 +46,7 @@ def _hops(device: Device, kind: Literal["F", "B"], towards: int) -> Iterator[Tas
             continue
         alone, beside, takes, gives = sent
         plain = plains[chunk]
-        work = alone if plain is not None and micro != plain.besides else beside
+        work = alone if plain is not None and micro not in plain.besides else beside
         yield Task("send", work, (takes + micro,), (gives + micro,), micro)
 
 
