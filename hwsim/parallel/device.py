@@ -23,8 +23,8 @@ from hwsim.parallel.schedule import Slot
 from hwsim.parallel.staged import Staged
 
 AHEAD = 2  # layers whose gathered parameters are there at a time: this one's and the next one's
-# What a slot waits for or gives away, beside its own device's gathers, sums and exchanges.
-TOKENS = ("F in", "F out", "B in", "B out", "kept", "away", "back")
+# What a slot waits for or gives away, beside its own device's gathers, sums, copies and exchanges.
+TOKENS = ("F in", "F out", "B in", "B out")
 NAMES = {"F": "forward", "B": "backward", "W": "weights"}
 AXES = ("tp", "cp", "ep")
 Tasks = Callable[[], Iterator[Task]]
@@ -32,8 +32,8 @@ Tasks = Callable[[], Iterator[Task]]
 
 class Variant(NamedTuple):
     """How a slot runs: its pieces and the work of each; `fine` where operators are tasks of their
-    own, `loaded` where other traffic goes on beside them. How many pieces gather and sum, and how
-    many exchanges are tasks."""
+    own, `loaded` where other traffic goes on beside them. How many pieces gather, sum and copy, and
+    how many exchanges are tasks."""
 
     pieces: Pieces
     works: tuple[Work, ...]
@@ -41,6 +41,7 @@ class Variant(NamedTuple):
     loaded: bool
     gathers: int
     sums: int
+    copies: int
     says: int
 
 
@@ -57,14 +58,14 @@ class Plain(NamedTuple):
 
 class Run(NamedTuple):
     """A slot that is more than one task, and how many pieces with gathers, pieces with sums,
-    exchanges and backward slots like it came before it."""
+    copies in its direction and exchanges came before it."""
 
     slot: Slot
     variant: Variant
     gathered: int
     summed: int
+    copied: int
     said: int
-    returned: int
 
 
 @dataclass
@@ -147,12 +148,13 @@ class Device:
         yield Task("update", self.staged.update(self.seat.stage), takes, gives)
 
     def _runs(self, slots: Iterable[Slot]) -> Iterator[Run]:
-        gathered = summed = said = returned = 0
+        gathered = summed = said = 0
+        copied = dict.fromkeys("FBW", 0)
         for slot in slots:
             beside = slot.micro in self.besides[slot.kind]
             variant = self._variant(slot.kind, slot.chunk, beside, self._is_edge(slot))
-            yield Run(slot, variant, gathered, summed, said, returned)
-            returned += slot.kind == "B"
+            yield Run(slot, variant, gathered, summed, copied[slot.kind], said)
+            copied[slot.kind] += variant.copies
             gathered += variant.gathers
             summed += variant.sums
             said += variant.says
@@ -205,14 +207,14 @@ class Device:
         slot, variant, device = run.slot, run.variant, self.seat.device
         takes: tuple[Token, ...] = self._arrivals(slot)
         name = NAMES[slot.kind]
-        if slot.kind == "B" and self.plan.offload == "activations":
-            takes = (*takes, self.token("back", slot))
-        gathered, summed, said = run.gathered, run.summed, run.said
+        gathered, summed, copied, said = run.gathered, run.summed, run.copied, run.said
         last = len(variant.pieces) - 1
         for number, (piece, work) in enumerate(zip(variant.pieces, variant.works, strict=True)):
             gives: tuple[Token, ...] = self._departures(slot) if number == last else ()
-            if number == last and self.plan.offload == "activations":
-                gives = (*gives, *self._kept(run))
+            if piece.copied is not None:
+                comes, goes = self._copied(slot.kind, copied)
+                takes, gives = (*takes, *comes), (*gives, *goes)
+                copied += 1
             if piece.gathers:
                 takes = (*takes, ("gathered", device, gathered))
                 if self.plan.zero == 3:
@@ -279,13 +281,14 @@ class Device:
             return ()
         return (self.token(f"{slot.kind} out", slot),)
 
-    def _kept(self, run: Run) -> tuple[Token, ...]:
-        """What a slot gives to the streams between device and host."""
-        if run.slot.kind == "F":
-            return (self.token("kept", run.slot),)
-        if run.slot.kind == "B":
-            return (("room", self.seat.device, run.returned + AHEAD),)
-        return ()
+    def _copied(self, kind: str, number: int) -> tuple[tuple[Token, ...], tuple[Token, ...]]:
+        """What a layer's pass takes from and gives to the streams between device and host, on
+        which no more than the next ones' activations are under way."""
+        device = self.seat.device
+        if kind == "F":
+            left = (("left", device, number),) if number >= AHEAD else ()
+            return left, (("kept", device, number),)
+        return (("back", device, number),), (("room", device, number + AHEAD),)
 
     def met(self, task: Task, axis: str, number: Token) -> Task:
         """A collective that waits for its other members, where they are simulated."""
@@ -344,6 +347,7 @@ class Device:
                 loaded,
                 sum(bool(piece.gathers) for piece in pieces),
                 sum(bool(piece.sums) for piece in pieces),
+                sum(piece.copied is not None for piece in pieces),
                 says if fine else 0,
             )
         return self._variants[key]
