@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from hwsim.cost.offload import host_bandwidth
 from hwsim.errors import InputError
 from hwsim.graph.workload import MOST_SAMPLES, Workload
 from hwsim.hardware.spec import System
@@ -12,7 +13,7 @@ from hwsim.parallel import schedule
 from hwsim.parallel.plan import Plan, available
 
 AXES = ("tp", "cp", "dp", "pp")
-MOST_SLOTS = 1_000_000  # micro-batches times chunks of one stage
+MOST_SLOTS = 100_000  # micro-batches times chunks of one stage
 
 
 def check(plan: Plan, workload: Workload, system: System) -> None:
@@ -28,12 +29,14 @@ def check(plan: Plan, workload: Workload, system: System) -> None:
         divides("micro_batch", plan.micro_batch, share, what, "another plan.dp")
     count = share // (plan.micro_batch or share)
     schedule.check(plan.schedule, plan.pp, count, plan.virtual)
-    if count * plan.virtual * plan.time_chunks > MOST_SLOTS:
+    if (slots := count * plan.virtual * plan.time_chunks) > MOST_SLOTS:
         raise InputError(
             "plan.micro_batch",
-            f"found {count:,} micro-batches",
-            f"write larger ones: at most {MOST_SLOTS:,} passes of a stage are simulated",
+            f"found {slots:,} forward passes of each stage",
+            f"write larger micro-batches or fewer chunks: at most {MOST_SLOTS:,} are simulated",
         )
+    if plan.offload != "none":
+        host_bandwidth(system)  # is stated
     there = available(system)
     if there is not None and plan.devices > there:
         raise InputError(

@@ -25,8 +25,8 @@ from hwsim.parallel.schedule import Slot
 from hwsim.parallel.staged import Staged
 
 AHEAD = 2  # layers whose gathered parameters are there at a time: this one's and the next one's
-# What a slot waits for or gives away, beside its own device's gathers, sums and exchanges.
-TOKENS = ("F in", "F out", "B in", "B out", "kept", "away", "back")
+# What a slot waits for or gives away, beside its own device's gathers, sums, copies and exchanges.
+TOKENS = ("F in", "F out", "B in", "B out")
 KINDS: tuple[Kind, ...] = ("F", "B", "W")
 NAMES = {"F": "forward", "B": "backward", "W": "weights"}
 AXES = ("tp", "cp", "ep")
@@ -35,8 +35,8 @@ Tasks = Callable[[], Iterator[Task]]
 
 class Variant(NamedTuple):
     """How a slot runs: its pieces and the work of each; `fine` where operators are tasks of their
-    own, `loaded` where other traffic goes on beside them. How many pieces gather and sum, and how
-    many exchanges are tasks."""
+    own, `loaded` where other traffic goes on beside them. How many pieces gather, sum and copy, and
+    how many exchanges are tasks."""
 
     pieces: Pieces
     works: tuple[Work, ...]
@@ -44,30 +44,31 @@ class Variant(NamedTuple):
     loaded: bool
     gathers: int
     sums: int
+    copies: int
     says: int
 
 
 class Plain(NamedTuple):
     """A slot that is one task. It takes and gives tokens whose numbers are `takes` and `gives` plus
-    its micro-batch (-1: none); of its kind and chunk all slots are so but `besides`."""
+    its micro-batch (-1: none); of its kind and chunk all are so but those `besides`."""
 
     name: str
     work: Work
     takes: int
     gives: int
-    besides: int
+    besides: range
 
 
 class Run(NamedTuple):
     """A slot that is more than one task, and how many pieces with gathers, pieces with sums,
-    exchanges and backward slots like it came before it."""
+    copies in its direction and exchanges came before it."""
 
     slot: Slot
     variant: Variant
     gathered: int
     summed: int
+    copied: int
     said: int
-    returned: int
 
 
 @dataclass
@@ -80,7 +81,7 @@ class Device:
     everyone: bool = False
     detail: bool = False
     loaded: bool = False
-    _variants: dict[tuple[str, int, bool], Variant] = field(default_factory=dict)
+    _variants: dict[tuple[str, int, bool, bool], Variant] = field(default_factory=dict)
 
     @property
     def staged(self) -> Staged:
@@ -101,7 +102,7 @@ class Device:
         found = {
             one.exchange.axis
             for variant in starmap(
-                self._variant, product(kinds, range(len(self.chunks)), (False, True))
+                self._variant, product(kinds, range(len(self.chunks)), (False, True), (False, True))
             )
             if variant.fine
             for one, _ in said_in(variant)
@@ -123,7 +124,7 @@ class Device:
         slots = (
             slot
             for slot in self.staged.order(self.seat.stage)
-            if (plain := plains[slot.kind][slot.chunk]) is None or slot.micro == plain.besides
+            if (plain := plains[slot.kind][slot.chunk]) is None or slot.micro in plain.besides
         )
         return self._runs(slots)
 
@@ -133,7 +134,7 @@ class Device:
         for slot in self.staged.order(self.seat.stage):
             kind, chunk, micro = slot
             plain = plains[kind][chunk]
-            if plain is None or micro == plain.besides:
+            if plain is None or micro in plain.besides:
                 yield from self._slot(next(runs))
             else:
                 name, work, taken, given, _ = plain
@@ -152,11 +153,13 @@ class Device:
         yield Task("update", self.staged.update(self.seat.stage), takes, gives)
 
     def _runs(self, slots: Iterable[Slot]) -> Iterator[Run]:
-        gathered = summed = said = returned = 0
+        gathered = summed = said = 0
+        copied = dict.fromkeys("FBW", 0)
         for slot in slots:
-            variant = self._variant(slot.kind, slot.chunk, self._is_edge(slot))
-            yield Run(slot, variant, gathered, summed, said, returned)
-            returned += slot.kind == "B"
+            beside = slot.micro in self.besides[slot.kind]
+            variant = self._variant(slot.kind, slot.chunk, beside, self._is_edge(slot))
+            yield Run(slot, variant, gathered, summed, copied[slot.kind], said)
+            copied[slot.kind] += variant.copies
             gathered += variant.gathers
             summed += variant.sums
             said += variant.says
@@ -167,23 +170,35 @@ class Device:
         rounds = range(self.staged.rounds)
         return {kind: tuple(self._plain(kind, chunk) for chunk in rounds) for kind in KINDS}
 
-    def variants(self, kind: Kind, chunk: int) -> tuple[Variant, Variant]:
-        """How the slots of a kind and chunk run, and how the one does with which gathers or sums
-        go that happen once a step."""
-        edge = self._is_edge(Slot(kind, chunk, self._edge(kind)))
-        return self._variant(kind, chunk, False), self._variant(kind, chunk, edge)
+    def variants(self, kind: Kind, chunk: int) -> Iterator[tuple[Variant, int]]:
+        """How the slots of a kind and chunk run, and how many of them so."""
+        beside, slots = len(self.besides[kind]), self.staged.slots
+        edge = int(beside > 0 and self._is_edge(Slot(kind, chunk, self._edge(kind))))
+        yield self._variant(kind, chunk, False, False), slots - beside
+        yield self._variant(kind, chunk, True, False), beside - edge
+        yield self._variant(kind, chunk, True, True), edge
 
     def _plain(self, kind: Kind, chunk: int) -> Plain | None:
-        usual, edge = self.variants(kind, chunk)
+        usual = self._variant(kind, chunk, False, False)
         if usual.fine or usual.loaded or self.plan.offload == "activations":
             return None
-        slot = Slot(kind, chunk, self._edge(kind))
-        special = edge is not usual
+        slot = Slot(kind, chunk, 0)
         takes, gives = (
-            found[0] - slot.micro if found else -1
-            for found in (self._arrivals(slot), self._departures(slot))
+            found[0] if found else -1 for found in (self._arrivals(slot), self._departures(slot))
         )
-        return Plain(NAMES[kind], usual.works[0], takes, gives, slot.micro if special else -1)
+        return Plain(NAMES[kind], usual.works[0], takes, gives, self.besides[kind])
+
+    @cached_property
+    def besides(self) -> dict[str, range]:
+        """Micro-batches whose slots run beside gathers or sums that happen once a step: of several
+        chunks on a stage, all in the turn in which one of them has its first or last."""
+        turn = self.plan.pp * self.staged.times if self.plan.virtual > 1 else 1
+        first, last = (range(edge, edge + 1) for edge in (self._edge("F"), self._edge("B")))
+        if turn > 1:
+            first, last = range(turn), range(self.staged.slots - turn, self.staged.slots)
+        none = range(0)
+        sums = last if self.cut.sums else none
+        return {"F": first if self.cut.gathers_ahead else none, "B": sums, "W": sums}
 
     def _edge(self, kind: str) -> int:
         """The slot that comes first of the forward ones, or last of the others."""
@@ -205,14 +220,14 @@ class Device:
         slot, variant, device = run.slot, run.variant, self.seat.device
         takes: tuple[Token, ...] = self._arrivals(slot)
         name = NAMES[slot.kind]
-        if slot.kind == "B" and self.plan.offload == "activations":
-            takes = (*takes, self.token("back", slot))
-        gathered, summed, said = run.gathered, run.summed, run.said
+        gathered, summed, copied, said = run.gathered, run.summed, run.copied, run.said
         last = len(variant.pieces) - 1
         for number, (piece, work) in enumerate(zip(variant.pieces, variant.works, strict=True)):
             gives: tuple[Token, ...] = self._departures(slot) if number == last else ()
-            if number == last and self.plan.offload == "activations":
-                gives = (*gives, *self._kept(run))
+            if piece.copied is not None:
+                comes, goes = self._copied(slot.kind, copied)
+                takes, gives = (*takes, *comes), (*gives, *goes)
+                copied += 1
             if piece.gathers:
                 takes = (*takes, ("gathered", device, gathered))
                 if self.plan.zero == 3:
@@ -289,13 +304,14 @@ class Device:
             return ()
         return (self.token(f"{slot.kind} out", slot),)
 
-    def _kept(self, run: Run) -> tuple[Token, ...]:
-        """What a slot gives to the streams between device and host."""
-        if run.slot.kind == "F":
-            return (self.token("kept", run.slot),)
-        if run.slot.kind == "B":
-            return (("room", self.seat.device, run.returned + AHEAD),)
-        return ()
+    def _copied(self, kind: str, number: int) -> tuple[tuple[Token, ...], tuple[Token, ...]]:
+        """What a layer's pass takes from and gives to the streams between device and host, on
+        which no more than the next ones' activations are under way."""
+        device = self.seat.device
+        if kind == "F":
+            left = (("left", device, number),) if number >= AHEAD else ()
+            return left, (("kept", device, number),)
+        return (("back", device, number),), (("room", device, number + AHEAD),)
 
     def met(self, task: Task, axis: str, number: Token) -> Task:
         """A collective that waits for its other members, where they are simulated."""
@@ -331,20 +347,20 @@ class Device:
             found.append(Task("sum of tied matrix", work, meeting=meeting, members=2))
         return tuple(found)
 
-    def _variant(self, kind: str, chunk: int, special: bool) -> Variant:
+    def _variant(self, kind: str, chunk: int, beside: bool, edge: bool) -> Variant:
         if kind == "B" and self.staged.kind != "zero-bubble":
             kind = "BW"
-        special = special and (self.cut.gathers_ahead if kind == "F" else self.cut.sums)
-        key = (kind, chunk % len(self.chunks), special)
+        key = (kind, chunk % len(self.chunks), beside, edge)
         if key not in self._variants:
             cut, plan, layers = self.cut, self.plan, self.layers(chunk)
-            loaded = False
+            special = beside and edge
             if cut.sums and "W" in kind and (special or plan.zero >= 2):
-                pieces, loaded = cut.summing(layers, kind), True
-            elif cut.sums and (plan.zero == 3 or (kind == "F" and special and cut.gathers_ahead)):
-                pieces, loaded = cut.gathering(layers, kind), True
+                pieces = cut.summing(layers, kind)
+            elif cut.sums and (plan.zero == 3 or (kind == "F" and special)):
+                pieces = cut.gathering(layers, kind)
             else:
                 pieces = cut.plain(layers, kind)
+            loaded = beside or (plan.zero >= 2 and cut.sums)  # what was begun may still go on
             says = sum(len(one.said) for piece in pieces for _, one in piece.passes)
             fine = self.detail or (says > 0 and (loaded or self.loaded or self.everyone))
             self._variants[key] = Variant(
@@ -354,6 +370,7 @@ class Device:
                 loaded,
                 sum(bool(piece.gathers) for piece in pieces),
                 sum(bool(piece.sums) for piece in pieces),
+                sum(piece.copied is not None for piece in pieces),
                 says if fine else 0,
             )
         return self._variants[key]

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from hwsim.cost.groups import Group
+from hwsim.cost.offload import host_bandwidth
 from hwsim.graph.dtypes import BYTES
 from hwsim.graph.step import state_bytes
 from hwsim.parallel.placement import expert_gradient_group, gradient_group
@@ -20,11 +21,14 @@ Shared = tuple[tuple[str, Work], ...]  # who shares a collective ("sum", "expert
 
 
 class Piece(NamedTuple):
-    """Passes of operators one after the other: `gathers` come in before, `sums` go out after."""
+    """Passes of operators one after the other: `gathers` come in before, `sums` go out after.
+    `copied` is a layer's activations on their way to the host after its forward pass, or back
+    before its backward pass."""
 
     passes: tuple[tuple[str, Pass], ...]
     gathers: Shared = ()
     sums: Shared = ()
+    copied: Work | None = None
 
     @property
     def seconds(self) -> Seconds:
@@ -60,14 +64,23 @@ class Cut:
         return plan.zero in (1, 2) and plan.overlap and self.staged.pricer.hides and self.sums
 
     def plain(self, chunk: Sequence[PricedLayer], kind: str) -> Pieces:
-        """A pass as one piece, nothing coming in or going out."""
-        return (Piece(tuple(_passes(chunk, kind))),)
+        """A pass as one piece, nothing shared; or layer by layer, where activations are copied."""
+        if self.staged.plan.offload != "activations":
+            return (Piece(tuple(_passes(chunk, kind))),)
+        return tuple(
+            Piece(tuple(_passes((layer,), kind)), copied=self._copy(layer, kind))
+            for layer in (chunk if kind == "F" else chunk[::-1])
+        )
 
     def gathering(self, chunk: Sequence[PricedLayer], kind: str) -> Pieces:
         """A pass layer by layer, the parameters of each gathered before."""
         layers = chunk if kind == "F" else chunk[::-1]
         return tuple(
-            Piece(tuple(_passes((layer,), kind)), gathers=self.gathers_of(layer))
+            Piece(
+                tuple(_passes((layer,), kind)),
+                gathers=self.gathers_of(layer),
+                copied=self._copy(layer, kind),
+            )
             for layer in layers
         )
 
@@ -82,22 +95,30 @@ class Cut:
             for layer in chunk[::-1]:
                 gathers = self.gathers_of(layer) if kind != "W" else ()
                 sums = self._sums(layer.gradients, layer.expert_gradients)
-                found.append(Piece(tuple(_passes((layer,), kind)), gathers, sums))
+                copied = self._copy(layer, kind)
+                found.append(Piece(tuple(_passes((layer,), kind)), gathers, sums, copied))
             return tuple(found)
         passes: list[tuple[str, Pass]] = []
+        copied = None
         filled, experts, bucket = 0.0, 0.0, plan.first_bucket
         size = state_bytes(self.staged.graph.dtype)
         eager = plan.overlap and self.staged.pricer.hides
         for layer in chunk[::-1]:
+            if plan.offload == "activations":
+                if passes:
+                    found.append(Piece(tuple(passes), copied=copied))
+                    passes = []
+                copied = self._copy(layer, kind)
             for op in layer.ops[::-1]:
                 passes.extend(_ways(layer, op, kind))
                 filled += op.gradients
                 experts += op.expert_gradients
                 if eager and (filled + experts) * size >= bucket:
-                    found.append(Piece(tuple(passes), sums=self._sums(filled, experts)))
-                    passes, filled, experts, bucket = [], 0.0, 0.0, plan.bucket
+                    sums = self._sums(filled, experts)
+                    found.append(Piece(tuple(passes), sums=sums, copied=copied))
+                    passes, filled, experts, bucket, copied = [], 0.0, 0.0, plan.bucket, None
         if passes or not found:
-            found.append(Piece(tuple(passes), sums=self._sums(filled, experts)))
+            found.append(Piece(tuple(passes), sums=self._sums(filled, experts), copied=copied))
         return tuple(found)
 
     def gathers_of(self, layer: PricedLayer) -> Shared:
@@ -114,6 +135,13 @@ class Cut:
     def _sums(self, shared: float, experts: float) -> Shared:
         collective = "reduce_scatter" if self.staged.plan.zero else "all_reduce"
         return self._works(collective, shared, experts, low=False)
+
+    def _copy(self, layer: PricedLayer, kind: str) -> Work | None:
+        """A layer's activations over the link to the host, if they wait there."""
+        if self.staged.plan.offload != "activations" or kind == "W":
+            return None
+        seconds = layer.saved / host_bandwidth(self.staged.system)
+        return Work(seconds, (("communication", seconds),))
 
     def _works(self, collective: str, shared: float, experts: float, *, low: bool) -> Shared:
         dtype, transfer = self.staged.graph.dtype, self.staged.pricer.transfer

@@ -18,8 +18,16 @@ from hwsim.cost.offload import host_bandwidth
 from hwsim.cost.rates import Rates, rates
 from hwsim.cost.roofline import BOUNDS, kernel_cost, spread_of
 from hwsim.graph.dtypes import BYTES
-from hwsim.graph.ops import Kernel, Linear
-from hwsim.graph.step import MOMENTS, Layer, StepGraph, state_bytes, unscale_kernel, update_kernel
+from hwsim.graph.ops import Kernel, Linear, Op
+from hwsim.graph.step import (
+    MOMENTS,
+    Layer,
+    StepGraph,
+    parameter_bytes,
+    state_bytes,
+    unscale_kernel,
+    update_kernel,
+)
 from hwsim.hardware.spec import System
 from hwsim.parallel.exchange import Axis, Exchange
 from hwsim.parallel.placement import group
@@ -160,17 +168,28 @@ class Pricer:
     def layers(self) -> Iterator[PricedLayer]:
         """Every layer in order, equal ones unrolled: they are the same object."""
         last = len(self.graph.layers) - 1
+        received = 0.0
         for number, layer in enumerate(self.graph.layers):
             # Behind the last layer's forward pass its backward pass follows at once.
-            yield from [self.layer(layer, is_last=number == last)] * layer.repeat
+            recompute = "none" if number == last else self.plan.recompute
+            priced = self.layer(layer, recompute)
+            if recompute == "full":
+                kept = min(priced.saved, received if layer.repeat == 1 else priced.sent)
+                priced = replace(priced, saved=kept)
+            received = priced.sent
+            yield from [priced] * layer.repeat
 
-    def layer(self, layer: Layer, *, is_last: bool = False) -> PricedLayer:
+    def layer(self, layer: Layer, recompute: str = "none") -> PricedLayer:
         """One layer. Raises InputError if the plan can't split it or a link is missing."""
         shared = split(layer, self.plan)
-        recompute = "none" if is_last else self.plan.recompute
         ops = tuple(self._op(shard, recompute) for shard in shared.shards)
         size = BYTES[self.graph.dtype]
         one = replace(shared, repeat=1)
+        dropped = sum(
+            shard.op.recomputable * size + shard.op.masks
+            for shard in shared.shards
+            if recompute == "selective" and shard.op.core
+        )
         tied = sum(
             shard.op.inputs * shard.op.outputs
             for shard in shared.shards
@@ -180,7 +199,7 @@ class Pricer:
             layer.name,
             ops,
             sent=shared.output * size,
-            saved=one.saved_bytes(self.graph.dtype),
+            saved=one.saved_bytes(self.graph.dtype) - dropped,
             replicated=one.replicated_parameters,
             tied=tied,
         )
@@ -200,8 +219,9 @@ class Pricer:
         computed = total(self._computed(kernel, self._updating) for kernel in kernels)
         seconds, spread = computed.total, computed.work().spread
         if plan.offload == "optimizer":  # states come and go over the host's link meanwhile
-            states = parameters * MOMENTS[optimizer] * state_bytes(dtype)
-            seconds = max(seconds, states / host_bandwidth(self.system))
+            copy = parameter_bytes(dtype, master=plan.master_weights) - BYTES[dtype]
+            states = MOMENTS[optimizer] * state_bytes(dtype) + copy
+            seconds = max(seconds, parameters * states / host_bandwidth(self.system))
         return Work(seconds, (("update", seconds),), spread)
 
     def transfer(self, collective: str, size: float, among: Group) -> Work:
@@ -232,17 +252,28 @@ class Pricer:
             self._pass(others, shard.backward, backward),
             self._pass(own, (), ()),
             forward if repeated else None,
-            op.parameters - op.expert_parameters,
+            op.parameters - op.expert_parameters + self._copied(op),
             op.expert_parameters,
         )
+
+    def _copied(self, op: Op) -> float:
+        """Parameters that the last stage has as a copy of the first's: both sum and update them."""
+        if isinstance(op, Linear) and op.tied and self.plan.pp > 1:
+            return op.inputs * op.outputs
+        return 0.0
 
     def _pass(
         self, kernels: Iterable[Kernel], exchanges: Iterable[Exchange], beside: Iterable[Kernel]
     ) -> Pass:
         """Kernels and exchanges, which may overlap one of those `beside` them."""
-        times = {kernel.name: self._computed(kernel) for kernel in beside}
-        said = tuple(self._say(exchange, times) for exchange in exchanges)
-        return Pass(total(self._computed(kernel) for kernel in kernels), said)
+        left = {kernel.name: self._computed(kernel).total for kernel in beside}
+        said = []
+        for exchange in exchanges:
+            name = exchange.beside or ""
+            one = self._say(exchange, left.get(name, 0.0))
+            left[name] = left.get(name, 0.0) - (one.work.seconds - one.seen.total)
+            said.append(one)
+        return Pass(total(self._computed(kernel) for kernel in kernels), tuple(said))
 
     def _computed(self, kernel: Kernel, reached: Rates | None = None) -> Seconds:
         reached = reached or self.rates
@@ -250,7 +281,8 @@ class Pricer:
         doubt = cost.seconds * spread_of(kernel, reached)
         return NOTHING._replace(**{BOUNDS[cost.bound]: cost.seconds}, doubt=doubt)
 
-    def _say(self, exchange: Exchange, computed: dict[str, Seconds]) -> Said:
+    def _say(self, exchange: Exchange, product: float) -> Said:
+        """An exchange beside the seconds of a product that no other one overlaps."""
         size = exchange.element_bytes or BYTES[self.graph.dtype]
         among = self._group(exchange.axis)
         once = self.transfer(exchange.collective, exchange.elements * size, among)
@@ -261,9 +293,8 @@ class Pricer:
             fixed=n * once.fixed,
         )
         seen = work.seconds
-        beside = computed.get(exchange.beside or "")
-        if self.plan.tensor_overlap and beside is not None:
-            seen = overlapped(beside.total, seen, self.plan.tp)
+        if self.plan.tensor_overlap:
+            seen = overlapped(product, seen, getattr(self.plan, exchange.axis))
         return Said(exchange, work, Seconds(communication=seen, doubt=seen * work.spread))
 
     def _group(self, axis: Axis) -> Group:

@@ -19,13 +19,12 @@ def alone(device: Device) -> Mapping[Link, float]:
     staged = device.staged
     kinds = KINDS if staged.kind == "zero-bubble" else KINDS[:2]
     for kind, chunk in product(kinds, range(staged.rounds)):
-        usual, edge = device.variants(kind, chunk)
-        often = staged.slots - (edge is not usual)
-        for variant, times in ((usual, often), (edge, staged.slots - often)):
-            if not variant.loaded:
-                message = device.message(kind, chunk)
+        message = device.message(kind, chunk)
+        sent = [message[0]] if message else []
+        for variant, times in device.variants(kind, chunk):
+            if times and not variant.loaded:
                 works = [device.own(said.work) for said, _ in said_in(variant)]
-                _add(found, [*works, *([message[0]] if message else [])], times)
+                _add(found, [*works, *sent], times)
     return found
 
 

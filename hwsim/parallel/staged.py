@@ -20,7 +20,7 @@ from hwsim.parallel.price import PricedLayer, Pricer
 from hwsim.parallel.program import Work
 from hwsim.parallel.schedule import Slot
 
-MOST_LAYERS = 100_000  # every one is priced and placed
+MOST_LAYERS = 10_000  # every one is priced and placed
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def staged(workload: Workload, system: System, plan: Plan, calibration: Calibrat
     ring = graph.ring and plan.pp > 1
     slots = share // micro
     if ring:
-        schedule.check("interleaved", plan.pp, slots, plan.time_chunks)
+        _check_ring(plan, slots)
     else:
         slots *= plan.time_chunks
     stages.check(workload.name, len(layers), plan.pp, plan.virtual)
@@ -141,6 +141,22 @@ def staged(workload: Workload, system: System, plan: Plan, calibration: Calibrat
         what = f"found {plan.ep}, but {workload.name} has no experts"
         raise InputError("plan.ep", what, "write 1")
     return Staged(plan, system, graph, pricer, slots, chunks, tuple(cuts), ring)
+
+
+def _check_ring(plan: Plan, micro_batches: int) -> None:
+    """Raises InputError where a recurrence that is cut inside its time step has no order."""
+    chosen = {"schedule": plan.schedule, "virtual": plan.virtual}
+    for name, value in chosen.items():
+        if value != (default := Plan.model_fields[name].default):
+            what = f"found {value}, but time_chunks of one item each have an order of their own"
+            raise InputError(f"plan.{name}", what, f"write {default}, or fewer time_chunks")
+    if micro_batches % plan.pp:
+        raise InputError(
+            "plan.micro_batch",
+            f"found {micro_batches} micro-batches, which time_chunks of one item each can't deal "
+            f"out to {plan.pp} stages in turns",
+            f"write a size that makes a multiple of {plan.pp} of them, or fewer time_chunks",
+        )
 
 
 def _costs(graph: StepGraph, layers: Sequence[PricedLayer], plan: Plan) -> list[float]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from hwsim.cost.offload import host_bandwidth
 from hwsim.parallel.device import AHEAD, Device, said_in
 from hwsim.parallel.pieces import Shared
 from hwsim.parallel.price import Said
@@ -43,7 +42,7 @@ def _messages(device: Device, kind: Literal["F", "B"]) -> Iterator[Task]:
         if sent is not None:
             alone, beside, takes, gives = sent
             plain = plains[chunk]
-            work = alone if plain is not None and micro != plain.besides else beside
+            work = alone if plain is not None and micro not in plain.besides else beside
             yield plain_task("send", work, (takes + micro,), (gives + micro,), micro)
 
 
@@ -112,21 +111,34 @@ def exchanges(device: Device, axis: str) -> Iterator[Task]:
 
 
 def evicted(device: Device) -> Iterator[Task]:
-    """Activations on their way to the host."""
-    for chunk, micro in device.staged.passes("F"):
-        slot = Slot("F", chunk, micro)
-        tokens = (device.token("kept", slot),), (device.token("away", slot),)
-        yield Task("to host", _copy(device, chunk), *tokens, micro)
+    """Activations on their way to the host, layer by layer."""
+    rank = device.seat.device
+    for (_, chunk, micro), place, number, work in _copies(device, "F"):
+        takes: tuple[Token, ...] = (("kept", rank, number),)
+        gives = (("away", rank, chunk, micro, place), ("left", rank, number + AHEAD))
+        yield Task("to host", work, takes, gives, micro)
 
 
 def fetched(device: Device) -> Iterator[Task]:
-    """Activations on their way back, no more of them than the next two slots need."""
-    for number, (chunk, micro) in enumerate(device.staged.passes("B")):
-        slot = Slot("B", chunk, micro)
-        takes: tuple[Token, ...] = (device.token("away", slot),)
+    """Activations on their way back, the last layer's first; no more than the next two need."""
+    rank = device.seat.device
+    for (_, chunk, micro), place, number, work in _copies(device, "B"):
+        takes: tuple[Token, ...] = (("away", rank, chunk, micro, place),)
         if number >= AHEAD:
-            takes = (*takes, ("room", device.seat.device, number))
-        yield Task("from host", _copy(device, chunk), takes, (device.token("back", slot),), micro)
+            takes = (*takes, ("room", rank, number))
+        yield Task("from host", work, takes, (("back", rank, number),), micro)
+
+
+def _copies(device: Device, kind: str) -> Iterator[tuple[Slot, int, int, Work]]:
+    """Every copy in one direction: its slot, the place of its layer in the chunk, the number of the
+    copy, and its work."""
+    for run in device.walk():
+        if run.slot.kind != kind:
+            continue
+        works = [piece.copied for piece in run.variant.pieces if piece.copied is not None]
+        for number, work in enumerate(works):
+            place = number if kind == "F" else len(works) - 1 - number
+            yield run.slot, place, run.copied + number, work
 
 
 def _together(
@@ -144,13 +156,6 @@ def _together(
         task = Task(name, device.own(work), takes, gives, micro)
         yield device.met(task, axis, (name, number))
         takes = ()
-
-
-def _copy(device: Device, chunk: int) -> Work:
-    """A chunk's activations over the link to the host."""
-    saved = sum(layer.saved for layer in device.layers(chunk))
-    seconds = saved / host_bandwidth(device.staged.system)
-    return Work(seconds, (("communication", seconds),))
 
 
 def _seen(one: Said, *, loaded: bool) -> Work:
