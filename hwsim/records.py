@@ -99,6 +99,9 @@ def wanted(annotation: Any) -> str:
         kind = "a list of objects" if typing.get_origin(bare) is tuple else "an object"
         return f"write {kind} with the fields {fields}"
     if typing.get_origin(bare) is tuple:
+        if _is_words(bare):
+            word = _without_none(typing.get_args(bare)[0])
+            return "write some of " + ", ".join(map(str, typing.get_args(word))) + " with commas"
         return "write a list of lists such as [[0, 1, 2]]"
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
     return f"write {words.get(bare, 'an object')}"
@@ -115,13 +118,29 @@ def is_text(annotation: Any) -> bool:
 
 
 def from_text(annotation: Any, text: str) -> Any:
-    """The text of a `--set` as a field of this annotation takes it: others than text as JSON."""
+    """The text of a `--set` as a field of this annotation takes it: others than text as JSON.
+
+    Words of a list are parted by commas; none or null empties a field that can be empty.
+
+    >>> from_text(tuple[str, ...], "tp, dp"), from_text(int | None, "none"), from_text(int, "8")
+    (['tp', 'dp'], None, 8)
+    """
+    bare = _without_none(annotation)
+    if bare is not annotation and text.strip() in ("none", "null"):
+        return None
     if is_text(annotation):
         return text
+    if _is_words(bare) and not text.lstrip().startswith("["):
+        return [word.strip() for word in text.split(",")]
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
+
+
+def _is_words(annotation: Any) -> bool:
+    """Whether a field takes a list of words."""
+    return typing.get_origin(annotation) is tuple and is_text(typing.get_args(annotation)[0])
 
 
 def _problem(record: type[BaseModel], fault: Any, where: str) -> InputError:

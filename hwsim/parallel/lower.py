@@ -19,12 +19,13 @@ from hwsim.parallel.ranks import seats
 from hwsim.parallel.staged import Staged
 
 MOST_DEVICES = 4096  # simulated one by one
+MOST_TASKS = 2_000_000  # of all compute streams
 
 
 def lower(staged: Staged, *, everyone: bool = False, detail: bool = False) -> Program:
     """Streams of one step; `detail` has a task for every operator, which changes no time.
 
-    Raises InputError if `everyone` asks for more devices than are simulated one by one.
+    Raises InputError for more devices than are simulated one by one, and for too many tasks.
     """
     plan = staged.plan
     if everyone and plan.devices > MOST_DEVICES:
@@ -34,12 +35,21 @@ def lower(staged: Staged, *, everyone: bool = False, detail: bool = False) -> Pr
             f"write a plan of at most {MOST_DEVICES:,}, or let one device stand for equal ones",
         )
     cut = Cut(staged)
+    stages = seats(plan, everyone=False)
+    alike = plan.devices // plan.pp
+    tasks = sum(Device(cut, seat, everyone, detail).tasks for seat in stages)
+    if (tasks := tasks * (alike if everyone else 1)) > MOST_TASKS:
+        raise InputError(
+            "plan",
+            f"found about {tasks:,} operators and passes to simulate",
+            f"write larger micro-batches or fewer layers: at most {MOST_TASKS:,}",
+        )
     found = seats(plan, everyone=everyone)
     streams: dict[Stream, Tasks] = {}
     for seat in found:
         for kind, tasks in _streams(Device(cut, seat, everyone, detail)).items():
             streams[Stream(seat.device, kind)] = tasks
-    return Program(streams, len(found), 1 if everyone else plan.devices // plan.pp)
+    return Program(streams, len(found), 1 if everyone else alike)
 
 
 def _streams(device: Device) -> dict[str, Tasks]:
