@@ -35,21 +35,18 @@ def lower(staged: Staged, *, everyone: bool = False, detail: bool = False) -> Pr
             f"write a plan of at most {MOST_DEVICES:,}, or let one device stand for equal ones",
         )
     cut = Cut(staged)
-    stages = seats(plan, everyone=False)
-    alike = plan.devices // plan.pp
-    tasks = sum(Device(cut, seat, everyone, detail).tasks for seat in stages)
-    if (tasks := tasks * (alike if everyone else 1)) > MOST_TASKS:
+    devices = [Device(cut, seat, everyone, detail) for seat in seats(plan, everyone=everyone)]
+    if (count := sum(device.tasks for device in devices)) > MOST_TASKS:
         raise InputError(
             "plan",
-            f"found about {tasks:,} operators and passes to simulate",
+            f"found about {count:,} operators and passes to simulate",
             f"write larger micro-batches or fewer layers: at most {MOST_TASKS:,}",
         )
-    found = seats(plan, everyone=everyone)
     streams: dict[Stream, Tasks] = {}
-    for seat in found:
-        for kind, tasks in _streams(Device(cut, seat, everyone, detail)).items():
-            streams[Stream(seat.device, kind)] = tasks
-    return Program(streams, len(found), 1 if everyone else alike)
+    for device in devices:
+        for kind, tasks in _streams(device).items():
+            streams[Stream(device.seat.device, kind)] = tasks
+    return Program(streams, len(devices), 1 if everyone else plan.devices // plan.pp)
 
 
 def _streams(device: Device) -> dict[str, Tasks]:
