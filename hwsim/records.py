@@ -98,10 +98,9 @@ def wanted(annotation: Any) -> str:
         fields = ", ".join(inner.model_fields)
         kind = "a list of objects" if typing.get_origin(bare) is tuple else "an object"
         return f"write {kind} with the fields {fields}"
+    if words_of(bare):
+        return f"write some of {', '.join(words_of(bare))}, with commas between them"
     if typing.get_origin(bare) is tuple:
-        if _is_words(bare):
-            word = _without_none(typing.get_args(bare)[0])
-            return "write some of " + ", ".join(map(str, typing.get_args(word))) + " with commas"
         return "write a list of lists such as [[0, 1, 2]]"
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
     return f"write {words.get(bare, 'an object')}"
@@ -117,30 +116,34 @@ def is_text(annotation: Any) -> bool:
     return bare is str or typing.get_origin(bare) is Literal
 
 
-def from_text(annotation: Any, text: str) -> Any:
-    """The text of a `--set` as a field of this annotation takes it: others than text as JSON.
+def words_of(annotation: Any) -> tuple[str, ...]:
+    """The words that a list of words may have; none for a field of another kind.
 
-    Words of a list are parted by commas; none or null empties a field that can be empty.
-
-    >>> from_text(tuple[str, ...], "tp, dp"), from_text(int | None, "none"), from_text(int, "8")
-    (['tp', 'dp'], None, 8)
+    >>> words_of(tuple[Literal["near", "far"], ...])
+    ('near', 'far')
     """
-    bare = _without_none(annotation)
-    if bare is not annotation and text.strip() in ("none", "null"):
+    inner = typing.get_args(annotation)[:1] if typing.get_origin(annotation) is tuple else ()
+    chosen = inner and typing.get_origin(inner[0]) is Literal
+    return typing.get_args(inner[0]) if chosen else ()
+
+
+def from_text(annotation: Any, text: str) -> Any:
+    """The text of a `--set` as a field of this annotation takes it: others than text as JSON, a
+    list of words with commas between them, none or null where a field can be empty.
+
+    >>> from_text(tuple[Literal["tp", "dp"], ...], "tp, dp"), from_text(int | None, "none")
+    (['tp', 'dp'], None)
+    """
+    if _without_none(annotation) is not annotation and text.strip() in ("none", "null"):
         return None
     if is_text(annotation):
         return text
-    if _is_words(bare) and not text.lstrip().startswith("["):
+    if words_of(annotation) and not text.startswith("["):
         return [word.strip() for word in text.split(",")]
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
-
-
-def _is_words(annotation: Any) -> bool:
-    """Whether a field takes a list of words."""
-    return typing.get_origin(annotation) is tuple and is_text(typing.get_args(annotation)[0])
 
 
 def _problem(record: type[BaseModel], fault: Any, where: str) -> InputError:

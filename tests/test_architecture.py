@@ -28,6 +28,7 @@ def test_imports_point_the_agreed_way():
     "words",
     [
         ("estimate", "--hw", "volta.json", "--model", "charlm"),
+        ("simulate", "--hw", "volta.json", "--model", "charlm"),
         ("hardware", "list"),
         ("workload", "list"),
         ("--help",),

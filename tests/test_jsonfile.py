@@ -7,7 +7,7 @@ import io
 import pytest
 
 from hwsim import jsonfile
-from hwsim.errors import InputError
+from hwsim.errors import InputError, SurroundingsError
 
 FAULTS = {
     "empty": ("", "empty file"),
@@ -82,3 +82,48 @@ def test_a_stream_that_is_too_long_or_binary():
         jsonfile.stream_text(io.StringIO(" " * (jsonfile.LARGEST + 1)))
     with pytest.raises(InputError, match="standard input: found bytes that are not UTF-8"):
         jsonfile.stream_text(io.TextIOWrapper(io.BytesIO(b"\xff\xfe\x80"), encoding="utf-8"))
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text("old")
+    with jsonfile.replaced(path) as stream:
+        stream.write("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_interrupt_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text("old")
+
+    def interrupted(stream):
+        stream.write("new")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), jsonfile.replaced(path) as stream:
+        interrupted(stream)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_stays_a_link(tmp_path):
+    path, link = tmp_path / "a.json", tmp_path / "b.json"
+    path.write_text("old")
+    link.symlink_to(path)
+    with jsonfile.replaced(link) as stream:
+        stream.write("new")
+    assert link.is_symlink()
+    assert path.read_text() == "new"
+
+
+def test_bytes_may_be_written_too(tmp_path):
+    with jsonfile.replaced(tmp_path / "a.bin", "wb") as stream:
+        stream.write(b"\xff")
+    assert (tmp_path / "a.bin").read_bytes() == b"\xff"
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(SurroundingsError, match="can't be written"), jsonfile.replaced(tmp_path):
+        pass

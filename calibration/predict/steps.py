@@ -73,10 +73,14 @@ def kernels_of_step(case: Case) -> Counter[Kernel]:
     else:
         raise InputError("", f"the kernels of a {shape.family} are not known")
     found: Counter[Kernel] = Counter()
-    for kernel in graph.forward():
-        found[kernel] += again * count
-    for kernel in graph.backward():
-        found[kernel] += count
+    for layer in graph.layers:
+        # Behind the last layer's forward pass its backward pass follows: nothing is repeated.
+        times = layer.repeat * count * (1 if layer is graph.layers[-1] else again)
+        for op in layer.ops:
+            for kernel in op.forward():
+                found[kernel] += times
+            for kernel in op.backward():
+                found[kernel] += layer.repeat * count
     return found
 
 

@@ -16,7 +16,6 @@ from hwsim.cli.disturbed import disturbance
 from hwsim.cost.calibration import Calibration
 from hwsim.errors import InputError
 from hwsim.parallel.check import scaled
-from hwsim.parallel.lower import lower
 from hwsim.parallel.memory import fullest
 from hwsim.parallel.needs import stages_needed
 from hwsim.report import simulation
@@ -26,11 +25,11 @@ from hwsim.report.timeline_text import MOST_COLUMNS
 from hwsim.simulate.disturbance import Disturbance
 from hwsim.simulate.engine import run
 from hwsim.simulate.expected import expected
-from hwsim.simulate.step import prepared
+from hwsim.simulate.step import prepared, programmed
 from hwsim.study.subject import Subject
 
 MOST_RUNS = 10_000
-MOST_PASSES = 1_000_000  # of micro-batches through simulated devices, with all spans kept
+MOST_PASSES = 500_000  # of micro-batches through simulated devices, with all spans kept
 LEAST_COLUMNS = 40
 
 app = typer.Typer(add_completion=False)
@@ -136,7 +135,7 @@ def _simulated(subject: Subject, calibration: Calibration, how: _How) -> Simulat
     step = prepared(system, subject.workload, plan, calibration)
     workload = scaled(subject.workload, plan)
     memory = stages_needed(workload, plan, step.cuts)
-    program = lower(step, everyone=how.everyone, detail=how.detail)
+    program = programmed(step, how.disturbance, everyone=how.everyone, detail=how.detail)
     passes = step.slots * plan.virtual * program.devices
     if how.trace and passes > MOST_PASSES:
         raise InputError(

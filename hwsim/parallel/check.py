@@ -22,7 +22,7 @@ def check(plan: Plan, workload: Workload, system: System) -> None:
     for found in _contradictions(plan):
         raise found
     batch = scaled(workload, plan).batch
-    divides("dp", plan.dp, batch, f"the global batch of {batch}", "another workload.batch")
+    divides("dp", plan.dp, batch, f"the global batch of {batch} samples", "another workload.batch")
     share = batch // plan.dp
     if plan.micro_batch is not None:
         what = f"a replica's share of {share} samples"
@@ -86,7 +86,8 @@ def _contradictions(plan: Plan) -> Iterator[InputError]:
     if replicas % plan.ep:
         near = ", ".join(map(str, divisors(replicas)))
         what = f"found {plan.ep}, which doesn't divide dp x cp = {replicas}"
-        yield InputError("plan.ep", what, f"write one of {near}")
+        instead = f"write one of {near}" if replicas > 1 else "write 1, or plan.dp of 2 or more"
+        yield InputError("plan.ep", what, instead)
     if plan.schedule == "interleaved" and plan.pp == 1:
         what = "found interleaved chunks on a single stage"
         yield InputError("plan.schedule", what, "write 1f1b, or plan.pp of 2 or more")

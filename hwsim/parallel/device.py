@@ -18,13 +18,16 @@ from hwsim.parallel.placement import group, hop
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.price import PricedLayer, Said
 from hwsim.parallel.program import Task, Token, Work
+from hwsim.parallel.program import plain as plain_task
 from hwsim.parallel.ranks import Seat
+from hwsim.parallel.schedule import Pass as Kind
 from hwsim.parallel.schedule import Slot
 from hwsim.parallel.staged import Staged
 
 AHEAD = 2  # layers whose gathered parameters are there at a time: this one's and the next one's
 # What a slot waits for or gives away, beside its own device's gathers, sums, copies and exchanges.
 TOKENS = ("F in", "F out", "B in", "B out")
+KINDS: tuple[Kind, ...] = ("F", "B", "W")
 NAMES = {"F": "forward", "B": "backward", "W": "weights"}
 AXES = ("tp", "cp", "ep")
 Tasks = Callable[[], Iterator[Task]]
@@ -70,12 +73,14 @@ class Run(NamedTuple):
 
 @dataclass
 class Device:
-    """One simulated device; with `everyone` its collectives wait for their other members."""
+    """One simulated device; with `everyone` its collectives wait for their other members, with
+    `detail` every operator is a task, with `loaded` all that moves loads its links."""
 
     cut: Cut
     seat: Seat
-    everyone: bool
-    detail: bool
+    everyone: bool = False
+    detail: bool = False
+    loaded: bool = False
     _variants: dict[tuple[str, int, bool, bool], Variant] = field(default_factory=dict)
 
     @property
@@ -144,7 +149,7 @@ class Device:
                 yield from self._slot(next(runs))
             else:
                 name, work, taken, given, _ = plain
-                yield Task(
+                yield plain_task(
                     name,
                     work,
                     (taken + micro,) if taken >= 0 else (),
@@ -174,13 +179,21 @@ class Device:
     def plains(self) -> dict[str, tuple[Plain | None, ...]]:
         """How the slots of each kind run in each chunk, where that is one task."""
         rounds = range(self.staged.rounds)
-        return {kind: tuple(self._plain(kind, chunk) for chunk in rounds) for kind in "FBW"}
+        return {kind: tuple(self._plain(kind, chunk) for chunk in rounds) for kind in KINDS}
 
-    def _plain(self, kind: str, chunk: int) -> Plain | None:
+    def variants(self, kind: Kind, chunk: int) -> Iterator[tuple[Variant, int]]:
+        """How the slots of a kind and chunk run, and how many of them so."""
+        beside, slots = len(self.besides[kind]), self.staged.slots
+        edge = int(beside > 0 and self._is_edge(Slot(kind, chunk, self._edge(kind))))
+        yield self._variant(kind, chunk, False, False), slots - beside
+        yield self._variant(kind, chunk, True, False), beside - edge
+        yield self._variant(kind, chunk, True, True), edge
+
+    def _plain(self, kind: Kind, chunk: int) -> Plain | None:
         usual = self._variant(kind, chunk, False, False)
         if usual.fine or usual.loaded or self.plan.offload == "activations":
             return None
-        slot = Slot(kind, chunk, 0)  # type: ignore[arg-type]
+        slot = Slot(kind, chunk, 0)
         takes, gives = (
             found[0] if found else -1 for found in (self._arrivals(slot), self._departures(slot))
         )
@@ -270,6 +283,16 @@ class Device:
         """The number of the last chunk of all stages."""
         return self.plan.pp * self.staged.rounds - 1
 
+    def message(self, kind: Kind, chunk: int) -> tuple[Work, int] | None:
+        """What a slot sends to another stage, and the number of the chunk that it goes to. Of the
+        device's compute it takes nothing that could be told."""
+        here = self.number(chunk)
+        there = here + {"F": 1, "B": -1, "W": 0}[kind]
+        if there == here or not 0 <= there <= self.last:
+            return None
+        work = self.own(self.staged.hop(min(here, there)))
+        return work._replace(taken=0.0, priority=int(self.plan.prioritize)), there
+
     def token(self, name: str, slot: Slot, device: int | None = None) -> int:
         """A number for what comes to a slot of a `device` (this one), or goes out from it."""
         code = TOKENS.index(name)
@@ -350,7 +373,7 @@ class Device:
                 pieces = cut.plain(layers, kind)
             loaded = beside or (plan.zero >= 2 and cut.sums)  # what was begun may still go on
             says = sum(len(one.said) for piece in pieces for _, one in piece.passes)
-            fine = self.detail or (says > 0 and (loaded or self.everyone))
+            fine = self.detail or (says > 0 and (loaded or self.loaded or self.everyone))
             self._variants[key] = Variant(
                 pieces,
                 tuple(piece.seconds.work() for piece in pieces),

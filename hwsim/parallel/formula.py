@@ -189,7 +189,7 @@ def _stretch(pieces: Pieces) -> float:
 
 def _late(cut: Cut, stage: int) -> float:
     """Seconds of what is summed once, when all gradients of a stage are there."""
-    device = Device(cut, seats(cut.staged.plan, everyone=False)[stage], False, False)
+    device = Device(cut, seats(cut.staged.plan, everyone=False)[stage])
     return sum(task.work.seconds for task in device.late)
 
 

@@ -14,7 +14,8 @@ from hwsim.errors import InputError
 from hwsim.parallel import traffic
 from hwsim.parallel.device import Device, Tasks
 from hwsim.parallel.pieces import Cut
-from hwsim.parallel.program import COMPUTE, Program, Stream, Task
+from hwsim.parallel.program import COMPUTE, Link, Program, Stream, Task
+from hwsim.parallel.quiet import alone
 from hwsim.parallel.ranks import seats
 from hwsim.parallel.staged import Staged
 
@@ -22,8 +23,13 @@ MOST_DEVICES = 4096  # simulated one by one
 MOST_TASKS = 2_000_000  # of all compute streams
 
 
-def lower(staged: Staged, *, everyone: bool = False, detail: bool = False) -> Program:
+def lower(
+    staged: Staged, *, everyone: bool = False, detail: bool = False, loaded: bool = False
+) -> Program:
     """Streams of one step; `detail` has a task for every operator, which changes no time.
+
+    With `loaded` all that moves bytes loads its links, else what has company there does: where one
+    link may be slower than another, all have to.
 
     Raises InputError for more devices than are simulated one by one, and for too many tasks.
     """
@@ -35,7 +41,9 @@ def lower(staged: Staged, *, everyone: bool = False, detail: bool = False) -> Pr
             f"write a plan of at most {MOST_DEVICES:,}, or let one device stand for equal ones",
         )
     cut = Cut(staged)
-    devices = [Device(cut, seat, everyone, detail) for seat in seats(plan, everyone=everyone)]
+    devices = [
+        Device(cut, seat, everyone, detail, loaded) for seat in seats(plan, everyone=everyone)
+    ]
     if (count := sum(device.tasks for device in devices)) > MOST_TASKS:
         raise InputError(
             "plan",
@@ -43,10 +51,14 @@ def lower(staged: Staged, *, everyone: bool = False, detail: bool = False) -> Pr
             f"write larger micro-batches or fewer layers: at most {MOST_TASKS:,}",
         )
     streams: dict[Stream, Tasks] = {}
+    quiet: dict[Link, float] = {}
     for device in devices:
         for kind, tasks in _streams(device).items():
             streams[Stream(device.seat.device, kind)] = tasks
-    return Program(streams, len(devices), 1 if everyone else plan.devices // plan.pp)
+        for link, seconds in alone(device).items():
+            quiet[link] = quiet.get(link, 0.0) + seconds
+    alike = 1 if everyone else plan.devices // plan.pp
+    return Program(streams, len(devices), alike, quiet)
 
 
 def _streams(device: Device) -> dict[str, Tasks]:

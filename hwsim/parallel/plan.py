@@ -43,7 +43,8 @@ class Plan(BaseModel):
 
     `bucket`: gradients are summed in groups of this many bytes, the first of `first_bucket` (25 MiB
     and 1 MiB are the defaults of PyTorch's DistributedDataParallel), while the backward pass goes
-    on if `overlap`. `tensor_overlap` cuts products and their exchanges in chunks that overlap.
+    on if `overlap`; with `prioritize` what kernels wait for (exchanges, messages) comes before them
+    on a shared link. `tensor_overlap` cuts products and their exchanges in chunks that overlap.
     `master_weights`: below 32 bits an fp32 copy is kept; `loss_scaling`: gradients are unscaled
     and searched for overflow before the update.
     """
@@ -70,6 +71,7 @@ class Plan(BaseModel):
     bucket: Bytes = 25 * 2.0**20
     first_bucket: Bytes = 2.0**20
     overlap: Flag = True
+    prioritize: Flag = False
     tensor_overlap: Flag = False
     master_weights: Flag = True
     loss_scaling: Flag = False

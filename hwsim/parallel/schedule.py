@@ -102,7 +102,10 @@ def passes(
     """
     steps = range(micro_batches * virtual)
     if schedule == "gpipe" and kind == "B":
-        steps = reversed(steps)  # type: ignore[assignment]
+        steps = range(micro_batches - 1, -1, -1)
+    if virtual == time_chunks == 1:
+        yield from ((0, micro) for micro in steps)
+        return
     times = range(time_chunks) if kind == "F" else range(time_chunks - 1, -1, -1)
     for step in steps:
         chunk, micro = _turn(step, stages, virtual)

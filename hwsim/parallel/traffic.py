@@ -9,44 +9,41 @@ from hwsim.parallel.device import AHEAD, Device, said_in
 from hwsim.parallel.pieces import Shared
 from hwsim.parallel.price import Said
 from hwsim.parallel.program import Task, Token, Work
+from hwsim.parallel.program import plain as plain_task
 from hwsim.parallel.schedule import Slot
 
 
 def activations(device: Device) -> Iterator[Task]:
     """What goes on to the next chunk's stage."""
-    return _hops(device, "F", 1)
+    return _messages(device, "F")
 
 
 def gradients(device: Device) -> Iterator[Task]:
     """What goes back to the stage of the chunk before."""
-    return _hops(device, "B", -1)
+    return _messages(device, "B")
 
 
-def _hops(device: Device, kind: Literal["F", "B"], towards: int) -> Iterator[Task]:
-    """What a stage sends. A message loads its link where sums or gathers may go on beside it; of
-    the device's compute it takes nothing that could be told."""
-    plan, rounds, plains = device.plan, range(device.staged.rounds), device.plains[kind]
+def _messages(device: Device, kind: Literal["F", "B"]) -> Iterator[Task]:
+    """They load their link where sums or gathers go on beside them, and where links may differ."""
+    pp, plains = device.plan.pp, device.plains[kind]
     found: list[tuple[Work, Work, int, int] | None] = []
-    for chunk in rounds:
-        here, there = device.number(chunk), device.number(chunk) + towards
-        if not 0 <= there <= device.last:
+    for chunk in range(device.staged.rounds):
+        message = device.message(kind, chunk)
+        if message is None:
             found.append(None)
             continue
-        first = Slot(kind, chunk, 0)
-        target = device.seat.on(plan, there % plan.pp)
-        other = Slot(kind, there // plan.pp, 0)
-        beside = device.own(device.staged.hop(min(here, there)))._replace(taken=0.0)
-        alone = beside._replace(loads=())
-        takes = device.token(f"{kind} out", first)
-        found.append((alone, beside, takes, device.token(f"{kind} in", other, target)))
+        beside, there = message
+        alone = beside if device.loaded else beside._replace(loads=())
+        takes = device.token(f"{kind} out", Slot(kind, chunk, 0))
+        target, slot = device.seat.on(device.plan, there % pp), Slot(kind, there // pp, 0)
+        found.append((alone, beside, takes, device.token(f"{kind} in", slot, target)))
     for chunk, micro in device.staged.passes(kind):
         sent = found[chunk]
-        if sent is None:
-            continue
-        alone, beside, takes, gives = sent
-        plain = plains[chunk]
-        work = alone if plain is not None and micro not in plain.besides else beside
-        yield Task("send", work, (takes + micro,), (gives + micro,), micro)
+        if sent is not None:
+            alone, beside, takes, gives = sent
+            plain = plains[chunk]
+            work = alone if plain is not None and micro not in plain.besides else beside
+            yield plain_task("send", work, (takes + micro,), (gives + micro,), micro)
 
 
 def gathers(device: Device) -> Iterator[Task]:
@@ -103,7 +100,9 @@ def exchanges(device: Device, axis: str) -> Iterator[Task]:
             continue
         for number, (one, last) in enumerate(said_in(run.variant), start=run.said):
             if one.exchange.axis == axis:
-                work = device.own(_seen(one, loaded=run.variant.loaded))
+                loaded = run.variant.loaded or device.loaded
+                work = device.own(_seen(one, loaded=loaded))
+                work = work._replace(priority=int(device.plan.prioritize))
                 done = ("said", rank, number) if last else ("say", rank, number + 1)
                 task = Task(
                     one.exchange.name, work, (("say", rank, number),), (done,), run.slot.micro

@@ -71,7 +71,7 @@ def record(found: Simulation) -> dict[str, Any]:
             "calibration": found.calibration.name,
         },
         "workload": {"name": found.workload.name, "sizes": found.workload.model_dump(mode="json")},
-        "plan": {"devices": plan.devices} | plan.model_dump(mode="json"),
+        "plan": {"devices": plan.devices} | plan.model_dump(),
         "seconds": timeline.seconds,
         "parts": timeline.parts(),
         "bubble": timeline.bubble,
@@ -186,12 +186,11 @@ def _findings(found: Simulation) -> Iterator[str]:
     if critical and critical["tasks"]:
         parts = critical["parts"]
         bound = max(parts, key=lambda part: parts[part])
-        devices = len(critical["devices"])
         text = f"critical path: {critical['tasks']:,} tasks, most of it {bound}"
-        if devices > 1:
+        if len(critical["devices"]) > 1:
             most = max(critical["devices"], key=lambda one: one["seconds"])
             share = most["seconds"] / timeline.seconds
-            text += f"; {share:.1%} of it on {device_name(most['device'], plan)}, of {devices}"
+            text += f"; {share:.1%} of it on {device_name(most['device'], plan)}"
         yield text
     used: dict[str, list[tuple[float, int]]] = {}
     for link, share in timeline.utilisation().items():

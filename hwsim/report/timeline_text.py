@@ -61,11 +61,11 @@ def _labels(shown: Sequence[Track]) -> list[str]:
 
 
 def _cells(spans: Sequence[Span], slice_: float, columns: int) -> Iterator[Cell]:
-    """What took most of each column; where whole runs hide in columns, in turn by their shares."""
+    """What took most of each column; where whole micro-batches hide in columns, in turn by their
+    shares."""
     filled = [dict[Kind, float]() for _ in range(columns)]
-    begun: set[tuple[int, Kind]] = set()
+    begun: dict[tuple[int, Kind], str] = {}  # and the number, where it has room
     crowded: set[int] = set()
-    digits: dict[int, str] = {}
     for (what, micro), found in groupby(runs(spans), key=lambda run: (run.kind, run.micro)):
         group = list(found)
         for run in group:
@@ -77,23 +77,40 @@ def _cells(spans: Sequence[Span], slice_: float, columns: int) -> Iterator[Cell]
         begin, end = group[0].begin / slice_, group[-1].end / slice_
         if int(begin) == int(end):
             crowded.add(int(begin))
-        begun.add((round(begin), what))
-        if what is not MOVING and micro >= 0 and end - begin >= len(str(micro)) + 2:
-            digits.update(enumerate(str(micro), round(begin) + 1))
+        wide = micro >= 0 and end - begin >= len(str(micro)) + 2
+        begun[round(begin), what] = str(micro) if wide else ""
     owed: dict[Kind, float] = {}
+    shown: list[Kind] = []
     for column, seconds in enumerate(filled):
         seconds[IDLE] = max(slice_ - sum(seconds.values()), 0.0)
         before = owed if column in crowded else {}
         owed = {w: spent + before.get(w, 0.0) for w, spent in seconds.items() if spent}
         most = max(owed, key=lambda what: owed[what], default=IDLE)
         owed[most] = owed.get(most, 0.0) - slice_
-        if most is IDLE and MOVING in seconds:
+        shown.append(most)
+    return _lettered(shown, [MOVING in seconds for seconds in filled], begun)
+
+
+def _lettered(
+    shown: Sequence[Kind], moving: Sequence[bool], begun: dict[tuple[int, Kind], str]
+) -> Iterator[Cell]:
+    """A character for each column: a capital and a number where something has begun."""
+    before, number = IDLE, ""
+    for column, most in enumerate(shown):
+        # What begins within a column may fill most of the one beside.
+        near = (0,) if most is before else (0, 1, -1)
+        start = next((at for shift in near if (at := (column + shift, most)) in begun), None)
+        if most is IDLE and moving[column]:
             yield SPARSE, MOVING.style
         elif most in (IDLE, MOVING):
             yield most.letter, most.style
+        elif start is not None:
+            number = begun.pop(start)
+            yield most.letter, most.style
         else:
-            letter = most.letter if (column, most) in begun else most.letter.lower()
-            yield digits.get(column, letter), most.style
+            yield (number[:1] if most is before else "") or most.letter.lower(), most.style
+            number = number[1:]
+        before = most
 
 
 def _legend(used: dict[Kind, None]) -> Text:

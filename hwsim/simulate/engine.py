@@ -45,7 +45,7 @@ class _Simulation:
 
     def __init__(self, program: Program, disturbance: Disturbance, trace: bool) -> None:
         self.environment = simpy.Environment()
-        self.disturbance = disturbance
+        self.disturbance, self.quiet = disturbance, program.quiet
         self.network = Network(self.environment, disturbance.capacity)
         self.tokens: dict[Token, Any] = {}
         self.meetings: dict[Token, list[Lane]] = {}
@@ -68,8 +68,9 @@ class _Simulation:
             devices={number: device.total(seconds) for number, device in self.devices.items()},
             streams={lane.stream: lane.busy for lane in self.lanes},
             links={
-                link: carried / self.disturbance.capacity(link)
-                for link, carried in self.network.carried.items()
+                link: (self.network.carried.get(link, 0.0) + self.quiet.get(link, 0.0))
+                / self.disturbance.capacity(link)
+                for link in {**self.network.carried, **self.quiet}
             },
             spread=sum(lane.weighted for lane in self.lanes) / busy if busy > 0 else 0.0,
             spans=self.spans,
@@ -168,7 +169,7 @@ class _Simulation:
             yield lane.ended
             return
         loads = work.loads if meeting is None else lane.uses
-        yield from self.network.carry(loads, work.seconds - work.fixed)
+        yield from self.network.carry(loads, work.seconds - work.fixed, work.priority)
         if meeting is not None:
             lane.ended.succeed()
 

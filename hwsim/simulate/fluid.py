@@ -41,7 +41,7 @@ def spend(environment: simpy.Environment, seconds: float, pace: Pace) -> Story:
     while True:
         begun, rate = environment.now, pace.rate
         try:
-            yield environment.timeout(left / rate)
+            yield environment.timeout(left / rate) if rate > 0 else environment.event()
         except simpy.Interrupt:
             left = max(left - rate * (environment.now - begun), 0.0)
         else:
@@ -54,12 +54,12 @@ def full(_: Link) -> float:
 
 
 class Flow:
-    """A transfer that moves: who waits for it, its loads and its rate."""
+    """A transfer that moves: who waits for it, its loads, its priority and its rate."""
 
-    __slots__ = ("loads", "process", "rate")
+    __slots__ = ("loads", "priority", "process", "rate")
 
-    def __init__(self, process: simpy.Process | None, loads: Loads) -> None:
-        self.process, self.loads, self.rate = process, loads, 1.0
+    def __init__(self, process: simpy.Process | None, loads: Loads, priority: int) -> None:
+        self.process, self.loads, self.priority, self.rate = process, loads, priority, 1.0
 
 
 class Network:
@@ -72,9 +72,9 @@ class Network:
         self.carried: dict[Link, float] = defaultdict(float)
         self._on: dict[Link, dict[Flow, None]] = defaultdict(dict)
 
-    def carry(self, loads: Loads, seconds: float) -> Story:
+    def carry(self, loads: Loads, seconds: float, priority: int = 0) -> Story:
         """Wait while a transfer moves what takes it `seconds` alone; it loads each link once."""
-        flow = Flow(self.environment.active_process, loads)
+        flow = Flow(self.environment.active_process, loads, priority)
         on = [self._on[link] for link, _ in loads]
         alone = not any(on)
         for flows in on:
@@ -93,11 +93,27 @@ class Network:
     def _share(self, changed: Flow) -> None:
         """New rates for all that share links, directly or not, with a flow that came or went."""
         flows = self._around(changed)
-        for flow, rate in zip(flows, fair((f.loads for f in flows), self.capacity), strict=True):
+        for flow, rate in zip(flows, self._rates(flows), strict=True):
             if rate != flow.rate:
                 flow.rate = rate
                 if flow.process is not None and flow is not changed:
                     flow.process.interrupt()
+
+    def _rates(self, flows: Sequence[Flow]) -> list[float]:
+        """The rates of each priority are fair in what the higher ones leave."""
+        rates: dict[Flow, float] = {}
+        used: dict[Link, float] = defaultdict(float)
+        for priority in sorted({flow.priority for flow in flows}, reverse=True):
+            equal = [flow for flow in flows if flow.priority == priority]
+
+            def left(link: Link) -> float:
+                return max(self.capacity(link) - used[link], 0.0)
+
+            rates |= zip(equal, fair((flow.loads for flow in equal), left), strict=True)
+            for flow in equal:
+                for link, load in flow.loads:
+                    used[link] += rates[flow] * load
+        return [rates[flow] for flow in flows]
 
     def _around(self, flow: Flow) -> list[Flow]:
         flows: dict[Flow, None] = {}

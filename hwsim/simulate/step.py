@@ -8,6 +8,7 @@ from hwsim.hardware.spec import System
 from hwsim.parallel.check import check, scaled
 from hwsim.parallel.lower import lower
 from hwsim.parallel.plan import Plan
+from hwsim.parallel.program import Program
 from hwsim.parallel.staged import Staged, staged
 from hwsim.simulate.disturbance import Disturbance
 from hwsim.simulate.engine import run
@@ -32,8 +33,16 @@ def simulate(
     if the plan doesn't suit workload and system, or if the device has no rate for the data type.
     """
     step = prepared(system, workload, plan, calibration)
-    program = lower(step, everyone=everyone or disturbance is not None, detail=detail)
+    program = programmed(step, disturbance, everyone=everyone, detail=detail)
     return run(program, disturbance=disturbance, trace=trace)
+
+
+def programmed(
+    step: Staged, disturbance: Disturbance | None, *, everyone: bool = False, detail: bool = False
+) -> Program:
+    """The streams of a step: of all devices where some may be unlike others."""
+    slow = disturbance is not None and bool(disturbance.slow_links)
+    return lower(step, everyone=everyone or disturbance is not None, detail=detail, loaded=slow)
 
 
 def prepared(system: System, workload: Workload, plan: Plan, calibration: Calibration) -> Staged:

@@ -40,7 +40,7 @@ F forward   B backward   U update   = communication   . idle
 
 def test_numbers_stand_where_they_have_room(pipeline):
     line = plain(pipeline(1, 2), Plan(), 30)[1]
-    assert line == "device 0  FfBbbbFfBbbb......Uu"
+    assert line == "device 0  FfB0bbFfB1bb......Uu"
 
 
 def test_crowded_rows_show_kinds_by_their_shares(pipeline):

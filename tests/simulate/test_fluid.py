@@ -234,3 +234,23 @@ def test_faster_compute_can_make_a_step_slower_where_links_are_shared(make):
 
     assert step(2.0) == 12.0
     assert step(0.5) == 13.5
+
+
+def test_on_a_shared_link_a_higher_priority_comes_first(make):
+    # Both are there at once: the urgent one takes its 2 s, the other one waits for it.
+    urgent = transfer(2.0, (A, 1.0))
+    urgent = urgent._replace(work=urgent.work._replace(priority=1))
+    line = run(
+        make.program({Stream(0, "pp"): [urgent], Stream(0, "dp"): [transfer(3.0, (A, 1.0))]})
+    )
+    assert [line.on(Stream(0, kind))[0].end for kind in ("pp", "dp")] == pytest.approx([2.0, 5.0])
+
+
+def test_what_a_higher_priority_leaves_is_shared(make):
+    # The urgent one uses 0.6 of A for 2 s; the other goes on at 0.4, and has 1.2 s left then.
+    urgent = transfer(2.0, (A, 0.6))
+    urgent = urgent._replace(work=urgent.work._replace(priority=1))
+    line = run(
+        make.program({Stream(0, "pp"): [urgent], Stream(0, "dp"): [transfer(2.0, (A, 1.0))]})
+    )
+    assert line.on(Stream(0, "dp"))[0].end == pytest.approx(2.0 + 1.2)

@@ -160,3 +160,8 @@ def test_faults_of_the_options_are_said(words, where):
     done = ran(*words)
     assert isinstance(done.exception, InputError)
     assert where in done.exception.where
+
+
+def test_advice_wants_whole_kernels():
+    with pytest.raises(InputError, match=r"plan\.dp alone"):
+        advise(subject("wordlm", "volta").with_settings({"plan.tp": "2"}))
