@@ -129,7 +129,13 @@ def words_of(annotation: Any) -> tuple[str, ...]:
 
 def from_text(annotation: Any, text: str) -> Any:
     """The text of a `--set` as a field of this annotation takes it: others than text as JSON, a
-    list of words with commas between them."""
+    list of words with commas between them, none or null where a field can be empty.
+
+    >>> from_text(tuple[Literal["tp", "dp"], ...], "tp, dp"), from_text(int | None, "none")
+    (['tp', 'dp'], None)
+    """
+    if _without_none(annotation) is not annotation and text.strip() in ("none", "null"):
+        return None
     if is_text(annotation):
         return text
     if words_of(annotation) and not text.startswith("["):

@@ -97,6 +97,7 @@ def plans(draw, kind):
         bucket=draw(st.sampled_from([1e3, 3e4, 1e6])),
         first_bucket=draw(st.sampled_from([1e3, 1e5])),
         overlap=draw(st.sampled_from([True, True, False])),
+        prioritize=draw(st.booleans()),
         tensor_overlap=draw(st.booleans()),
         master_weights=draw(st.booleans()),
         loss_scaling=draw(st.booleans()),

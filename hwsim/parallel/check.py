@@ -81,7 +81,7 @@ def divisors(number: int) -> list[int]:
 def _contradictions(plan: Plan) -> Iterator[InputError]:
     if sorted(plan.placement) != sorted(AXES):
         what = f"found {', '.join(plan.placement)}"
-        yield InputError("plan.placement", what, "name each of tp, cp, dp and pp once")
+        yield InputError("plan.placement", what, "write each of tp, cp, dp and pp once")
     replicas = plan.dp * plan.cp
     if replicas % plan.ep:
         near = ", ".join(map(str, divisors(replicas)))

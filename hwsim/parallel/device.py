@@ -118,6 +118,17 @@ class Device:
     def is_summed(self) -> bool:
         return self.cut.sums or bool(self.late)
 
+    @property
+    def tasks(self) -> int:
+        """About how many tasks the compute stream has."""
+        kinds = "FBW" if self.staged.kind == "zero-bubble" else "FB"
+        usual = (self._variant(*at, False, False) for at in product(kinds, range(len(self.chunks))))
+        sizes = (
+            sum(len(piece.passes) for piece in one.pieces) if one.fine else len(one.pieces)
+            for one in usual
+        )
+        return sum(sizes) * self.staged.slots * self.staged.rounds // len(self.chunks)
+
     def walk(self) -> Iterator[Run]:
         """The slots that are more than one task, in the order of the schedule."""
         plains = self.plains

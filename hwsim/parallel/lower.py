@@ -20,6 +20,7 @@ from hwsim.parallel.ranks import seats
 from hwsim.parallel.staged import Staged
 
 MOST_DEVICES = 4096  # simulated one by one
+MOST_TASKS = 2_000_000  # of all compute streams
 
 
 def lower(
@@ -30,7 +31,7 @@ def lower(
     With `loaded` all that moves bytes loads its links, else what has company there does: where one
     link may be slower than another, all have to.
 
-    Raises InputError if `everyone` asks for more devices than are simulated one by one.
+    Raises InputError for more devices than are simulated one by one, and for too many tasks.
     """
     plan = staged.plan
     if everyone and plan.devices > MOST_DEVICES:
@@ -40,16 +41,24 @@ def lower(
             f"write a plan of at most {MOST_DEVICES:,}, or let one device stand for equal ones",
         )
     cut = Cut(staged)
-    found = seats(plan, everyone=everyone)
+    devices = [
+        Device(cut, seat, everyone, detail, loaded) for seat in seats(plan, everyone=everyone)
+    ]
+    if (count := sum(device.tasks for device in devices)) > MOST_TASKS:
+        raise InputError(
+            "plan",
+            f"found about {count:,} operators and passes to simulate",
+            f"write larger micro-batches or fewer layers: at most {MOST_TASKS:,}",
+        )
     streams: dict[Stream, Tasks] = {}
     quiet: dict[Link, float] = {}
-    for seat in found:
-        device = Device(cut, seat, everyone, detail, loaded)
+    for device in devices:
         for kind, tasks in _streams(device).items():
-            streams[Stream(seat.device, kind)] = tasks
+            streams[Stream(device.seat.device, kind)] = tasks
         for link, seconds in alone(device).items():
             quiet[link] = quiet.get(link, 0.0) + seconds
-    return Program(streams, len(found), 1 if everyone else plan.devices // plan.pp, quiet)
+    alike = 1 if everyone else plan.devices // plan.pp
+    return Program(streams, len(devices), alike, quiet)
 
 
 def _streams(device: Device) -> dict[str, Tasks]:
