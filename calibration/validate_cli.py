@@ -91,9 +91,9 @@ def command(
     from calibration.validation import outcomes as validate
 
     if plot is not None:
-        from calibration.validation import scatter
+        from hwsim.report import picture
 
-        scatter.check(plot)
+        picture.check(plot)
     cases = _read(files, device)
     predictor = _refitted(cases, split, anchor) if split is not Split.none else None
     found = validate.outcomes(_watched(cases), split.value, predictor)
