@@ -171,10 +171,7 @@ FAULTS = {
     "link": (("--slow-link", "0=2"), ("--slow-link", "0=2", "up to 1")),
     "borrow": (("--borrow",), ("--borrow", "--calibration")),
     "many": (
-        (
-            *["--micro-batch", "1", "--set", "workload.batch=400000", "--pp", "2", "--dp", "4"],
-            "--everyone",
-        ),
+        ("--micro-batch", "1", "--set", "workload.batch=400000", "--pp=2", "--dp=4", "--everyone"),
         ("--no-trace",),
     ),
     "everyone": (
