@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from hwsim.errors import InputError
 from hwsim.parallel import closed
 from hwsim.parallel.closed import Declined, Passes, Sum
 from hwsim.parallel.pieces import Cut, Pieces, Shared
-from hwsim.parallel.price import total
+from hwsim.parallel.price import PricedLayer, total
 from hwsim.parallel.program import PARTS, Work
 from hwsim.parallel.staged import Staged
 
@@ -56,7 +56,7 @@ def attempt(staged: Staged) -> Found | Declined:
         [total(getattr(layer, way) for layer in chunk) for chunk in staged.chunks]
         for way in ("forward", "inputs", "weights")
     ]
-    sums = [list(_sums_of(cut, chunk)) for chunk in range(len(staged.chunks))]
+    ends = [_last_pass(cut, layers) for layers in staged.chunks]
     updates = [staged.update(stage) for stage in range(plan.pp)]
     late = [_seconds(cut.late(stage)) for stage in range(plan.pp)]
     after = [_seconds(cut.after_update(stage)) + late[stage] for stage in range(plan.pp)]
@@ -68,13 +68,13 @@ def attempt(staged: Staged) -> Found | Declined:
         virtual=plan.virtual,
         time_chunks=plan.time_chunks,
         hop=np.array([[hop] for hop in _hops(staged)]),
-        sums=[[Sum(ready, work.seconds) for ready, work in found] for found in sums],
+        sums=[end.sums for end in ends],
         update=np.array([[one.seconds + more] for one, more in zip(updates, after, strict=True)]),
     )
     if isinstance(made, Declined):
         return made
     seconds = float(np.max(made.seconds))
-    stretch, doubt = _hidden(cut)
+    stretch, doubt = _hidden(cut, ends)
     seconds += stretch
     if any(late):  # the first and the last stage sum a matrix together, then both update
         doubt += max(updates[-1].seconds - updates[0].seconds, 0.0)
@@ -117,56 +117,27 @@ def _hops(staged: Staged) -> list[float]:
     ]
 
 
-def _sums_of(cut: Cut, chunk: int) -> Iterator[tuple[float, Work]]:
-    """Sums of a chunk's gradients, each with when it is ready: before the end of its last pass."""
+class _Last(NamedTuple):
+    """The last backward pass of a chunk: its pieces, the sums of its gradients, and the seconds by
+    which those that it hides stretch it."""
+
+    pieces: Pieces
+    sums: list[Sum]
+    stretch: float
+
+    @property
+    def hidden(self) -> list[Work]:
+        return [work for piece in self.pieces[:-1] for _, work in piece.sums]
+
+
+def _last_pass(cut: Cut, layers: Sequence[PricedLayer]) -> _Last:
+    """A sum takes its share of the device's compute while it runs; sums follow one another."""
     if not cut.sums:
-        return
-    kind = "W" if cut.staged.plan.schedule == "zero-bubble" else "BW"
-    pieces = cut.summing(cut.staged.chunks[chunk], kind)
-    left = sum(piece.seconds.total for piece in pieces)
-    for piece in pieces[:-1]:
-        left -= piece.seconds.total
-        yield from ((-left, work) for _, work in piece.sums)
-    yield from ((0.0, work) for _, work in pieces[-1].sums)
-
-
-def _hidden(cut: Cut) -> tuple[float, float]:
-    """Seconds by which hidden sums stretch the last backward pass, and how many more it may be.
-
-    On one stage the first is exact. In a pipeline each stage's stretch may delay the stages before
-    it or be hidden in a bubble: half of it is taken. What exchanges and hops on the same links lose
-    is bounded.
-    """
-    staged = cut.staged
-    kind = "W" if staged.plan.schedule == "zero-bubble" else "BW"
-    stretched, doubt = [], 0.0
-    used: set[object] = set()
-    for layers in staged.chunks if cut.sums else ():
-        pieces = cut.summing(layers, kind)
-        hidden = [work for piece in pieces[:-1] for _, work in piece.sums]
-        kinds = {link for work in hidden for link, _ in work.loads}
-        stretched.append(_stretch(pieces))
-        doubt += sum(
-            said.work.seconds
-            for piece in pieces
-            for _, one in piece.passes
-            for said in one.said
-            if hidden and kinds.intersection(link for link, _ in said.work.loads)
-        )
-        used |= {link for piece in pieces for _, work in piece.sums for link, _ in work.loads}
-    doubt += sum(hop.seconds for hop in staged.hops if used.intersection(k for k, _ in hop.loads))
-    if staged.plan.pp == 1:
-        return sum(stretched), doubt
-    return sum(stretched) / 2, sum(stretched) / 2 + doubt
-
-
-def _stretch(pieces: Pieces) -> float:
-    """Seconds by which a pass takes longer because its own sums run beside it.
-
-    A sum takes its share of the device's compute while it runs; sums follow one another.
-    """
+        return _Last((), [], 0.0)
+    pieces = cut.summing(layers, "W" if cut.staged.plan.schedule == "zero-bubble" else "BW")
     now = free = 0.0
     moving: list[tuple[float, float, float]] = []  # from, until, share taken
+    ready: list[tuple[float, float]] = []
     for piece in pieces:
         left = piece.seconds.total
         for begin, end, taken in moving:
@@ -182,7 +153,42 @@ def _stretch(pieces: Pieces) -> float:
             begin = max(now, free)
             free = begin + work.seconds
             moving.append((begin, free, work.taken))
-    return now - sum(piece.seconds.total for piece in pieces)
+            ready.append((now, work.seconds))
+    sums = [Sum(at - now, seconds) for at, seconds in ready]
+    return _Last(pieces, sums, now - sum(piece.seconds.total for piece in pieces))
+
+
+def _hidden(cut: Cut, ends: Sequence[_Last]) -> tuple[float, float]:
+    """Seconds by which hidden sums stretch a step, and how many more or fewer it may be.
+
+    On one stage the first is exact. In a pipeline each stage's stretch may delay the stages before
+    it or be hidden in a bubble: half of it is taken. What exchanges and hops on the same links lose
+    is bounded, and what sums of one chunk take from passes of another on the same stage.
+    """
+    staged = cut.staged
+    plan = staged.plan
+    turn = plan.pp if plan.virtual > 1 else 1  # passes that follow a chunk's last one
+    doubt = 0.0
+    used: set[object] = set()
+    for number, end in enumerate(ends):
+        works = [work for piece in end.pieces for _, work in piece.sums]
+        beside = end.hidden if plan.virtual == 1 else works
+        kinds = {link for work in beside for link, _ in work.loads}
+        doubt += turn * sum(
+            said.work.seconds
+            for piece in end.pieces
+            for _, one in piece.passes
+            for said in one.said
+            if kinds.intersection(link for link, _ in said.work.loads)
+        )
+        if number >= plan.pp:
+            doubt += sum(work.seconds * work.taken for work in works)
+        used |= {link for work in works for link, _ in work.loads}
+    doubt += sum(hop.seconds for hop in staged.hops if used.intersection(k for k, _ in hop.loads))
+    stretch = sum(end.stretch for end in ends)
+    if plan.pp == 1:
+        return stretch, doubt
+    return stretch / 2, stretch / 2 + doubt
 
 
 def _seconds(shared: Shared) -> float:
