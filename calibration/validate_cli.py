@@ -101,6 +101,8 @@ def command(
         validate.write_predictions(predictions, found)
         print(f"wrote {predictions}", file=sys.stderr)
     if plot is not None:
+        from calibration.validation import scatter
+
         scatter.save(plot, found, split.value)
         print(f"wrote {plot}", file=sys.stderr)
     suites = validate.suites(found, split.value, worst or validate.WORST)
