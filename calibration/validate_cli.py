@@ -16,6 +16,7 @@ from calibration.validation import sheets
 from hwsim import userdata
 from hwsim.errors import InputError
 from hwsim.hardware import catalog
+from hwsim.report import picture
 
 if TYPE_CHECKING:
     from calibration.measurement import Measurement
@@ -91,8 +92,6 @@ def command(
     from calibration.validation import outcomes as validate
 
     if plot is not None:
-        from hwsim.report import picture
-
         picture.check(plot)
     cases = _read(files, device)
     predictor = _refitted(cases, split, anchor) if split is not Split.none else None
