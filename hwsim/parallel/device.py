@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from itertools import product, starmap
+from itertools import product
 from typing import NamedTuple
 
 from hwsim.graph.step import state_bytes
@@ -87,11 +87,10 @@ class Device:
         kinds = KINDS if self.staged.kind == "zero-bubble" else KINDS[:2]
         found = {
             one.exchange.axis
-            for run in starmap(
-                self._variant, product(kinds, range(len(self.chunks)), (False, True), (False, True))
-            )
-            if run.fine
-            for one, _ in said_in(run)
+            for kind, chunk in product(kinds, range(self.staged.rounds))
+            for how, times in self.variants(kind, chunk)
+            if how.fine and times
+            for one, _ in said_in(how)
         }
         return tuple(axis for axis in AXES if axis in found)
 
