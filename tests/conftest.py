@@ -39,6 +39,9 @@ class Asked(NamedTuple):
     plan: Plan
     calibration: Calibration
 
+    def __repr__(self) -> str:
+        return f"{self.system.name}: {self.workload!r} {self.plan!r}"
+
     @property
     def staged(self) -> Staged:
         return prepared(*self)

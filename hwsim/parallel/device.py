@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from itertools import product, starmap
+from itertools import product
 from typing import NamedTuple
 
-from hwsim.parallel.pieces import Cut, Piece, Pieces, Shared
+from hwsim.parallel.pieces import Cut, Piece, Shared
 from hwsim.parallel.plan import Plan
-from hwsim.parallel.price import PricedLayer, Said
+from hwsim.parallel.price import PricedLayer
 from hwsim.parallel.program import Task, Token, Work
 from hwsim.parallel.program import plain as plain_task
 from hwsim.parallel.ranks import ENDS, Seat
 from hwsim.parallel.schedule import Pass as Kind
 from hwsim.parallel.schedule import Slot
 from hwsim.parallel.staged import Staged
+from hwsim.parallel.variant import Variant, said_in, variant
 
 AHEAD = 2  # layers whose gathered parameters are there at a time: this one's and the next one's
 # What a slot waits for or gives away, beside its own device's gathers, sums, copies and exchanges.
@@ -29,21 +30,6 @@ KINDS: tuple[Kind, ...] = ("F", "B", "W")
 NAMES = {"F": "forward", "B": "backward", "W": "weights"}
 AXES = ("tp", "cp", "ep")
 Tasks = Callable[[], Iterator[Task]]
-
-
-class Variant(NamedTuple):
-    """How a slot runs: its pieces and the work of each; `fine` where operators are tasks of their
-    own, `loaded` where other traffic goes on beside them. How many pieces gather, sum and copy, and
-    how many exchanges are tasks."""
-
-    pieces: Pieces
-    works: tuple[Work, ...]
-    fine: bool
-    loaded: bool
-    gathers: int
-    sums: int
-    copies: int
-    says: int
 
 
 class Plain(NamedTuple):
@@ -96,14 +82,13 @@ class Device:
     @cached_property
     def exchanged(self) -> tuple[str, ...]:
         """Axes whose exchanges are tasks of their own, in some slot at least."""
-        kinds = ("F", "B", "W") if self.staged.kind == "zero-bubble" else ("F", "B")
+        kinds = KINDS if self.staged.kind == "zero-bubble" else KINDS[:2]
         found = {
             one.exchange.axis
-            for variant in starmap(
-                self._variant, product(kinds, range(len(self.chunks)), (False, True), (False, True))
-            )
-            if variant.fine
-            for one, _ in said_in(variant)
+            for kind, chunk in product(kinds, range(self.staged.rounds))
+            for how, times in self.variants(kind, chunk)
+            if how.fine and times
+            for one, _ in said_in(how)
         }
         return tuple(axis for axis in AXES if axis in found)
 
@@ -119,13 +104,10 @@ class Device:
     @property
     def tasks(self) -> int:
         """About how many tasks the compute stream has."""
-        kinds = "FBW" if self.staged.kind == "zero-bubble" else "FB"
+        kinds = KINDS if self.staged.kind == "zero-bubble" else KINDS[:2]
         usual = (self._variant(*at, False, False) for at in product(kinds, range(len(self.chunks))))
-        sizes = (
-            sum(len(piece.passes) for piece in one.pieces) if one.fine else len(one.pieces)
-            for one in usual
-        )
-        return sum(sizes) * self.staged.slots * self.staged.rounds // len(self.chunks)
+        slots = self.staged.slots * self.staged.rounds // len(self.chunks)
+        return slots * sum(one.tasks for one in usual)
 
     def walk(self) -> Iterator[Run]:
         """The slots that are more than one task, in the order of the schedule."""
@@ -166,12 +148,12 @@ class Device:
         copied = dict.fromkeys("FBW", 0)
         for slot in slots:
             beside = slot.micro in self.besides[slot.kind]
-            variant = self._variant(slot.kind, slot.chunk, beside, self._is_edge(slot))
-            yield Run(slot, variant, gathered, summed, copied[slot.kind], said)
-            copied[slot.kind] += variant.copies
-            gathered += variant.gathers
-            summed += variant.sums
-            said += variant.says
+            how = self._variant(slot.kind, slot.chunk, beside, self._is_edge(slot))
+            yield Run(slot, how, gathered, summed, copied[slot.kind], said)
+            copied[slot.kind] += how.copies
+            gathered += how.gathers
+            summed += how.sums
+            said += how.says
 
     @cached_property
     def plains(self) -> dict[str, tuple[Plain | None, ...]]:
@@ -226,12 +208,12 @@ class Device:
 
     def _slot(self, run: Run) -> Iterator[Task]:
         """The tasks of one slot: one for each piece, or for each operator of it."""
-        slot, variant, device = run.slot, run.variant, self.seat.device
+        slot, how, device = run.slot, run.variant, self.seat.device
         takes: tuple[Token, ...] = self._arrivals(slot)
         name = NAMES[slot.kind]
         gathered, summed, copied, said = run.gathered, run.summed, run.copied, run.said
-        last = len(variant.pieces) - 1
-        for number, (piece, work) in enumerate(zip(variant.pieces, variant.works, strict=True)):
+        last = len(how.pieces) - 1
+        for number, (piece, work) in enumerate(zip(how.pieces, how.works, strict=True)):
             gives: tuple[Token, ...] = self._departures(slot) if number == last else ()
             if piece.copied is not None:
                 comes, goes = self._copied(slot.kind, copied)
@@ -245,7 +227,7 @@ class Device:
             if piece.sums:
                 gives = (*gives, ("ready", device, summed))
                 summed += 1
-            if variant.fine:
+            if how.fine:
                 yield from self._finely(piece, slot, takes, gives, said)
                 said += sum(len(one.said) for _, one in piece.passes)
             else:
@@ -344,26 +326,14 @@ class Device:
             kind = "BW"
         key = (kind, chunk % len(self.chunks), beside, edge)
         if key not in self._variants:
-            cut, plan, layers = self.cut, self.plan, self.layers(chunk)
-            special = beside and edge
-            if cut.sums and "W" in kind and (special or plan.zero >= 2):
-                pieces = cut.summing(layers, kind)
-            elif cut.sums and (plan.zero == 3 or (kind == "F" and special)):
-                pieces = cut.gathering(layers, kind)
-            else:
-                pieces = cut.plain(layers, kind)
-            loaded = beside or (plan.zero >= 2 and cut.sums)  # what was begun may still go on
-            says = sum(len(one.said) for piece in pieces for _, one in piece.passes)
-            fine = self.detail or (says > 0 and (loaded or self.loaded or self.everyone))
-            self._variants[key] = Variant(
-                pieces,
-                tuple(piece.seconds.work() for piece in pieces),
-                fine,
-                loaded,
-                sum(bool(piece.gathers) for piece in pieces),
-                sum(bool(piece.sums) for piece in pieces),
-                sum(piece.copied is not None for piece in pieces),
-                says if fine else 0,
+            self._variants[key] = variant(
+                self.cut,
+                self.layers(chunk),
+                kind,
+                beside=beside,
+                edge=edge,
+                detail=self.detail,
+                apart=self.loaded or self.everyone,
             )
         return self._variants[key]
 
@@ -376,11 +346,3 @@ class Device:
 def _linked(work: Work, device: int) -> Work:
     loads = tuple((link._replace(device=device), load) for link, load in work.loads)
     return work._replace(loads=loads)
-
-
-def said_in(variant: Variant) -> Iterator[tuple[Said, bool]]:
-    """Every exchange of a variant in order, and whether it is its operator's last."""
-    for piece in variant.pieces:
-        for _, one in piece.passes:
-            for number, said in enumerate(one.said, start=1):
-                yield said, number == len(one.said)

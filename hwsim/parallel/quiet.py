@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import product
 
-from hwsim.parallel.device import KINDS, Device, said_in
+from hwsim.parallel.device import KINDS, Device
 from hwsim.parallel.program import Link, Work
+from hwsim.parallel.variant import said_in
 
 
 def alone(device: Device) -> Mapping[Link, float]:

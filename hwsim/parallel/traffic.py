@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from hwsim.parallel.device import AHEAD, Device, said_in
+from hwsim.parallel.device import AHEAD, Device
 from hwsim.parallel.pieces import Shared
 from hwsim.parallel.price import Said
 from hwsim.parallel.program import Task, Token, Work
 from hwsim.parallel.program import plain as plain_task
 from hwsim.parallel.schedule import Slot
+from hwsim.parallel.variant import said_in
 
 
 def activations(device: Device) -> Iterator[Task]:
