@@ -46,6 +46,12 @@ class Variant(NamedTuple):
     sums: int
     says: int
 
+    @property
+    def tasks(self) -> int:
+        """How many tasks such a slot is, with its traffic."""
+        own = sum(len(piece.passes) for piece in self.pieces) if self.fine else len(self.pieces)
+        return own + self.gathers + self.sums + self.says
+
 
 class Plain(NamedTuple):
     """A slot that is one task. It takes and gives tokens whose numbers are `takes` and `gives` plus
@@ -172,6 +178,23 @@ class Device:
         go that happen once a step."""
         edge = self._is_edge(Slot(kind, chunk, self._edge(kind)))
         return self._variant(kind, chunk, False), self._variant(kind, chunk, edge)
+
+    def census(self) -> Iterator[tuple[Kind, int, Variant, int]]:
+        """Kind, chunk and variant of all slots, and how many there are of each."""
+        slots = self.staged.slots
+        kinds = KINDS if self.staged.kind == "zero-bubble" else KINDS[:2]
+        for kind, chunk in product(kinds, range(self.staged.rounds)):
+            usual, edge = self.variants(kind, chunk)
+            often = slots - (edge is not usual)
+            yield from ((kind, chunk, usual, often), (kind, chunk, edge, slots - often))
+
+    @property
+    def tasks(self) -> int:
+        """About how many tasks the device has in a step."""
+        return sum(
+            times * (variant.tasks + (self.message(kind, chunk) is not None))
+            for kind, chunk, variant, times in self.census()
+        )
 
     def _plain(self, kind: Kind, chunk: int) -> Plain | None:
         usual, edge = self.variants(kind, chunk)
@@ -323,10 +346,9 @@ class Device:
             among = group(plan, "tp", self.staged.system)
             work = self.own(pricer.transfer("all_reduce", replicated * size, among))
             found.append(self.met(Task("sum of whole parameters", work), "tp", "whole"))
-        tied = max((layer.tied for chunk in self.staged.chunks for layer in chunk), default=0.0)
-        if tied and plan.pp > 1 and seat.stage in (0, plan.pp - 1):
+        if self.staged.tied and plan.pp > 1 and seat.stage in (0, plan.pp - 1):
             among = hop(plan, plan.pp - 1, self.staged.system)
-            work = self.own(pricer.transfer("all_reduce", tied * size, among))
+            work = self.own(pricer.transfer("all_reduce", self.staged.tied * size, among))
             meeting = ("tied", seat.tp, seat.cp, seat.dp)
             found.append(Task("sum of tied matrix", work, meeting=meeting, members=2))
         return tuple(found)

@@ -20,6 +20,7 @@ from hwsim.parallel.ranks import seats
 from hwsim.parallel.staged import Staged
 
 MOST_DEVICES = 4096  # simulated one by one
+MOST_TASKS = 2_000_000
 
 
 def lower(
@@ -30,7 +31,8 @@ def lower(
     With `loaded` all that moves bytes loads its links, else what has company there does: where one
     link may be slower than another, all have to.
 
-    Raises InputError if `everyone` asks for more devices than are simulated one by one.
+    Raises InputError if `everyone` asks for more devices than are simulated one by one, and for
+    more tasks than are simulated.
     """
     plan = staged.plan
     if everyone and plan.devices > MOST_DEVICES:
@@ -43,8 +45,16 @@ def lower(
     found = seats(plan, everyone=everyone)
     streams: dict[Stream, Tasks] = {}
     quiet: dict[Link, float] = {}
+    count = 0
     for seat in found:
         device = Device(cut, seat, everyone, detail, loaded)
+        count += device.tasks
+        if count > MOST_TASKS:
+            raise InputError(
+                "plan",
+                f"found more than {MOST_TASKS:,} tasks in a step, too many to be simulated",
+                "write larger micro-batches, or fewer devices that are unlike each other",
+            )
         for kind, tasks in _streams(device).items():
             streams[Stream(seat.device, kind)] = tasks
         for link, seconds in alone(device).items():

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from itertools import product
 
-from hwsim.parallel.device import KINDS, Device, said_in
+from hwsim.parallel.device import Device, said_in
 from hwsim.parallel.program import Link, Work
 
 
@@ -16,16 +15,11 @@ def alone(device: Device) -> Mapping[Link, float]:
     found: dict[Link, float] = defaultdict(float)
     if device.loaded:
         return found
-    staged = device.staged
-    kinds = KINDS if staged.kind == "zero-bubble" else KINDS[:2]
-    for kind, chunk in product(kinds, range(staged.rounds)):
-        usual, edge = device.variants(kind, chunk)
-        often = staged.slots - (edge is not usual)
-        for variant, times in ((usual, often), (edge, staged.slots - often)):
-            if not variant.loaded:
-                message = device.message(kind, chunk)
-                works = [device.own(said.work) for said, _ in said_in(variant)]
-                _add(found, [*works, *([message[0]] if message else [])], times)
+    for kind, chunk, variant, times in device.census():
+        if not variant.loaded:
+            message = device.message(kind, chunk)
+            works = [device.own(said.work) for said, _ in said_in(variant)]
+            _add(found, [*works, *([message[0]] if message else [])], times)
     return found
 
 

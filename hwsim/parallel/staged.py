@@ -80,6 +80,11 @@ class Staged:
         return self.chunks[stage :: self.plan.pp]
 
     @cached_property
+    def tied(self) -> float:
+        """Parameters of the matrix that the first and the last stage share."""
+        return max((layer.tied for chunk in self.chunks for layer in chunk), default=0.0)
+
+    @cached_property
     def hops(self) -> tuple[Work, ...]:
         """What chunks send, the first one first; in a ring the last one sends the state, which is
         as large as what the first layer puts out."""
@@ -111,8 +116,8 @@ class Staged:
 def staged(workload: Workload, system: System, plan: Plan, calibration: Calibration) -> Staged:
     """The step of a plan that was checked against workload and system.
 
-    Raises InputError if an operator can't be split so, if there are fewer layers than chunks, or
-    if the device has no rate for the data type.
+    Raises InputError if an operator can't be split so, if there are fewer layers than chunks, if a
+    ring has no such order, or if the device has no rate for the data type.
     """
     share = samples(plan, workload)
     micro = plan.micro_batch or share
@@ -131,7 +136,7 @@ def staged(workload: Workload, system: System, plan: Plan, calibration: Calibrat
     ring = graph.ring and plan.pp > 1
     slots = share // micro
     if ring:
-        schedule.check("interleaved", plan.pp, slots, plan.time_chunks)
+        _check_ring(plan, slots)
     else:
         slots *= plan.time_chunks
     stages.check(workload.name, len(layers), plan.pp, plan.virtual)
@@ -141,6 +146,18 @@ def staged(workload: Workload, system: System, plan: Plan, calibration: Calibrat
         what = f"found {plan.ep}, but {workload.name} has no experts"
         raise InputError("plan.ep", what, "write 1")
     return Staged(plan, system, graph, pricer, slots, chunks, tuple(cuts), ring)
+
+
+def _check_ring(plan: Plan, slots: int) -> None:
+    """Raises InputError for what a recurrence that is cut inside its time step can't follow."""
+    fewer = "fewer plan.time_chunks: one for each item of the sequence cuts inside time steps"
+    if plan.schedule != "1f1b":
+        what = f"found {plan.schedule}, but a ring of stages has an order of its own"
+        raise InputError("plan.schedule", what, f"write 1f1b, or {fewer}")
+    if slots % plan.pp:
+        what = f"found {slots} micro-batches, which don't go round {plan.pp} stages in turns"
+        instead = f"write a size that makes a multiple of {plan.pp} of them, or {fewer}"
+        raise InputError("plan.micro_batch", what, instead)
 
 
 def _costs(graph: StepGraph, layers: Sequence[PricedLayer], plan: Plan) -> list[float]:
