@@ -16,6 +16,7 @@ from calibration.validation import sheets
 from hwsim import userdata
 from hwsim.errors import InputError
 from hwsim.hardware import catalog
+from hwsim.report import picture
 
 if TYPE_CHECKING:
     from calibration.measurement import Measurement
@@ -91,9 +92,7 @@ def command(
     from calibration.validation import outcomes as validate
 
     if plot is not None:
-        from calibration.validation import scatter
-
-        scatter.check(plot)
+        picture.check(plot)
     cases = _read(files, device)
     predictor = _refitted(cases, split, anchor) if split is not Split.none else None
     found = validate.outcomes(_watched(cases), split.value, predictor)
@@ -101,6 +100,8 @@ def command(
         validate.write_predictions(predictions, found)
         print(f"wrote {predictions}", file=sys.stderr)
     if plot is not None:
+        from calibration.validation import scatter
+
         scatter.save(plot, found, split.value)
         print(f"wrote {plot}", file=sys.stderr)
     suites = validate.suites(found, split.value, worst or validate.WORST)

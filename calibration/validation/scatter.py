@@ -9,19 +9,13 @@ from typing import Any
 
 from calibration.predict import Prediction
 from calibration.validation.outcomes import Outcome
-from hwsim.errors import InputError, SurroundingsError
+from hwsim.errors import InputError
+from hwsim.report.picture import canvas, check, write
 
-FORMATS = (".svg", ".png", ".pdf")
 FACTOR = 2.0
 ACROSS = 3  # panels in a row
 ENDS = "#444444"
 Points = dict[str, dict[str, list[tuple[float, float]]]]
-
-
-def check(path: Path) -> None:
-    """Raises InputError for another file type."""
-    if path.suffix.lower() not in FORMATS:
-        raise InputError("--plot", f"found '{path}'", f"end it in one of {', '.join(FORMATS)}")
 
 
 def save(path: Path, found: Sequence[Outcome], split: str = "none") -> None:
@@ -35,15 +29,9 @@ def save(path: Path, found: Sequence[Outcome], split: str = "none") -> None:
     points = _points(found)
     if not points:
         raise InputError("--plot", "found no case that is both measured and predicted", "add one")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise SurroundingsError(
-            "--plot", "matplotlib is not installed", 'pip install "hwsim[plot]"'
-        ) from None
     across = min(ACROSS, len(points))
     down = -(-len(points) // across)
-    figure = Figure(figsize=(0.8 + 4 * across, 0.8 + 4 * down), layout="constrained")
+    figure = canvas(path, 0.8 + 4 * across, 0.8 + 4 * down)
     panels = figure.subplots(down, across, squeeze=False).flatten()
     for panel, (kind, sources) in zip(panels, points.items(), strict=False):
         _draw(panel, kind, sources)
@@ -52,10 +40,7 @@ def save(path: Path, found: Sequence[Outcome], split: str = "none") -> None:
     held = f"held out, parameters fitted to every other {split}"
     origin = "predicted with what is shipped" if split == "none" else held
     figure.suptitle(f"{origin}; dashed: a factor of two", fontsize=10)
-    try:
-        figure.savefig(path, dpi=150, bbox_inches="tight")
-    except OSError as error:
-        raise SurroundingsError(str(path), f"can't be written ({error.strerror})") from None
+    write(figure, path, bbox_inches="tight")
 
 
 def _points(found: Sequence[Outcome]) -> Points:

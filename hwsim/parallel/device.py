@@ -12,14 +12,12 @@ from functools import cached_property, lru_cache
 from itertools import product
 from typing import NamedTuple
 
-from hwsim.graph.step import state_bytes
 from hwsim.parallel.pieces import Cut, Piece, Shared
-from hwsim.parallel.placement import group, hop
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.price import PricedLayer
 from hwsim.parallel.program import Task, Token, Work
 from hwsim.parallel.program import plain as plain_task
-from hwsim.parallel.ranks import Seat
+from hwsim.parallel.ranks import ENDS, Seat
 from hwsim.parallel.schedule import Pass as Kind
 from hwsim.parallel.schedule import Slot
 from hwsim.parallel.staged import Staged
@@ -308,7 +306,7 @@ class Device:
 
     def met(self, task: Task, axis: str, number: Token) -> Task:
         """A collective that waits for its other members, where they are simulated."""
-        if not self.everyone:
+        if not self.everyone and axis != ENDS:
             return task
         circle = self.seat.circle(self.plan, axis)
         if circle.members == 1:
@@ -320,25 +318,8 @@ class Device:
         return self.cut.after_update(self.seat.stage)
 
     @cached_property
-    def late(self) -> tuple[Task, ...]:
-        """What is summed once, when all gradients are there: of parameters that every tensor
-        neighbor has whole, and of a matrix that the first and the last stage share."""
-        plan, pricer, seat = self.plan, self.staged.pricer, self.seat
-        size = state_bytes(self.staged.graph.dtype)
-        layers = [layer for chunk in self.chunks for layer in chunk]
-        found = []
-        replicated = sum(layer.replicated for layer in layers)
-        if plan.sequence_parallel and replicated and plan.tp > 1:
-            among = group(plan, "tp", self.staged.system)
-            work = self.own(pricer.transfer("all_reduce", replicated * size, among))
-            found.append(self.met(Task("sum of whole parameters", work), "tp", "whole"))
-        tied = max((layer.tied for chunk in self.staged.chunks for layer in chunk), default=0.0)
-        if tied and plan.pp > 1 and seat.stage in (0, plan.pp - 1):
-            among = hop(plan, plan.pp - 1, self.staged.system)
-            work = self.own(pricer.transfer("all_reduce", tied * size, among))
-            meeting = ("tied", seat.tp, seat.cp, seat.dp)
-            found.append(Task("sum of tied matrix", work, meeting=meeting, members=2))
-        return tuple(found)
+    def late(self) -> Shared:
+        return self.cut.late(self.seat.stage)
 
     def _variant(self, kind: str, chunk: int, beside: bool, edge: bool) -> Variant:
         if kind == "B" and self.staged.kind != "zero-bubble":

@@ -10,11 +10,9 @@ import numpy as np
 from hwsim.errors import InputError
 from hwsim.parallel import closed
 from hwsim.parallel.closed import Declined, Passes, Sum
-from hwsim.parallel.device import Device
 from hwsim.parallel.pieces import Cut, Pieces, Shared
 from hwsim.parallel.price import PricedLayer, total
 from hwsim.parallel.program import PARTS, Work
-from hwsim.parallel.ranks import seats
 from hwsim.parallel.staged import Staged
 
 CLAIM = 0.01  # how far the closed form may be from the event simulation
@@ -60,7 +58,7 @@ def attempt(staged: Staged) -> Found | Declined:
     ]
     ends = [_last_pass(cut, layers) for layers in staged.chunks]
     updates = [staged.update(stage) for stage in range(plan.pp)]
-    late = [_late(cut, stage) for stage in range(plan.pp)]
+    late = [_seconds(cut.late(stage)) for stage in range(plan.pp)]
     after = [_seconds(cut.after_update(stage)) + late[stage] for stage in range(plan.pp)]
     made = closed.step(
         plan.schedule,
@@ -191,12 +189,6 @@ def _hidden(cut: Cut, ends: Sequence[_Last]) -> tuple[float, float]:
     if plan.pp == 1:
         return stretch, doubt
     return stretch / 2, stretch / 2 + doubt
-
-
-def _late(cut: Cut, stage: int) -> float:
-    """Seconds of what is summed once, when all gradients of a stage are there."""
-    device = Device(cut, seats(cut.staged.plan, everyone=False)[stage])
-    return sum(task.work.seconds for task in device.late)
 
 
 def _seconds(shared: Shared) -> float:

@@ -12,9 +12,10 @@ from hwsim.cost.groups import Group
 from hwsim.cost.offload import host_bandwidth
 from hwsim.graph.dtypes import BYTES
 from hwsim.graph.step import state_bytes
-from hwsim.parallel.placement import expert_gradient_group, gradient_group
+from hwsim.parallel.placement import expert_gradient_group, gradient_group, group, hop
 from hwsim.parallel.price import Pass, PricedLayer, PricedOp, Seconds, total
 from hwsim.parallel.program import Work
+from hwsim.parallel.ranks import ENDS
 from hwsim.parallel.staged import Staged
 
 Shared = tuple[tuple[str, Work], ...]  # who shares a collective ("sum", "expert sum"), and it
@@ -131,6 +132,22 @@ class Cut:
         if plan.zero not in (1, 2) or self.gathers_ahead:
             return ()
         return self._works("all_gather", *self.staged.parameters(stage), low=True)
+
+    def late(self, stage: int) -> Shared:
+        """What is summed once, when all gradients are there: of parameters that every tensor
+        neighbor has whole, and of a matrix that the first and the last stage share."""
+        staged, size = self.staged, state_bytes(self.staged.graph.dtype)
+        plan, transfer = staged.plan, staged.pricer.transfer
+        found: list[tuple[str, Work]] = []
+        replicated = sum(layer.replicated for chunk in staged.on(stage) for layer in chunk)
+        if plan.sequence_parallel and replicated and plan.tp > 1:
+            among = group(plan, "tp", staged.system)
+            found.append(("tp", transfer("all_reduce", replicated * size, among)))
+        tied = max((layer.tied for chunk in staged.chunks for layer in chunk), default=0.0)
+        if tied and plan.pp > 1 and stage in (0, plan.pp - 1):
+            among = hop(plan, plan.pp - 1, staged.system)
+            found.append((ENDS, transfer("all_reduce", tied * size, among)))
+        return tuple(found)
 
     def _sums(self, shared: float, experts: float) -> Shared:
         collective = "reduce_scatter" if self.staged.plan.zero else "all_reduce"

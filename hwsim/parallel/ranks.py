@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from hwsim.parallel.plan import Plan
 
+ENDS = "ends"  # the first and the last stage: the only circle of different stages
+
 
 class Circle(NamedTuple):
     """The devices that one collective of a device is over, as far as they are simulated."""
@@ -30,7 +32,9 @@ class Seat(NamedTuple):
 
     def circle(self, plan: Plan, axis: str) -> Circle:
         """Who shares a collective along an axis; "sum" is over the replicas of ordinary
-        parameters, "expert sum" over those of experts."""
+        parameters, "expert sum" over those of experts, "ends" over the first and last stage."""
+        if axis == ENDS:
+            return Circle((axis, self.tp, self.cp, self.dp), 2)
         replica = self.replica(plan)
         everywhere = plan.dp * plan.cp
         key, members = {

@@ -87,10 +87,8 @@ def _summing(device: Device) -> Iterator[Task]:
                 takes: tuple[Token, ...] = (("ready", rank, number),)
                 yield from _together(device, "sum", piece.sums, takes, None, number, run.slot.micro)
                 number += 1
-    after: tuple[Token, ...] = (("done", rank),)
-    for task in device.late:
-        yield task._replace(takes=after)
-        after = ()
+    if device.late:
+        yield from _together(device, "sum", device.late, (("done", rank),), None, "late")
 
 
 def exchanges(device: Device, axis: str) -> Iterator[Task]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hwsim.errors import InputError, SurroundingsError
+from hwsim.errors import InputError
 from hwsim.estimate import Estimate
+from hwsim.report.picture import canvas, write
 from hwsim.study.vary import Variation, time_of
 
-FORMATS = (".svg", ".png", ".pdf")
 STEPS, STEP, TOTAL, FLAT = "#4269d0", "#efb118", "#3ca951", "#e4e4e4"
 
 
@@ -25,17 +25,8 @@ def save(
     Raises InputError for another file type, and SurroundingsError if matplotlib is missing or the
     file can't be written.
     """
-    if path.suffix.lower() not in FORMATS:
-        raise InputError("--plot", f"found '{path}'", f"end it in one of {', '.join(FORMATS)}")
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise SurroundingsError(
-            "--plot", "matplotlib is not installed", 'pip install "hwsim[plot]"'
-        ) from None
+    figure = canvas(path, 10.5, 3.6)
     x, label = _axis(variation, answers)
-    figure = Figure(figsize=(10.5, 3.6), layout="constrained")
     drawn = [
         ("seconds per step", STEP, [(a.step.low, a.step.seconds, a.step.high) for a in answers])
     ]
@@ -58,12 +49,7 @@ def save(
     devices, hardware = answers[best].plan["devices"], answers[best].hardware
     name = answers[best].workload.name
     figure.suptitle(f"{name} on {devices} x {hardware.device}; bands are 80 % intervals")
-    dated = {"Date": None} if path.suffix == ".svg" else None  # the same figures, the same file
-    try:
-        with rc_context({"svg.hashsalt": "hwsim"}):
-            figure.savefig(path, dpi=150, metadata=dated)
-    except OSError as error:
-        raise SurroundingsError(str(path), f"can't be written ({error.strerror})") from None
+    write(figure, path)
 
 
 def _axis(variation: Variation, answers: Sequence[Estimate]) -> tuple[list[float], str]:

@@ -7,11 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hwsim.errors import InputError, SurroundingsError
-from hwsim.jsonfile import replaced
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.program import COMPUTE
-from hwsim.report.plot import FORMATS
+from hwsim.report.picture import canvas, check, write
 from hwsim.report.tracks import IDLE, KINDS, MOVING, Kind, Run, Track, evenly, runs, tracks
 from hwsim.simulate.timeline import Span, Timeline
 from hwsim.units import seconds_text
@@ -47,20 +45,12 @@ def save(path: Path, timeline: Timeline, plan: Plan, title: str) -> None:
     Raises InputError for another file type, and SurroundingsError if matplotlib is missing or the
     file can't be written.
     """
-    if path.suffix.lower() not in FORMATS:
-        raise InputError("--plot", f"found '{path}'", f"end it in one of {', '.join(FORMATS)}")
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise SurroundingsError(
-            "--plot", "matplotlib is not installed", 'pip install "hwsim[plot]"'
-        ) from None
+    check(path)
     everything = tracks(timeline, plan)
     rows = _rows(everything)
     scene = _Scene(rows, _outlines(timeline.critical_path()), _windows(rows, timeline.seconds))
     height = min(max(1.6 + 0.36 * len(rows), 2.6), 14.0)
-    figure = Figure(figsize=(12.0, height), layout="constrained")
+    figure = canvas(path, 12.0, height)
     panels = figure.subplots(1, len(scene.windows), sharey=True, squeeze=False)[0]
     for panel, window in zip(panels, scene.windows, strict=True):
         _draw(panel, scene, window)
@@ -69,10 +59,7 @@ def save(path: Path, timeline: Timeline, plan: Plan, title: str) -> None:
         f"{title}: {seconds_text(timeline.seconds)} per step, bubble {timeline.bubble:.1%}"
         + _left_out(scene, everything)
     )
-    suffix = path.suffix.lower()[1:]
-    dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(suffix)
-    with rc_context({"svg.hashsalt": "hwsim"}), replaced(path, "wb") as stream:
-        figure.savefig(stream, format=suffix, dpi=150, metadata=dated)
+    write(figure, path)
 
 
 def _rows(everything: Sequence[Track]) -> dict[int, _Row]:
