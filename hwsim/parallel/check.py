@@ -10,10 +10,10 @@ from hwsim.errors import InputError
 from hwsim.graph.workload import MOST_SAMPLES, Workload
 from hwsim.hardware.spec import System
 from hwsim.parallel import schedule
-from hwsim.parallel.plan import Plan, available
+from hwsim.parallel.plan import MOST_DEVICES, Plan, available
 
 AXES = ("tp", "cp", "dp", "pp")
-MOST_SLOTS = 100_000  # micro-batches times chunks of one stage
+MOST_PASSES = 500_000  # of micro-batches, or parts of them, through chunks of stages
 
 
 def check(plan: Plan, workload: Workload, system: System) -> None:
@@ -23,18 +23,8 @@ def check(plan: Plan, workload: Workload, system: System) -> None:
         raise found
     batch = scaled(workload, plan).batch
     divides("dp", plan.dp, batch, f"the global batch of {batch} samples", "another workload.batch")
-    share = batch // plan.dp
-    if plan.micro_batch is not None:
-        what = f"a replica's share of {share} samples"
-        divides("micro_batch", plan.micro_batch, share, what, "another plan.dp")
-    count = share // (plan.micro_batch or share)
+    count = micro_batches(plan, batch // plan.dp)
     schedule.check(plan.schedule, plan.pp, count, plan.virtual)
-    if (slots := count * plan.virtual * plan.time_chunks) > MOST_SLOTS:
-        raise InputError(
-            "plan.micro_batch",
-            f"found {slots:,} forward passes of each stage",
-            f"write larger micro-batches or fewer chunks: at most {MOST_SLOTS:,} are simulated",
-        )
     if plan.offload != "none":
         host_bandwidth(system)  # is stated
     there = available(system)
@@ -44,6 +34,37 @@ def check(plan: Plan, workload: Workload, system: System) -> None:
             f"found {plan.devices} devices, but {system.name} has {there}",
             f"write at most {there}, or describe more nodes and their network",
         )
+    if plan.devices > MOST_DEVICES:
+        raise InputError(
+            "plan", f"found {plan.devices:,} devices", f"write at most {MOST_DEVICES:,}"
+        )
+
+
+def micro_batches(plan: Plan, share: int) -> int:
+    """How many micro-batches a replica makes of its samples.
+
+    Raises InputError if they don't divide them, or are too many to be simulated.
+    """
+    if plan.micro_batch is None:
+        count = 1
+    else:
+        what = f"a replica's share of {share} samples"
+        divides("micro_batch", plan.micro_batch, share, what, "another plan.dp")
+        count = share // plan.micro_batch
+    factors = {
+        **{"micro_batch": count, "time_chunks": plan.time_chunks},
+        **{"pp": plan.pp, "virtual": plan.virtual},
+    }
+    passes = math.prod(factors.values())
+    if passes > MOST_PASSES:
+        most = max(factors, key=lambda name: factors[name])
+        raise InputError(
+            f"plan.{most}",
+            f"found {passes:,} passes of micro-batches and their time chunks through stages",
+            f"write {'more' if most == 'micro_batch' else 'less'}: "
+            f"at most {MOST_PASSES:,} are simulated",
+        )
+    return count
 
 
 def scaled(workload: Workload, plan: Plan) -> Workload:
@@ -78,15 +99,27 @@ def divisors(number: int) -> list[int]:
     return sorted({*low, *(number // d for d in low)})
 
 
+def nearest_divisors(number: int, value: int) -> list[int]:
+    """What divides `number` next below `value`, which doesn't, and next above it if that is near.
+
+    >>> nearest_divisors(12, 5), nearest_divisors(10**18, 3), nearest_divisors(12, 24)
+    ([4, 6], [2, 4], [12])
+    """
+    below = range(min(number, value), 0, -1)
+    above = range(value + 1, min(number, value + MOST_DEVICES) + 1)
+    found = (next((d for d in some if number % d == 0), 0) for some in (below, above))
+    return [d for d in found if d]
+
+
 def _contradictions(plan: Plan) -> Iterator[InputError]:
     if sorted(plan.placement) != sorted(AXES):
         what = f"found {', '.join(plan.placement)}"
         yield InputError("plan.placement", what, "write each of tp, cp, dp and pp once")
     replicas = plan.dp * plan.cp
     if replicas % plan.ep:
-        near = ", ".join(map(str, divisors(replicas)))
+        near = " or ".join(map(str, nearest_divisors(replicas, plan.ep)))
         what = f"found {plan.ep}, which doesn't divide dp x cp = {replicas}"
-        instead = f"write one of {near}" if replicas > 1 else "write 1, or plan.dp of 2 or more"
+        instead = f"write {near}" if replicas > 1 else "write 1, or plan.dp of 2 or more"
         yield InputError("plan.ep", what, instead)
     if plan.schedule == "interleaved" and plan.pp == 1:
         what = "found interleaved chunks on a single stage"
@@ -97,9 +130,7 @@ def divides(name: str, value: int, whole: int, what: str, other: str) -> None:
     """Raises InputError, naming the nearest divisors, if `plan.name` doesn't divide `whole`."""
     if whole % value == 0:
         return
-    near = divisors(whole)
-    below = max(d for d in near if d < value)
-    above = [d for d in near if d > value]
+    below, *above = nearest_divisors(whole, value)
     nearest = f"{below} or {above[0]}" if above else f"at most {below}"
     raise InputError(
         f"plan.{name}",

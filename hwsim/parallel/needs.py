@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from hwsim.graph.dtypes import BYTES, Dtype
 from hwsim.graph.ops import Linear
 from hwsim.graph.workload import Workload
-from hwsim.parallel.check import divides, samples
+from hwsim.parallel.check import micro_batches, samples
 from hwsim.parallel.memory import LayerMemory, StageMemory, footprint, fullest
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.split import SplitLayer, split
@@ -30,16 +30,15 @@ def stages_needed(
     Raises InputError for a plan that the workload can't follow.
     """
     share = samples(plan, workload)
-    micro = plan.micro_batch or share
-    divides("micro_batch", micro, share, f"the {share} samples of a replica", "another plan.dp")
-    graph = workload.time_chunk(plan.time_chunks, micro)
+    count = micro_batches(plan, share)
+    graph = workload.time_chunk(plan.time_chunks, share // count)
     layers = [split(layer, plan, "plan") for layer in graph.layers]
     if cuts is None:
         costs = [cost for layer in layers for cost in _costs(layer)]
         check(workload.name, len(costs), plan.pp, plan.virtual)
         cuts = partition(costs, plan.pp * plan.virtual)
     memories = layer_memories(layers, graph.dtype)
-    return footprint(memories, cuts, plan, graph.dtype, graph.optimizer, share // micro)
+    return footprint(memories, cuts, plan, graph.dtype, graph.optimizer, count)
 
 
 def layer_memories(layers: Iterable[SplitLayer], dtype: Dtype) -> tuple[LayerMemory, ...]:

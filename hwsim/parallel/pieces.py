@@ -143,10 +143,9 @@ class Cut:
         if plan.sequence_parallel and replicated and plan.tp > 1:
             among = group(plan, "tp", staged.system)
             found.append(("tp", transfer("all_reduce", replicated * size, among)))
-        tied = max((layer.tied for chunk in staged.chunks for layer in chunk), default=0.0)
-        if tied and plan.pp > 1 and stage in (0, plan.pp - 1):
+        if staged.tied and plan.pp > 1 and stage in (0, plan.pp - 1):
             among = hop(plan, plan.pp - 1, staged.system)
-            found.append((ENDS, transfer("all_reduce", tied * size, among)))
+            found.append((ENDS, transfer("all_reduce", staged.tied * size, among)))
         return tuple(found)
 
     def _sums(self, shared: float, experts: float) -> Shared:

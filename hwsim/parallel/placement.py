@@ -63,6 +63,8 @@ def expert_gradient_group(plan: Plan, system: System) -> Group:
 
     Raises InputError as `group`.
     """
+    if plan.ep == 1:
+        return gradient_group(plan, system)
     return _group(plan, ("dp", "cp"), system, _experts(plan), "far")
 
 
@@ -203,5 +205,6 @@ def _places(members: Ints, nodes: Ints, per_node: int) -> tuple[tuple[int, ...],
     begins = np.diff(nodes, axis=1, prepend=-1) != 0
     rows = np.zeros((int(begins.sum()), per_node), dtype=bool)
     rows[np.cumsum(begins.ravel()) - 1, members.ravel() % per_node] = True
-    different = np.unique(rows[rows.sum(axis=1) > 1], axis=0)
+    bits = np.unique(np.packbits(rows[rows.sum(axis=1) > 1], axis=1), axis=0)
+    different = np.unpackbits(bits, axis=1, count=per_node)
     return tuple(tuple(np.flatnonzero(row).tolist()) for row in different)

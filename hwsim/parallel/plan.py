@@ -6,11 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hwsim.graph.workload import MOST_SAMPLES
 from hwsim.hardware.spec import System
 from hwsim.units import Bytes
 
 MOST_DEVICES = 10**7
 Degree = Annotated[int, Field(strict=True, ge=1, le=MOST_DEVICES)]
+Samples = Annotated[int, Field(strict=True, ge=1, le=MOST_SAMPLES)]
 Stage = Annotated[int, Field(strict=True, ge=0, le=3)]
 Flag = Annotated[bool, Field(strict=True)]
 Placed = Literal["tp", "cp", "dp", "pp"]
@@ -30,7 +32,8 @@ class Plan(BaseModel):
     `scaling`: "strong" keeps the workload's global batch, "weak" makes it the batch of a replica.
     `micro_batch`: samples that go through the model at a time (None: a replica's whole share);
     their gradients accumulate. `time_chunks`: parts of the sequence that travel on their own
-    through a pipeline of recurrent layers, as a wavefront. `schedule` orders the micro-batches of a
+    through a pipeline of recurrent layers, as a wavefront (one stage does them one by one, and
+    gains nothing). `schedule` orders the micro-batches of a
     pipeline; `virtual` is the number of model chunks on each stage (interleaved). Stages get layers
     so that the slowest takes least (`balance` "cost"), or equal numbers of the layer that repeats
     most, as Megatron-LM deals them out ("layers").
@@ -58,7 +61,7 @@ class Plan(BaseModel):
     ep: Degree = 1
     placement: tuple[Placed, ...] = ("tp", "cp", "dp", "pp")
     scaling: Literal["strong", "weak"] = "strong"
-    micro_batch: Degree | None = None
+    micro_batch: Samples | None = None
     time_chunks: Degree = 1
     schedule: Schedule = "1f1b"
     virtual: Degree = 1

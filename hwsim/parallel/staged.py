@@ -80,6 +80,11 @@ class Staged:
         return self.chunks[stage :: self.plan.pp]
 
     @cached_property
+    def tied(self) -> float:
+        """Parameters of the matrix that the first and the last stage share."""
+        return max((layer.tied for chunk in self.chunks for layer in chunk), default=0.0)
+
+    @cached_property
     def hops(self) -> tuple[Work, ...]:
         """What chunks send, the first one first; in a ring the last one sends the state, which is
         as large as what the first layer puts out."""
@@ -111,8 +116,8 @@ class Staged:
 def staged(workload: Workload, system: System, plan: Plan, calibration: Calibration) -> Staged:
     """The step of a plan that was checked against workload and system.
 
-    Raises InputError if an operator can't be split so, if there are fewer layers than chunks, or
-    if the device has no rate for the data type.
+    Raises InputError if an operator can't be split so, if there are fewer layers than chunks, if a
+    ring has no such order, or if the device has no rate for the data type.
     """
     share = samples(plan, workload)
     micro = plan.micro_batch or share

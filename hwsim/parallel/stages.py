@@ -15,6 +15,7 @@ from hwsim.graph.step import Layer
 
 Floats = npt.NDArray[np.float64]
 HALVINGS = 60  # of the interval in which the least load lies: down to the last bit
+MOST_TRIED = 3 * 10**8  # ways to end a part
 SLACK = 1e-9  # loads that differ by this fraction are equal
 
 
@@ -27,13 +28,13 @@ def check(name: str, layers: int, stages: int, virtual: int = 1) -> None:
     """Raises InputError where the workload `name` has fewer layers than the pipeline chunks."""
     if stages * virtual <= layers:
         return
-    most = layers // virtual
     chunks = f" of {virtual} chunks" if virtual > 1 else ""
-    raise InputError(
-        "plan.pp",
-        f"found {stages} stages{chunks}, but {name} has {layers} layers",
-        f"write at most {most}" if most else f"write virtual {layers} or less",
-    )
+    what = f"found {stages} stages{chunks}, but {name} has {layers} layers"
+    if virtual > 1 and layers >= 2 * stages:
+        raise InputError("plan.virtual", what, f"write virtual {layers // stages} or less")
+    if virtual > 1:
+        raise InputError("plan.pp", what, f"write at most {layers // 2}, each of 2 chunks or more")
+    raise InputError("plan.pp", what, f"write at most {layers}")
 
 
 def partition(costs: Sequence[float], parts: int) -> list[tuple[int, int]]:
@@ -46,6 +47,8 @@ def partition(costs: Sequence[float], parts: int) -> list[tuple[int, int]]:
     ([(0, 3), (3, 6)], [(0, 4), (4, 6)])
     """
     check("the workload", len(costs), parts)
+    if parts == 1:
+        return [(0, len(costs))]
     sums = [0.0, *accumulate(costs)]
     return _even(np.array(sums), parts, _least(sums, parts, max(costs)) * (1 + SLACK))
 
@@ -75,26 +78,48 @@ def _packed(sums: Sequence[float], parts: int, load: float) -> bool:
 def _even(sums: Floats, parts: int, load: float) -> list[tuple[int, int]]:
     """The partition within `load` with the least sum of squared numbers of units.
 
-    By dynamic programming: `best[i]` is the least sum for the units before i in so many parts,
-    `last[i]` how many of them the last part has.
+    By dynamic programming: of all places at which a part can end, `best` is the least sum for the
+    units before, `last` how many of them the part has.
     """
-    length = len(sums)
-    best = np.where(np.arange(length) == 0, 0.0, np.inf)
+    windows = _windows(sums, parts, load)
+    most = int((np.searchsorted(sums, sums + load, "right") - np.arange(len(sums))).max())
+    if sum(min(end - first + 1, most) * (end - first + 1) for first, end in windows) > MOST_TRIED:
+        what = f"found {len(sums) - 1:,} unequal layers to be cut into {parts:,} chunks"
+        raise InputError("plan.pp", what, "write fewer of either, or more even ones")
     choices = []
-    for _ in range(parts):
-        new, last = np.full(length, np.inf), np.zeros(length, dtype=int)
-        for number in range(1, length):
-            fits = sums[number:] - sums[:-number] <= load
-            if not fits.any():
-                break
-            total = np.where(fits, best[:-number] + number**2, np.inf)
-            better = total < new[number:]
-            new[number:][better] = total[better]
-            last[number:][better] = number
-        best = new
+    before, best = 0, np.zeros(1)
+    for first, end in windows:
+        width = end - first + 1
+        new, last = np.full(width, np.inf), np.zeros(width, dtype=int)
+        least = max(1, first - before - len(best) + 1)
+        for number in range(least, min(most, end - before) + 1):
+            low, high = max(first, before + number), min(end, before + len(best) - 1 + number) + 1
+            fits = sums[low:high] - sums[low - number : high - number] <= load
+            came = best[low - number - before : high - number - before] + number**2
+            rows = slice(low - first, high - first)
+            better = fits & (came < new[rows])
+            new[rows][better] = came[better]
+            last[rows][better] = number
+        before, best = first, new
         choices.append(last)
-    ranges, end = [], length - 1
-    for last in reversed(choices):
-        ranges.append((end - int(last[end]), end))
+    ranges, end = [], len(sums) - 1
+    for (first, _), last in zip(reversed(windows), reversed(choices), strict=True):
+        ranges.append((end - int(last[end - first]), end))
         end = ranges[-1][0]
     return ranges[::-1]
+
+
+def _windows(sums: Floats, parts: int, load: float) -> list[tuple[int, int]]:
+    """Where each part can end at the earliest and at the latest, so that it and those before it
+    keep within `load`, and so do those behind it."""
+    length = len(sums) - 1
+    latest, earliest = [0], [length]
+    for _ in range(parts):
+        far = int(np.searchsorted(sums, sums[latest[-1]] + load, "right")) - 1
+        near = int(np.searchsorted(sums, sums[earliest[-1]] - load, "left"))
+        latest.append(far)
+        earliest.append(near)
+    return [
+        (max(part, earliest[parts - part]), min(latest[part], length - parts + part))
+        for part in range(1, parts + 1)
+    ]

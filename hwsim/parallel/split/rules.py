@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from hwsim.errors import InputError
 from hwsim.graph.ops import Op
-from hwsim.parallel.check import divisors
+from hwsim.parallel.check import nearest_divisors
 from hwsim.parallel.exchange import Collective, Exchange
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.split.shard import Shard
@@ -98,7 +98,7 @@ def exactly(size: int, ways: int, where: str, what: str) -> int:
     if size % ways == 0:
         return size // ways
     what = f"found {ways}, which does not divide {size} {what}"
-    raise InputError(where, what, nearest(divisors(size), ways))
+    raise InputError(where, what, nearest(nearest_divisors(size, ways), ways))
 
 
 def nearest(fitting: Sequence[int], ways: int) -> str:
