@@ -96,15 +96,23 @@ def _planned(
     """What a plan of several devices takes for granted."""
     if plan.dp * plan.cp > 1:
         among = gradient_group(plan, system)
-        size = min(plan.bucket, graph.parameters * state_bytes(graph.dtype))
-        how = chosen("all_reduce", size, among, system, calibration)
-        yield f"gradients are summed over {among.devices} devices, buckets by the way: {how}"
+        whole = graph.parameters * state_bytes(graph.dtype) / (plan.tp * plan.pp)
+        collective, summed = "all_reduce", "summed"
+        if plan.zero:
+            collective, summed = "reduce_scatter", "summed in shares"
+        size, how = (min(plan.bucket, whole), "buckets") if plan.overlap else (whole, "at once")
+        way = chosen(collective, size, among, system, calibration)
+        yield f"gradients are {summed} over {among.devices} devices, {how} by the way: {way}"
     if plan.pp > 1:
         by = "their time" if plan.balance == "cost" else "their number"
         yield f"layers are dealt out to stages by {by}; what stages send hides behind kernels"
     if plan.tp > 1:
         how = "in chunks beside products" if plan.tensor_overlap else "while kernels wait"
         yield f"tensor neighbors speak {how}"
+    if plan.cp > 1:
+        yield "the devices of a sequence have equal shares of a causal mask"
+    if plan.time_chunks > 1:
+        yield "all time chunks take as long as those behind the first"
     if plan.recompute == "full":
         yield "all layers but the last are computed again from their inputs"
     if plan.offload != "none":

@@ -297,3 +297,58 @@ def test_what_is_assumed_is_said():
     assert any("recurrent" in text for text in assumptions)
     others = estimate(VOLTA, MODELS[2], steps=1).assumptions
     assert not any("recurrent" in text for text in others)
+
+
+@pytest.mark.parametrize(
+    ("plan", "text"),
+    [
+        (Plan(dp=8), "summed over 8 devices, buckets"),
+        (Plan(dp=8, overlap=False), "summed over 8 devices, at once"),
+        (Plan(dp=8, zero=1), "summed in shares over 8 devices"),
+        (Plan(cp=4), "summed over 4 devices"),
+        (Plan(cp=4), "equal shares of a causal mask"),
+        (Plan(pp=2), "dealt out to stages by their time"),
+        (Plan(tp=4, tensor_overlap=True), "in chunks beside products"),
+        (Plan(recompute="full"), "computed again"),
+        (Plan(offload="optimizer"), "80% of its link"),
+    ],
+)
+def test_what_a_plan_takes_for_granted_is_said(plan, text):
+    assumptions = estimate(VOLTA, MODELS[2], plan, steps=1).assumptions
+    assert any(text in line for line in assumptions)
+    assert not any(text in line for line in estimate(VOLTA, MODELS[2], steps=1).assumptions)
+
+
+def test_weak_scaling_trains_on_a_larger_batch(with_law):
+    kind = with_law(toy(batch=32))
+    alone, strong, weak = (
+        estimate(VOLTA, kind(), plan) for plan in (Plan(), Plan(dp=8), Plan(dp=8, scaling="weak"))
+    )
+    assert weak.workload.sizes["batch"] == 8 * strong.workload.sizes["batch"] == 8 * 32
+    assert weak.workload.items_per_step == 8 * alone.workload.items_per_step
+    assert weak.workload.flops_per_step == pytest.approx(8 * alone.workload.flops_per_step)
+    assert weak.step.seconds >= alone.step.seconds
+    (warning,) = weak.warnings
+    assert "batch" in warning
+    assert alone.warnings == strong.warnings == []
+
+
+def test_micro_batches_repeat_forward_and_backward_alone():
+    one, two, three = (
+        estimate(VOLTA, MODELS[2], Plan(dp=8, micro_batch=16 // n), steps=1).step.parts
+        for n in (1, 2, 4)
+    )
+    assert one["update"] == two["update"] == three["update"]
+    kernels = [part["compute"] + part["memory"] + part["launch"] for part in (one, two, three)]
+    assert kernels == sorted(kernels)
+
+
+def test_engines_agree():
+    plan = Plan(dp=2, pp=2, micro_batch=16)
+    closed, events = (
+        estimate(VOLTA, MODELS[2], plan, steps=STEPS, engine=engine)
+        for engine in ("closed", "events")
+    )
+    assert closed.step.seconds == pytest.approx(events.step.seconds, rel=0.01)
+    assert any("closed form" in text for text in closed.assumptions)
+    assert closed.memory == events.memory

@@ -174,13 +174,14 @@ def _hidden(cut: Cut, ends: Sequence[_Last]) -> tuple[float, float]:
         works = [work for piece in end.pieces for _, work in piece.sums]
         beside = end.hidden if plan.virtual == 1 else works
         kinds = {link for work in beside for link, _ in work.loads}
-        doubt += turn * sum(
+        spoken = sum(
             said.work.seconds
             for piece in end.pieces
             for _, one in piece.passes
             for said in one.said
             if kinds.intersection(link for link, _ in said.work.loads)
         )
+        doubt += min(turn * spoken, sum(work.seconds for work in beside))
         if number >= plan.pp:
             doubt += sum(work.seconds * work.taken for work in works)
         used |= {link for work in works for link, _ in work.loads}
