@@ -73,9 +73,9 @@ def what_fits(
     """The smallest change of the plan that fits, else two changes, else that there are none.
 
     `batch` is the workload's; `needs` tells a plan's memory quickly and raises InputError for one
-    that the workload can't follow, and `surely` is asked before a change is told. The cheapest comes first: a smaller micro-batch, attention computed
-    again, ZeRO, sequence parallelism, layers computed again, more of the devices that are there,
-    offloading, devices that are not there.
+    that the workload can't follow, and `surely` is asked before a change is told. The cheapest
+    comes first: a smaller micro-batch, attention computed again, ZeRO, sequence parallelism, layers
+    computed again, more of the devices that are there, offloading, devices that are not there.
     """
     kinds = [
         [_Tried(rank, change, plan, system, needs, surely or needs) for change in changes]

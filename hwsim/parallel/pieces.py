@@ -124,7 +124,9 @@ class Cut:
 
     def gathers_of(self, layer: PricedLayer) -> Shared:
         """Parameters of a layer, of which every device holds a share."""
-        tied = layer.tied if self.staged.plan.pp == 1 else 0.0  # else it has a copy of its own
+        plan = self.staged.plan
+        # A matrix that the first layer owns is gathered again; another stage has a copy of its own.
+        tied = layer.tied if plan.zero == 3 and plan.pp == 1 else 0.0
         return self._works("all_gather", layer.gradients + tied, layer.expert_gradients, low=True)
 
     def after_update(self, stage: int) -> Shared:
