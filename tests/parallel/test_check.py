@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hwsim.errors import InputError
 from hwsim.graph.workload import MOST_SAMPLES
 from hwsim.hardware import catalog
-from hwsim.parallel.check import MOST_SLOTS, check, divisors, samples, scaled
+from hwsim.parallel.check import MOST_PASSES, check, divisors, samples, scaled
 from hwsim.parallel.plan import Plan
 from workloads.charlm import CharLM
 
@@ -75,7 +75,7 @@ def test_divisors_are_all_that_divide(number):
     [
         ({"placement": ("tp", "dp", "pp")}, "plan.placement", "write each of"),
         ({"placement": ("tp", "tp", "dp", "pp", "cp")}, "plan.placement", "write each of"),
-        ({"dp": 2, "ep": 3}, "plan.ep", "write one of 1, 2"),
+        ({"dp": 2, "ep": 3}, "plan.ep", "write 2"),
         ({"schedule": "interleaved", "virtual": 2}, "plan.schedule", "write 1f1b"),
         ({"schedule": "interleaved", "pp": 2}, "plan.virtual", "write virtual 2"),
         ({"virtual": 2, "pp": 2}, "plan.virtual", "interleaved"),
@@ -86,7 +86,7 @@ def test_divisors_are_all_that_divide(number):
         ),
         ({"micro_batch": 3}, "plan.micro_batch", "write 2 or 4"),
         ({"dp": 64, "micro_batch": 4}, "plan.micro_batch", "write at most 2"),
-        ({"micro_batch": 1, "time_chunks": MOST_SLOTS}, "plan.micro_batch", "write larger"),
+        ({"micro_batch": 64, "time_chunks": MOST_PASSES}, "plan.time_chunks", "write less"),
     ],
 )
 def test_what_excludes_each_other_is_refused(fields, where, instead):
