@@ -18,6 +18,7 @@ from hwsim.parallel.schedule import Slot, order
 # Assumed; out-of-memory reports speak of 4.0 % (Megatron-LM issue 525) and 2.4 %
 # (compressed-tensors pull request 587) of all that is allocated.
 FRAGMENTATION = 0.06
+STEADY = 4  # times as many micro-batches as stages; with more no schedule but gpipe holds more
 
 
 class LayerMemory(NamedTuple):
@@ -86,6 +87,8 @@ def _stage(
     chunks: Chunks, stage: int, plan: Plan, dtype: Dtype, optimizer: Optimizer, micro_batches: int
 ) -> StageMemory:
     own = [layer for chunk in chunks for layer in chunk]
+    if plan.schedule != "gpipe":
+        micro_batches = min(micro_batches, STEADY * plan.pp)
     slots = order(plan.schedule, plan.pp, stage, micro_batches, plan.virtual, plan.time_chunks)
     held, waiting = _activations(chunks, slots, plan)
     master = parameter_bytes(dtype) - BYTES[dtype] if plan.master_weights else 0.0

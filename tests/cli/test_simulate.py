@@ -171,7 +171,7 @@ FAULTS = {
     "link": (("--slow-link", "0=2"), ("--slow-link", "0=2", "up to 1")),
     "borrow": (("--borrow",), ("--borrow", "--calibration")),
     "many": (
-        ("--micro-batch", "1", "--set", "workload.batch=1000000", "--pp", "2"),
+        ("--micro-batch", "1", "--set", "workload.batch=200000", "--pp", "2"),
         ("--no-trace",),
     ),
     "everyone": (
