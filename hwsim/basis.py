@@ -139,7 +139,8 @@ def _computing(system: System, graph: StepGraph) -> Iterator[str]:
 
 
 def _is_recurrent(graph: StepGraph) -> bool:
-    return any(kernel.weights for kernel in graph.forward())
+    ops = (op for layer in graph.layers for op in layer.ops)
+    return any(kernel.weights for op in ops for kernel in op.forward())
 
 
 def _share_is_used(

@@ -29,7 +29,7 @@ from hwsim.simulate.step import prepared, programmed
 from hwsim.study.subject import Subject
 
 MOST_RUNS = 10_000
-MOST_PASSES = 500_000  # of micro-batches through simulated devices, with all spans kept
+MOST_PASSES = 250_000  # of micro-batches through simulated devices, with all spans kept
 LEAST_COLUMNS = 40
 
 app = typer.Typer(add_completion=False)

@@ -114,9 +114,9 @@ class Workload(BaseModel, ABC):
 
         Raises InputError where a part of the sequence is not enough for the layers.
         """
-        del batch, steps, carried
-        where, instead = "plan.time_chunks", "write time_chunks 1"
-        raise InputError(where, f"{self.name} can't be cut along time: {self.uncut}", instead)
+        del batch, carried
+        what = f"found chunks of {steps} {self.unit}, but {self.name} can't be cut along time"
+        raise InputError("plan.time_chunks", f"{what}: {self.uncut}", "write time_chunks 1")
 
     def rings(self, steps: int) -> bool:
         """Whether the layers of a chunk of `steps` items are a `ring`."""

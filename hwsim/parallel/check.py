@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from collections.abc import Iterator
 
 from hwsim.cost.offload import host_bandwidth
@@ -90,25 +91,25 @@ def samples(plan: Plan, workload: Workload) -> int:
 
 
 def divisors(number: int) -> list[int]:
-    """What divides `number` evenly, the least first.
+    """What divides `number` evenly, the least first; of large ones only what a degree may be, and
+    what is left then.
 
     >>> divisors(12)
     [1, 2, 3, 4, 6, 12]
     """
-    low = [d for d in range(1, math.isqrt(number) + 1) if number % d == 0]
+    low = [d for d in range(1, min(math.isqrt(number), MOST_DEVICES) + 1) if number % d == 0]
     return sorted({*low, *(number // d for d in low)})
 
 
 def nearest_divisors(number: int, value: int) -> list[int]:
-    """What divides `number` next below `value`, which doesn't, and next above it if that is near.
+    """What divides `number` next below `value`, which does not, and next above it.
 
-    >>> nearest_divisors(12, 5), nearest_divisors(10**18, 3), nearest_divisors(12, 24)
+    >>> nearest_divisors(12, 5), nearest_divisors(10**12, 3), nearest_divisors(12, 24)
     ([4, 6], [2, 4], [12])
     """
-    below = range(min(number, value), 0, -1)
-    above = range(value + 1, min(number, value + MOST_DEVICES) + 1)
-    found = (next((d for d in some if number % d == 0), 0) for some in (below, above))
-    return [d for d in found if d]
+    found = [d for d in divisors(number) if d <= MOST_SAMPLES]
+    place = bisect(found, value)
+    return found[max(place - 1, 0) : place + 1]
 
 
 def _contradictions(plan: Plan) -> Iterator[InputError]:

@@ -18,6 +18,7 @@ from hwsim.parallel.staged import Staged
 CLAIM = 0.01  # how far the closed form may be from the event simulation
 # Half of it is for what sums of gradients, while they are hidden, take from the kernels.
 HIDDEN = CLAIM / 2
+MOST_SLOTS = 50_000
 
 
 class Found(NamedTuple):
@@ -102,6 +103,8 @@ def _beyond(cut: Cut) -> str:
         return "a recurrence is cut inside its time step"
     if plan.offload == "activations":
         return "activations come and go over the host's link"
+    if plan.pp > 1 and plan.schedule != "gpipe" and staged.slots * plan.virtual > MOST_SLOTS:
+        return f"more than {MOST_SLOTS:,} passes of a stage take longer than their simulation"
     for stage in range(plan.pp):
         sent = [work.seconds for work in staged.hops[stage :: plan.pp]]
         if sent and max(sent) > min(sent):

@@ -18,6 +18,7 @@ from hwsim.parallel.schedule import Slot, order
 # Assumed; out-of-memory reports speak of 4.0 % (Megatron-LM issue 525) and 2.4 %
 # (compressed-tensors pull request 587) of all that is allocated.
 FRAGMENTATION = 0.06
+STEADY = 4  # times as many micro-batches as stages; with more no schedule but gpipe holds more
 
 
 class LayerMemory(NamedTuple):
@@ -98,6 +99,8 @@ def _slots(plan: Plan, stage: int, micro_batches: int, *, ring: bool) -> Iterato
     if ring:
         slots = order("interleaved", plan.pp, stage, micro_batches, plan.time_chunks)
         return (slot._replace(chunk=0) for slot in slots)
+    if plan.schedule != "gpipe":
+        micro_batches = min(micro_batches, STEADY * plan.pp)
     return order(plan.schedule, plan.pp, stage, micro_batches, plan.virtual, plan.time_chunks)
 
 

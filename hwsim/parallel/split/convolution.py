@@ -53,10 +53,11 @@ def _by_height(op: Convolution2d, around: Around) -> Divided:
     reach = (r - 1) // 2 if inside else 0
     most = op.height // reach if reach else op.output[0]
     if around.ways > max(1, most):
+        rows_of = f"{op.height} rows of {op.name!r}, each of which needs {reach} on either side"
         raise InputError(
             f"{around.where}.tp",
-            f"found {around.ways} for the {op.height} rows of {op.name!r}, "
-            f"each of which needs {reach} on either side",
+            f"found {around.ways} for the "
+            + (rows_of if reach else f"{op.output[0]} rows that {op.name!r} puts out"),
             f"write at most {max(1, most)}, or plan.convolutions channels",
         )
     share = replace(op, height=max(1, (rows - 1) * stride + r - 2 * padding))
