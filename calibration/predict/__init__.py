@@ -47,7 +47,7 @@ KINDS: dict[type[Shape], str] = {
     Pointwise: "streams",
 }
 NOT_YET: dict[type[Shape], str] = {
-    MoeStep: "mixtures of experts are not simulated yet",
+    MoeStep: "steps of named mixtures of experts are not predicted yet",
     ModelStep: "the layers of named models are not described yet",
     TrainingRun: "whole runs of named models are not predicted yet",
     StepsToTarget: "no law of steps was measured for this workload",

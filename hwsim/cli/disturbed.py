@@ -10,7 +10,7 @@ from hwsim.parallel.plan import Plan
 from hwsim.parallel.program import Link
 from hwsim.simulate.disturbance import Disturbance
 
-LINKS = ("node", "network", "host")
+LINKS = ("node", "network", "host", "host out", "host in")
 MOST_JITTER, MOST_FACTOR, MOST_SEED = 1.0, 1e6, 2**63 - 1
 
 

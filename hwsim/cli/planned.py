@@ -18,7 +18,8 @@ from hwsim.parallel import fits
 from hwsim.parallel.check import scaled
 from hwsim.parallel.memory import StageMemory
 from hwsim.parallel.needs import needed
-from hwsim.parallel.plan import Plan
+from hwsim.parallel.plan import Plan, available
+from hwsim.simulate.step import prepared
 from hwsim.study.subject import Subject
 
 
@@ -88,9 +89,18 @@ def check_borrow(path: str | None, *, borrow: bool) -> None:
 def does_not_fit(subject: Subject, used: StageMemory) -> DoesNotFit:
     """The error that tells bytes by part, and the smallest change that would fit."""
     system, workload, plan = subject.system, subject.workload, subject.plan
+    calibration = load_for(system.device)
 
     def needs(other: Plan) -> StageMemory:
         return needed(scaled(workload, other), other)
 
-    advice = fits.what_fits(plan, system, workload.batch, needs)
+    def surely(other: Plan) -> StageMemory:
+        """On the stages that the step itself would have, where there are as many devices."""
+        there = available(system)
+        if there is not None and other.devices > there:
+            return needs(other)
+        cuts = prepared(system, workload, other, calibration).cuts
+        return needed(scaled(workload, other), other, cuts)
+
+    advice = fits.what_fits(plan, system, workload.batch, needs, surely)
     return fits.does_not_fit(used, plan, system, advice)

@@ -22,6 +22,11 @@ NOTHING = (
     "no change of the plan fits, nor do two: write a smaller workload, or a device with more memory"
 )
 
+# Fields that an option of the command line sets.
+SHORT = {
+    **{name: f"--{name}" for name in ("dp", "tp", "pp", "zero", "recompute")},
+    "micro_batch": "--micro-batch",
+}
 Change = dict[str, Any]
 Needs = Callable[[Plan], StageMemory]
 
@@ -62,16 +67,18 @@ def does_not_fit(memory: StageMemory, plan: Plan, system: System, advice: str) -
     )
 
 
-def what_fits(plan: Plan, system: System, batch: int, needs: Needs) -> str:
+def what_fits(
+    plan: Plan, system: System, batch: int, needs: Needs, surely: Needs | None = None
+) -> str:
     """The smallest change of the plan that fits, else two changes, else that there are none.
 
-    `batch` is the workload's; `needs` tells a plan's memory and raises InputError for one that the
-    workload can't follow. The cheapest comes first: a smaller micro-batch, attention computed
-    again, ZeRO, sequence parallelism, layers computed again, more of the devices that are there,
-    offloading, devices that are not there.
+    `batch` is the workload's; `needs` tells a plan's memory quickly and raises InputError for one
+    that the workload can't follow, and `surely` is asked before a change is told. The cheapest
+    comes first: a smaller micro-batch, attention computed again, ZeRO, sequence parallelism, layers
+    computed again, more of the devices that are there, offloading, devices that are not there.
     """
     kinds = [
-        [_Tried(rank, change, plan, system, needs) for change in changes]
+        [_Tried(rank, change, plan, system, needs, surely or needs) for change in changes]
         for rank, changes in _kinds(plan, system, batch)
     ]
     singles = sorted(chain.from_iterable(kinds), key=lambda one: one.price)
@@ -92,8 +99,11 @@ def _pairs(kinds: list[list[_Tried]]) -> Iterator[_Tried]:
 class _Tried:
     """A change of a plan, what memory it needs (None if the workload can't follow), if it fits."""
 
-    def __init__(self, rank: int, change: Change, plan: Plan, system: System, needs: Needs) -> None:
-        self.change, self.plan, self.system, self.needs = change, plan, system, needs
+    def __init__(
+        self, rank: int, change: Change, plan: Plan, system: System, needs: Needs, surely: Needs
+    ) -> None:
+        self.change, self.plan, self.system = change, plan, system
+        self.needs, self.surely = needs, surely
         self.changed = plan.model_copy(update=change)
         self.price = (rank, self.changed.devices)
 
@@ -106,17 +116,23 @@ class _Tried:
 
     @property
     def fits(self) -> bool:
-        return self.memory is not None and fits(self.memory, self.changed, self.system)
+        if self.memory is None or not fits(self.memory, self.changed, self.system):
+            return False
+        try:
+            return fits(self.surely(self.changed), self.changed, self.system)
+        except InputError:
+            return False
 
     def size(self) -> float:
         return self.memory.bytes if self.memory else math.inf
 
     def joined(self, other: _Tried) -> _Tried:
-        return _Tried(0, self.change | other.change, self.plan, self.system, self.needs)
+        change = self.change | other.change
+        return _Tried(0, change, self.plan, self.system, self.needs, self.surely)
 
     def told(self) -> str:
         words = (
-            f"--dp {value}" if name == "dp" else f"--set plan.{name}={str(value).lower()}"
+            f"{SHORT[name]} {value}" if name in SHORT else f"--set plan.{name}={str(value).lower()}"
             for name, value in self.change.items()
         )
         there = available(self.system)

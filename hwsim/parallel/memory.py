@@ -6,7 +6,7 @@ of each chunk a stage holds at once is read off its schedule.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from hwsim.graph.dtypes import BYTES, Dtype
@@ -26,7 +26,8 @@ class LayerMemory(NamedTuple):
     `parameters` are elements, `experts` those of them that belong to experts, `tied` what it
     borrows from another layer; the rest are bytes. `saved` is kept for the backward pass, of which
     selective recomputation drops `core`; `input` and `output` come from and go to its neighbors;
-    `message` is the largest that is received beside its operands.
+    `message` is the largest that is received beside its operands. The `last` layer of the model is
+    not computed again.
     """
 
     parameters: float
@@ -37,6 +38,7 @@ class LayerMemory(NamedTuple):
     message: float = 0.0
     experts: float = 0.0
     tied: float = 0.0
+    last: bool = False
 
 
 class StageMemory(NamedTuple):
@@ -58,17 +60,26 @@ def footprint(
     dtype: Dtype,
     optimizer: Optimizer,
     micro_batches: int = 1,
+    *,
+    ring: bool = False,
 ) -> tuple[StageMemory, ...]:
     """Memory of every stage; the largest one is what must fit.
 
     `cuts` are (first, end) of the layers of each model chunk, of which stage s has those numbered
-    s, s + pp, s + 2 pp, ... Parameters are held in the workload's format and, below 32 bits, as an
-    fp32 master copy; gradients and the optimizer's moments in fp32. Raises InputError where the
-    schedule has no order for these numbers.
+    s, s + pp, s + 2 pp, ...; in a `ring` they are those of every time step. Parameters are held in
+    the workload's format and, below 32 bits, as an fp32 master copy; gradients and the optimizer's
+    moments in fp32. Raises InputError where the schedule has no order for these numbers.
     """
     chunks = [tuple(layers[first:end]) for first, end in cuts]
     return tuple(
-        _stage(chunks[stage :: plan.pp], stage, plan, dtype, optimizer, micro_batches)
+        _stage(
+            chunks[stage :: plan.pp],
+            stage,
+            plan,
+            dtype,
+            optimizer,
+            _slots(plan, stage, micro_batches, ring=ring),
+        )
         for stage in range(plan.pp)
     )
 
@@ -82,11 +93,23 @@ def fullest(stages: Iterable[StageMemory]) -> StageMemory:
 Chunks = Sequence[Sequence[LayerMemory]]
 
 
+def _slots(plan: Plan, stage: int, micro_batches: int, *, ring: bool) -> Iterator[Slot]:
+    """What a stage does in order; in a ring its time steps are chunks of the same layers."""
+    if ring:
+        slots = order("interleaved", plan.pp, stage, micro_batches, plan.time_chunks)
+        return (slot._replace(chunk=0) for slot in slots)
+    return order(plan.schedule, plan.pp, stage, micro_batches, plan.virtual, plan.time_chunks)
+
+
 def _stage(
-    chunks: Chunks, stage: int, plan: Plan, dtype: Dtype, optimizer: Optimizer, micro_batches: int
+    chunks: Chunks,
+    stage: int,
+    plan: Plan,
+    dtype: Dtype,
+    optimizer: Optimizer,
+    slots: Iterator[Slot],
 ) -> StageMemory:
     own = [layer for chunk in chunks for layer in chunk]
-    slots = order(plan.schedule, plan.pp, stage, micro_batches, plan.virtual, plan.time_chunks)
     held, waiting = _activations(chunks, slots, plan)
     master = parameter_bytes(dtype) - BYTES[dtype] if plan.master_weights else 0.0
     low = _elements(own, stage, plan, 3) * BYTES[dtype]
@@ -137,7 +160,7 @@ def _activations(chunks: Chunks, slots: Iterable[Slot], plan: Plan) -> tuple[flo
 
 def _kept(layer: LayerMemory, plan: Plan) -> float:
     if plan.recompute == "full":
-        return min(layer.input, layer.saved)
+        return layer.saved if layer.last else min(layer.input, layer.saved)
     return layer.saved - (layer.core if plan.recompute == "selective" else 0.0)
 
 

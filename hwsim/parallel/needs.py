@@ -38,7 +38,8 @@ def stages_needed(
         check(workload.name, len(costs), plan.pp, plan.virtual)
         cuts = partition(costs, plan.pp * plan.virtual)
     memories = layer_memories(layers, graph.dtype)
-    return footprint(memories, cuts, plan, graph.dtype, graph.optimizer, count)
+    ring = graph.ring and plan.pp > 1
+    return footprint(memories, cuts, plan, graph.dtype, graph.optimizer, count, ring=ring)
 
 
 def layer_memories(layers: Iterable[SplitLayer], dtype: Dtype) -> tuple[LayerMemory, ...]:
@@ -50,6 +51,7 @@ def layer_memories(layers: Iterable[SplitLayer], dtype: Dtype) -> tuple[LayerMem
         first = _one(layer, dtype, received, sent)
         found += [first, *(layer.repeat - 1) * [first._replace(input=sent)]]
         received = sent
+    found[-1:] = [layer._replace(last=True) for layer in found[-1:]]
     return tuple(found)
 
 

@@ -14,7 +14,7 @@ from hwsim.graph.dtypes import BYTES
 from hwsim.graph.step import state_bytes
 from hwsim.parallel.placement import expert_gradient_group, gradient_group, group, hop
 from hwsim.parallel.price import Pass, PricedLayer, PricedOp, Seconds, total
-from hwsim.parallel.program import Work
+from hwsim.parallel.program import HERE, Link, Work
 from hwsim.parallel.ranks import ENDS
 from hwsim.parallel.staged import Staged
 
@@ -124,7 +124,10 @@ class Cut:
 
     def gathers_of(self, layer: PricedLayer) -> Shared:
         """Parameters of a layer, of which every device holds a share."""
-        return self._works("all_gather", layer.gradients, layer.expert_gradients, low=True)
+        plan = self.staged.plan
+        # A matrix that the first layer owns is gathered again; another stage has a copy of its own.
+        tied = layer.tied if plan.zero == 3 and plan.pp == 1 else 0.0
+        return self._works("all_gather", layer.gradients + tied, layer.expert_gradients, low=True)
 
     def after_update(self, stage: int) -> Shared:
         """Updated parameters, where they don't come in with the next forward pass."""
@@ -145,7 +148,8 @@ class Cut:
             found.append(("tp", transfer("all_reduce", replicated * size, among)))
         if staged.tied and plan.pp > 1 and stage in (0, plan.pp - 1):
             among = hop(plan, plan.pp - 1, staged.system)
-            found.append((ENDS, transfer("all_reduce", staged.tied * size, among)))
+            replicas = plan.dp * plan.cp if plan.zero >= 2 else 1
+            found.append((ENDS, transfer("all_reduce", staged.tied * size / replicas, among)))
         return tuple(found)
 
     def _sums(self, shared: float, experts: float) -> Shared:
@@ -153,11 +157,13 @@ class Cut:
         return self._works(collective, shared, experts, low=False)
 
     def _copy(self, layer: PricedLayer, kind: str) -> Work | None:
-        """A layer's activations over the link to the host, if they wait there."""
+        """A layer's activations over the link to the host (in each direction its own), if they wait
+        there."""
         if self.staged.plan.offload != "activations" or kind == "W":
             return None
         seconds = layer.saved / host_bandwidth(self.staged.system)
-        return Work(seconds, (("communication", seconds),))
+        way = Link(HERE, "host out" if kind == "F" else "host in")
+        return Work(seconds, (("communication", seconds),), loads=((way, 1.0),))
 
     def _works(self, collective: str, shared: float, experts: float, *, low: bool) -> Shared:
         dtype, transfer = self.staged.graph.dtype, self.staged.pricer.transfer

@@ -26,7 +26,7 @@ def gradients(device: Device) -> Iterator[Task]:
 
 def _messages(device: Device, kind: Literal["F", "B"]) -> Iterator[Task]:
     """They load their link where sums or gathers go on beside them, and where links may differ."""
-    pp, plains = device.plan.pp, device.plains[kind]
+    pp, besides = device.plan.pp, device.besides[kind]
     found: list[tuple[Work, Work, int, int] | None] = []
     for chunk in range(device.staged.rounds):
         message = device.message(kind, chunk)
@@ -34,7 +34,8 @@ def _messages(device: Device, kind: Literal["F", "B"]) -> Iterator[Task]:
             found.append(None)
             continue
         beside, there = message
-        alone = beside if device.loaded else beside._replace(loads=())
+        company = device.loaded or next(device.variants(kind, chunk))[0].loaded
+        alone = beside if company else beside._replace(loads=())
         takes = device.token(f"{kind} out", Slot(kind, chunk, 0))
         target, slot = device.seat.on(device.plan, there % pp), Slot(kind, there // pp, 0)
         found.append((alone, beside, takes, device.token(f"{kind} in", slot, target)))
@@ -42,8 +43,7 @@ def _messages(device: Device, kind: Literal["F", "B"]) -> Iterator[Task]:
         sent = found[chunk]
         if sent is not None:
             alone, beside, takes, gives = sent
-            plain = plains[chunk]
-            work = alone if plain is not None and micro not in plain.besides else beside
+            work = beside if micro in besides else alone
             yield plain_task("send", work, (takes + micro,), (gives + micro,), micro)
 
 
@@ -115,7 +115,7 @@ def evicted(device: Device) -> Iterator[Task]:
     for (_, chunk, micro), place, number, work in _copies(device, "F"):
         takes: tuple[Token, ...] = (("kept", rank, number),)
         gives = (("away", rank, chunk, micro, place), ("left", rank, number + AHEAD))
-        yield Task("to host", work, takes, gives, micro)
+        yield Task("to host", device.own(work), takes, gives, micro)
 
 
 def fetched(device: Device) -> Iterator[Task]:
@@ -125,7 +125,7 @@ def fetched(device: Device) -> Iterator[Task]:
         takes: tuple[Token, ...] = (("away", rank, chunk, micro, place),)
         if number >= AHEAD:
             takes = (*takes, ("room", rank, number))
-        yield Task("from host", work, takes, (("back", rank, number),), micro)
+        yield Task("from host", device.own(work), takes, (("back", rank, number),), micro)
 
 
 def _copies(device: Device, kind: str) -> Iterator[tuple[Slot, int, int, Work]]:

@@ -16,6 +16,7 @@ import simpy
 
 from hwsim.parallel.program import Link
 
+EQUAL = 1e-12  # links that are full at levels which differ by this fraction are full at once
 Loads = Sequence[tuple[Link, float]]
 Story = Generator[simpy.Event, Any, None]
 
@@ -132,7 +133,8 @@ class Network:
 def fair(transfers: Iterable[Loads], capacity: Callable[[Link], float] = full) -> list[float]:
     """Max-min fair rates in (0, 1] by progressive filling.
 
-    All rates rise together until a link is full; what moves on it keeps its rate from then on. Two
+    All rates rise together until a link is full, or several are at once (of many equal devices one
+    after the other would take the square of their number); what moves on them keeps its rate. Two
     transfers that want all of link a get half of it each. The first also loads link b with 0.4 of
     it, which at half the speed is 0.2, so that a third has 0.8 of b:
 
@@ -149,12 +151,14 @@ def fair(transfers: Iterable[Loads], capacity: Callable[[Link], float] = full) -
         for loads in rising.values():
             for link, load in loads:
                 wanted[link] += load
-        tight = min(wanted, key=lambda link: room[link] / wanted[link], default=None)
-        if tight is None or room[tight] >= wanted[tight]:
+        levels = {link: room[link] / load for link, load in wanted.items()}
+        least = min(levels.values(), default=1.0)
+        if least >= 1.0:
             break
-        level = max(level, room[tight] / wanted[tight])
+        level = max(level, least)
+        tight = {link for link, reached in levels.items() if reached <= least * (1.0 + EQUAL)}
         for n, loads in list(rising.items()):
-            if any(link == tight for link, _ in loads):
+            if any(link in tight for link, _ in loads):
                 del rising[n]
                 rates[n] = level
                 for link, load in loads:

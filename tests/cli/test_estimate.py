@@ -160,7 +160,7 @@ def test_the_advice_for_what_does_not_fit_is_right(hwsim):
     words = ("estimate", "--hw", "volta", "--model", "transformer", "--steps", "1")
     code, _, err = hwsim(*words)
     assert code == 3
-    size = int(err.split("--set plan.micro_batch=")[1].split()[0])
+    size = int(err.split("--micro-batch ")[1].split()[0])
     assert hwsim(*words, "--set", f"plan.micro_batch={size}").code == 0
     assert hwsim(*words, "--set", f"plan.micro_batch={2 * size}").code == 3
 

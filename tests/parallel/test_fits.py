@@ -38,8 +38,8 @@ def needs_of(parameters=0.0, saved=0.0, core=0.0, layers=4, heads=8):
 
 def changed(plan, advice):
     """The plan with the changes that an advice names."""
-    found = re.findall(r"--set plan\.(\w+)=(\w+)|--(dp) (\d+)", advice)
-    values = {a or c: b or d for a, b, c, d in found}
+    found = re.findall(r"--set plan\.(\w+)=(\w+)|--([a-z-]+) (?!plan)(\w+)", advice)
+    values = {(a or c).replace("-", "_"): b or d for a, b, c, d in found}
     return Plan.model_validate(
         plan.model_dump()
         | {k: int(v) if v.isdigit() else {"true": True}.get(v, v) for k, v in values.items()}
@@ -48,16 +48,16 @@ def changed(plan, advice):
 
 CASES = [
     # Activations alone are too many: a smaller micro-batch is the cheapest.
-    (Plan(), {"saved": 1.0}, "--set plan.micro_batch=2 would fit"),
+    (Plan(), {"saved": 1.0}, "--micro-batch 2 would fit"),
     # A single sample is too much; attention's core is most of it.
-    (Plan(micro_batch=1), {"saved": 5.0, "core": 4.0}, "--set plan.recompute=selective would fit"),
+    (Plan(micro_batch=1), {"saved": 5.0, "core": 4.0}, "--recompute selective would fit"),
     # Three times the parameters are state.
-    (Plan(dp=8), {"parameters": 1.2}, "--set plan.zero=1 would fit"),
-    (Plan(dp=8), {"parameters": 2.4}, "--set plan.zero=2 would fit"),
-    (Plan(dp=8), {"parameters": 3.0}, "--set plan.zero=3 would fit"),
-    (Plan(micro_batch=1), {"saved": 5.0}, "--set plan.recompute=full would fit"),
-    (Plan(), {"parameters": 1.5}, "--set plan.tp=2 would fit"),
-    (Plan(), {"parameters": 1.5, "heads": 1}, "--set plan.pp=2 would fit"),
+    (Plan(dp=8), {"parameters": 1.2}, "--zero 1 would fit"),
+    (Plan(dp=8), {"parameters": 2.4}, "--zero 2 would fit"),
+    (Plan(dp=8), {"parameters": 3.0}, "--zero 3 would fit"),
+    (Plan(micro_batch=1), {"saved": 5.0}, "--recompute full would fit"),
+    (Plan(), {"parameters": 1.5}, "--tp 2 would fit"),
+    (Plan(), {"parameters": 1.5, "heads": 1}, "--pp 2 would fit"),
 ]
 
 
@@ -75,7 +75,7 @@ def test_two_changes_are_advised_where_none_is_enough():
     plan, needs = Plan(dp=8), needs_of(parameters=4.0, saved=2.0, layers=1, heads=1)
     found = what_fits(plan, VOLTA, BATCH, needs)
     better = changed(plan, found)
-    assert found == "--set plan.micro_batch=4 --set plan.zero=2 would fit"
+    assert found == "--micro-batch 4 --zero 2 would fit"
     for alone in ({"micro_batch": 4}, {"zero": 2}):
         assert not fits(needs(plan.model_copy(update=alone)), plan, VOLTA)
     assert fits(needs(better), better, VOLTA)
@@ -84,7 +84,7 @@ def test_two_changes_are_advised_where_none_is_enough():
 def test_devices_that_are_not_there_are_not_advised_as_if_they_were():
     host = catalog.override(catalog.load("l4"), {"node.host_memory": "1 GiB"})
     found = what_fits(Plan(), host, BATCH, needs_of(parameters=2.0))
-    assert found == "--set plan.pp=2 would fit (on a larger system: l4 has 1)"
+    assert found == "--pp 2 would fit (on a larger system: l4 has 1)"
 
 
 def test_what_never_fits_is_said_so():
@@ -94,7 +94,7 @@ def test_what_never_fits_is_said_so():
 
 def test_a_change_that_the_workload_refuses_is_not_advised():
     found = what_fits(Plan(), VOLTA, BATCH, needs_of(parameters=1.5, heads=1, layers=3))
-    assert found == "--set plan.pp=3 would fit"
+    assert found == "--pp 3 would fit"
 
 
 def test_what_the_driver_reports_is_the_capacity():

@@ -48,10 +48,19 @@ def test_sharded_states_move_a_reduce_scatter_and_an_all_gather(dtype, overlap):
 
 @pytest.mark.parametrize("count", [1, 4])
 def test_sharded_parameters_move_half_as_much_again_for_every_micro_batch(count):
-    size = 4.0 * MODEL.graph().parameters
+    model = MODEL.model_copy(update={"tied": False})
+    size = 4.0 * model.graph().parameters
     plan = Plan(dp=DP, zero=3, micro_batch=4 // count)
-    assert moved(MODEL, plan, "gather") == pytest.approx(count * 2 * share(size))
-    assert moved(MODEL, plan, "sum") == pytest.approx(count * share(size))
+    assert moved(model, plan, "gather") == pytest.approx(count * 2 * share(size))
+    assert moved(model, plan, "sum") == pytest.approx(count * share(size))
+
+
+def test_a_sharded_matrix_that_is_tied_is_gathered_at_both_of_its_ends():
+    plan = Plan(dp=DP, zero=3)
+    tied, own = (
+        moved(MODEL.model_copy(update={"tied": tied}), plan, "gather") for tied in (True, False)
+    )
+    assert tied == pytest.approx(own)
 
 
 @pytest.mark.parametrize(("zero", "times"), [(0, 1), (1, 1), (2, 4)])

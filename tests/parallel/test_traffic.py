@@ -46,7 +46,7 @@ def test_parameters_of_two_layers_are_gathered_at_a_time():
 def test_activations_go_to_the_host_and_come_back_last_layer_first():
     out, back = (tasks(f"host.{way}", offload="activations") for way in ("out", "in"))
     assert len(out) == len(back) == 8
-    assert [task.work for task in out] == [task.work for task in back[::-1]]
+    assert [task.work.seconds for task in out] == [task.work.seconds for task in back[::-1]]
     saved = sum(layer.saved for layer in step().chunks[0])
     copied = sum(task.work.seconds for task in out)
     assert copied == pytest.approx(saved / host_bandwidth(VOLTA))
