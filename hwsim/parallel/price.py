@@ -245,11 +245,13 @@ class Pricer:
         forward = self._pass(ahead, shard.forward, ahead)
         own = [kernel for kernel in backward if kernel.name.rpartition(".")[2] in OF_WEIGHTS]
         others = [kernel for kernel in backward if kernel not in own]
+        # Weights' gradients that a schedule puts off hide nothing.
+        there = others if self.plan.schedule == "zero-bubble" else backward
         repeated = recompute == "full" or (recompute == "selective" and op.core)
         return PricedOp(
             op.name,
             forward,
-            self._pass(others, shard.backward, backward),
+            self._pass(others, shard.backward, there),
             self._pass(own, (), ()),
             forward if repeated else None,
             op.parameters - op.expert_parameters + self._copied(op),

@@ -104,6 +104,20 @@ def test_keys_overlap_attention_in_as_many_chunks_as_a_context_has_parts(cp):
     assert keys.seen.total < keys.work.seconds
 
 
+def test_weights_gradients_that_are_put_off_hide_nothing():
+    now, late = (
+        layers(Plan(tp=2, pp=2, tensor_overlap=True, schedule=schedule))[1]
+        for schedule in ("1f1b", "zero-bubble")
+    )
+    sums = {
+        name: [one for one in said(layer) if str(one.exchange.beside).endswith("wgrad")]
+        for name, layer in (("now", now), ("late", late))
+    }
+    assert all(one.seen.total < one.work.seconds for one in sums["now"])
+    assert all(one.seen.total == one.work.seconds for one in sums["late"])
+    assert len(sums["now"]) == len(sums["late"]) > 0
+
+
 @pytest.mark.parametrize(("pp", "copies"), [(1, 0), (2, 1)])
 def test_a_tied_matrix_has_a_copy_where_there_are_stages(pp, copies):
     model = WordLM(hidden=64, vocabulary=500, batch=4)
