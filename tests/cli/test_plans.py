@@ -140,7 +140,7 @@ CHUNKS = [
     bad("wordlm", "time_chunks=160", "plan.time_chunks: found 160, ", "write 80"),
     bad(
         *("charlm", "time_chunks=150", "plan.micro_batch: found 1 ", "2 stages", "multiple of 2"),
-        *("fewer plan.time_chunks",),
+        *("fewer time_chunks",),
         words=("--pp", "2"),
     ),
     *(
@@ -193,12 +193,12 @@ TOO_MUCH = [
     ),
     bad("charlm", "pp=10000000", "plan.pp: found 10,000,000 passes", "write less"),
     bad(
-        *("transformer", "zero=3", "plan: found more than 2,000,000 tasks", "larger micro-batches"),
+        *("transformer", "zero=3", "plan: found about ", "at most 2,000,000"),
         words=("--dp", "2", "--pp", "64", "--micro-batch", "1", *size(layers=640, batch=8192)),
     ),
     bad(
-        *("transformer", "pp=5000", "plan.pp: found 10,002 unequal layers", "fewer of either"),
-        words=size(layers=10_000, hidden=12, vocabulary=10**8),
+        *("transformer", "pp=4500", "plan.pp: found 9,002 unequal layers", "fewer of either"),
+        words=size(layers=9_000, hidden=12, vocabulary=10**8),
     ),
     bad(
         *("transformer", "cp=3", "plan.cp: found 3, ", "write 1"),
@@ -269,9 +269,8 @@ def test_what_has_no_closed_form_is_left_to_the_simulation(hwsim, words, reason)
             ("plan: found 8,192 devices", "4,096"),
         ),
         (
-            ("--dp", "4096", "--micro-batch", "1", *size(batch=4096 * 500), "--everyone")
-            + ("--no-trace",),
-            ("plan: found more than 2,000,000 tasks", "fewer devices"),
+            ("--dp=4096", "--micro-batch=1", *size(batch=4096 * 500), "--everyone", "--no-trace"),
+            ("plan: found about ", "at most 2,000,000"),
         ),
     ],
 )
