@@ -83,6 +83,9 @@ def run(arguments: list[str] | None = None) -> int:
         return _report(InputError("", message, "add --help to see what there is"))
     except (typer.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
+        # Ctrl-C inside an exec of text (as dataclasses do) makes Python die of the signal at its
+        # end although it was caught; another exec takes that back (pythonrun.c, run_eval_code_obj).
+        exec("")
         return INTERRUPTED
     except SystemExit as stop:
         # rich leaves so where the reader went away; its output is silenced already.
