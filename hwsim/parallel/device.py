@@ -79,13 +79,17 @@ class Device:
     def chunks(self) -> tuple[tuple[PricedLayer, ...], ...]:
         return self.staged.on(self.seat.stage)
 
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds of slots that the schedule has."""
+        return KINDS if self.staged.kind == "zero-bubble" else KINDS[:2]
+
     @cached_property
     def exchanged(self) -> tuple[str, ...]:
         """Axes whose exchanges are tasks of their own, in some slot at least."""
-        kinds = KINDS if self.staged.kind == "zero-bubble" else KINDS[:2]
         found = {
             one.exchange.axis
-            for kind, chunk in product(kinds, range(self.staged.rounds))
+            for kind, chunk in product(self.kinds, range(self.staged.rounds))
             for how, times in self.variants(kind, chunk)
             if how.fine and times
             for one, _ in said_in(how)
@@ -104,8 +108,9 @@ class Device:
     @property
     def tasks(self) -> int:
         """About how many tasks the compute stream has."""
-        kinds = KINDS if self.staged.kind == "zero-bubble" else KINDS[:2]
-        usual = (self._variant(*at, False, False) for at in product(kinds, range(len(self.chunks))))
+        usual = (
+            self._variant(*at, False, False) for at in product(self.kinds, range(len(self.chunks)))
+        )
         slots = self.staged.slots * self.staged.rounds // len(self.chunks)
         return slots * sum(one.tasks for one in usual)
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import product
 
-from hwsim.parallel.device import KINDS, Device
+from hwsim.parallel.device import Device
 from hwsim.parallel.program import Link, Work
 from hwsim.parallel.variant import said_in
 
@@ -17,9 +17,7 @@ def alone(device: Device) -> Mapping[Link, float]:
     found: dict[Link, float] = defaultdict(float)
     if device.loaded:
         return found
-    staged = device.staged
-    kinds = KINDS if staged.kind == "zero-bubble" else KINDS[:2]
-    for kind, chunk in product(kinds, range(staged.rounds)):
+    for kind, chunk in product(device.kinds, range(device.staged.rounds)):
         message = device.message(kind, chunk)
         sent = [message[0]] if message else []
         for variant, times in device.variants(kind, chunk):
