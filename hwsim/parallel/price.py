@@ -34,6 +34,7 @@ from hwsim.parallel.placement import group
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.program import HERE, Link, Work
 from hwsim.parallel.split import Shard, split
+from hwsim.software.spec import Software
 
 ANY, UPDATE = "any", "update.fused"  # families of framework code
 # Ends of the names of kernels that compute gradients of weights.
@@ -155,9 +156,15 @@ class Pricer:
     """Prices layers of `graph` on one device of a plan; equal kernels and messages once."""
 
     def __init__(
-        self, graph: StepGraph, system: System, plan: Plan, calibration: Calibration
+        self,
+        graph: StepGraph,
+        system: System,
+        plan: Plan,
+        calibration: Calibration,
+        software: Software | None = None,
     ) -> None:
         self.graph, self.system, self.plan, self.calibration = graph, system, plan, calibration
+        self.software = software
         self.rates = rates(
             system.device, calibration, graph.dtype, family=family(graph, calibration)
         )

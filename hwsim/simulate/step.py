@@ -7,12 +7,13 @@ from hwsim.graph.workload import Workload
 from hwsim.hardware.spec import System
 from hwsim.parallel.check import check, scaled
 from hwsim.parallel.lower import lower
-from hwsim.parallel.plan import Plan
+from hwsim.parallel.plan import Plan, with_defaults
 from hwsim.parallel.program import Program
 from hwsim.parallel.staged import Staged, staged
 from hwsim.simulate.disturbance import Disturbance
 from hwsim.simulate.engine import run
 from hwsim.simulate.timeline import Timeline
+from hwsim.software.spec import Software
 
 
 def simulate(
@@ -21,6 +22,7 @@ def simulate(
     plan: Plan,
     calibration: Calibration,
     *,
+    software: Software | None = None,
     disturbance: Disturbance | None = None,
     everyone: bool = False,
     trace: bool = True,
@@ -29,10 +31,11 @@ def simulate(
     """The timeline of one step.
 
     One device of each stage stands for its equals unless `everyone` or a `disturbance` asks for
-    all. Without `trace` no spans are kept; `detail` makes one for every operator. Raises InputError
+    all. `software` says how a framework runs the step, and what the plan is where fields of it were
+    not set. Without `trace` no spans are kept; `detail` makes one for every operator. Raises InputError
     if the plan doesn't suit workload and system, or if the device has no rate for the data type.
     """
-    step = prepared(system, workload, plan, calibration)
+    step = prepared(system, workload, plan, calibration, software=software)
     program = programmed(step, disturbance, everyone=everyone, detail=detail)
     return run(program, disturbance=disturbance, trace=trace)
 
@@ -45,7 +48,15 @@ def programmed(
     return lower(step, everyone=everyone or disturbance is not None, detail=detail, loaded=slow)
 
 
-def prepared(system: System, workload: Workload, plan: Plan, calibration: Calibration) -> Staged:
+def prepared(
+    system: System,
+    workload: Workload,
+    plan: Plan,
+    calibration: Calibration,
+    *,
+    software: Software | None = None,
+) -> Staged:
     """The step in stages, ready to be simulated. Raises InputError as `simulate` does."""
+    plan = with_defaults(plan, software)
     check(plan, workload, system)
-    return staged(scaled(workload, plan), system, plan, calibration)
+    return staged(scaled(workload, plan), system, plan, calibration, software=software)
