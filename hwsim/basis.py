@@ -19,6 +19,7 @@ from hwsim.parallel.memory import FRAGMENTATION
 from hwsim.parallel.placement import gradient_group
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.price import ANY
+from hwsim.software.spec import Software, facts
 
 ASSUMED = "assumed: "
 NOTHING_ELSE = (
@@ -35,11 +36,14 @@ def assumptions(
     plan: Plan,
     calibration: Calibration,
     count: Steps | None,
+    *,
+    software: Software | None = None,
 ) -> list[str]:
     """Everything that was taken for granted and could be otherwise, one line each."""
     found = [
         _reached(system, calibration),
         *_framework(graph, calibration),
+        *_software(software),
         *_computing(system, graph),
         *NOTHING_ELSE,
     ]
@@ -69,10 +73,19 @@ def assumptions(
     return found
 
 
-def sources(system: System, calibration: Calibration, count: Steps | None) -> list[str]:
-    """Where every figure of the machine, every share and the law are from."""
+def sources(
+    system: System,
+    calibration: Calibration,
+    count: Steps | None,
+    *,
+    software: Software | None = None,
+) -> list[str]:
+    """Where every figure of the machine, every fact of the software, every share and the law are
+    from."""
     found = [f"{f.path} = {f.text}: {f.source}" for f in figures(system)]
     found += [f"calibration.{name}: {text}" for name, text in calibration.sources.items()]
+    if software is not None:
+        found += [f"software.{fact.path} = {fact.text}: {fact.source}" for fact in facts(software)]
     if count is not None and count.source:
         found.append(f"steps: {count.source}")
     return found
@@ -127,6 +140,16 @@ def _framework(graph: StepGraph, calibration: Calibration) -> Iterator[str]:
         yield f"framework code issues and splits kernels as in measured steps ({told})"
     elif ANY in calibration.eager:
         yield "framework code issues and splits kernels as in other workloads, which were measured"
+
+
+def _software(software: Software | None) -> Iterator[str]:
+    if software is None:
+        yield "no software is named (--set software=NAME): the step is costed as the mean of many"
+        return
+    yield f"the step runs as in {software.name}: {software.description or 'your own profile'}"
+    for fact in facts(software):
+        if fact.source.startswith(ASSUMED):
+            yield f"software.{fact.path} = {fact.text} ({fact.source.removeprefix(ASSUMED)})"
 
 
 def _computing(system: System, graph: StepGraph) -> Iterator[str]:

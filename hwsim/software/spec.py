@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import (
     BaseModel,
@@ -51,7 +53,7 @@ class Software(BaseModel):
     own, not a part of the norm or activation before them.
 
     `plan`: fields of a plan that it runs with unless the user says otherwise; whether they exist is
-    for `hwsim.parallel.plan.with_defaults`. `sources`: where each fact is from, "assumed: ..." if
+    for `hwsim.parallel.preset`. `sources`: where each fact is from, "assumed: ..." if
     it is.
     """
 
@@ -81,6 +83,28 @@ class Software(BaseModel):
                 known = ", ".join((*FACTS, *(f"plan.{name}" for name in self.plan)))
                 _fault(f"sources.{field}", "found no such fact", f"write one of {known}")
         return self
+
+
+class Fact(NamedTuple):
+    """A field of a profile as a file writes it, and where it is from ("" where nothing is said)."""
+
+    path: str
+    text: str
+    source: str
+
+
+def facts(software: Software) -> Iterator[Fact]:
+    """What a profile says beside its name, each field of the plan on its own."""
+    form = software.model_dump(mode="json", include=set(FACTS))
+    plan = form.pop("plan")
+    flat = {name: form[name] for name in FACTS if name in form}
+    flat |= {f"plan.{name}": value for name, value in plan.items()}
+    for path, value in flat.items():
+        if isinstance(value, list):
+            text = ", ".join(value) or "nothing"
+        else:
+            text = value if isinstance(value, str) else json.dumps(value)
+        yield Fact(path, text, software.sources.get(path, ""))
 
 
 def _fault(field: str, what: str, instead: str) -> Any:

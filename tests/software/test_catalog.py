@@ -5,7 +5,8 @@ import json
 import pytest
 
 from hwsim.errors import InputError
-from hwsim.parallel.plan import Plan, with_defaults
+from hwsim.parallel.plan import Plan
+from hwsim.parallel.preset import plan_under
 from hwsim.software import catalog
 
 NAMES = {
@@ -31,7 +32,7 @@ def test_a_shipped_profile_names_itself_and_a_plan(name):
     found = catalog.load(name)
     assert found.name == name
     assert found.description
-    plan = with_defaults(Plan(), found)
+    plan = plan_under(Plan(), found)
     assert {field: getattr(plan, field) for field in found.plan} == found.plan
 
 
