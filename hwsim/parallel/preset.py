@@ -5,7 +5,7 @@ A field that a profile decided still counts as not set, so that another profile 
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from hwsim import records
 from hwsim.graph.workload import Workload
@@ -42,5 +42,5 @@ def workload_under(workload: W, software: Software | None) -> W:
         return workload
     chosen = software.attention if software else field.default
     fields: dict[str, Any] = dict(workload) | {"attention": chosen}
-    kind = type(workload)
-    return kind.model_construct(set(workload.model_fields_set), **fields)
+    chosen_before = set(workload.model_fields_set)
+    return cast("W", type(workload).model_construct(chosen_before, **fields))
