@@ -18,6 +18,7 @@ from hwsim.estimate import estimate
 from hwsim.graph import workload as workloads
 from hwsim.hardware import catalog
 from hwsim.parallel.plan import Plan
+from hwsim.software import catalog as profiles
 from workloads.charlm import CharLM, CharLMSmall
 from workloads.transformer import Transformer
 from workloads.wordlm import WordLM
@@ -101,6 +102,7 @@ def test_the_record_has_exactly_the_stable_keys():
         "hardware",
         "workload",
         "plan",
+        "software",
         "step",
         "convergence",
         "total",
@@ -352,3 +354,15 @@ def test_engines_agree():
     assert closed.step.seconds == pytest.approx(events.step.seconds, rel=0.01)
     assert any("closed form" in text for text in closed.assumptions)
     assert closed.memory == events.memory
+
+
+def test_software_decides_what_was_not_set_and_is_echoed():
+    model = Transformer(layers=2, sequence=128)
+    megatron = profiles.load("megatron-2021")
+    answer = estimate(VOLTA, model, Plan(dp=8, loss_scaling=False), steps=1, software=megatron)
+    assert answer.software == "megatron-2021"
+    assert (answer.plan["overlap"], answer.plan["loss_scaling"]) == (False, False)
+    assert answer.workload.sizes["attention"] == "eager"
+    facts = [line for line in answer.sources if line.startswith("software.")]
+    assert len(facts) == 6 + len(megatron.plan)
+    assert estimate(VOLTA, model, steps=1).software is None

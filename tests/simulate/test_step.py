@@ -18,6 +18,7 @@ from hwsim.parallel.plan import Plan
 from hwsim.parallel.program import COMPUTE, Link, Program, Stream, Task, Work
 from hwsim.simulate.engine import run
 from hwsim.simulate.step import prepared, simulate
+from hwsim.software import catalog as profiles
 from workloads.wordlm import WordLM
 
 few = settings(deadline=None, max_examples=25)
@@ -240,3 +241,14 @@ def test_time_chunks_make_a_wave():
     )
     assert cut.seconds < whole.seconds
     assert cut.parts()["bubble"] < whole.parts()["bubble"] / 2
+
+
+def test_a_step_carries_the_software_and_what_it_decides():
+    system = catalog.load("volta")
+    fsdp = profiles.load("fsdp-2023")
+    step = prepared(system, WordLM(), Plan(dp=8), load_for(system.device), software=fsdp)
+    assert step.pricer.software is fsdp
+    assert (step.plan.dp, step.plan.zero) == (8, 3)
+    bare = prepared(system, WordLM(), Plan(dp=8, zero=3), load_for(system.device))
+    assert bare.pricer.software is None
+    assert bare.plan == step.plan
