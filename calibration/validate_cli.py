@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +21,7 @@ from hwsim.report import picture
 if TYPE_CHECKING:
     from calibration.measurement import Measurement
     from calibration.predict import Predict
+    from calibration.validation.answers import Answer
 
 
 class Split(StrEnum):
@@ -89,13 +90,17 @@ def command(
         )
     if anchor and split is not Split.device:
         raise InputError("--anchor", f"found it with --split {split}", "write --split device")
+    from calibration.predict import Predictor
     from calibration.validation import outcomes as validate
+    from calibration.validation.answers import answered
 
     if plot is not None:
         picture.check(plot)
     cases = _read(files, device)
     predictor = _refitted(cases, split, anchor) if split is not Split.none else None
-    found = validate.outcomes(_watched(cases), split.value, predictor)
+    with answered(cases, predictor or Predictor()) as answers:
+        watched = _watched(answers, len(cases))
+        found = validate.outcomes(cases, split.value, answers=watched)
     if predictions is not None:
         validate.write_predictions(predictions, found)
         print(f"wrote {predictions}", file=sys.stderr)
@@ -135,15 +140,15 @@ def _refitted(cases: Sequence[Measurement], split: Split, anchor: int) -> Predic
     return refit.predictor(cases, split.value, anchor)
 
 
-def _watched(cases: Sequence[Measurement]) -> Iterator[Measurement]:
-    """The cases, with a bar and the time left on a terminal's stderr."""
+def _watched(answers: Iterable[Answer], total: int) -> Iterator[Answer]:
+    """The answers, with a bar and the time left on a terminal's stderr."""
     from rich.progress import track
 
     from hwsim.report.console import make_console
 
     console = make_console(stderr=True)
     still = not console.is_terminal
-    yield from track(cases, "predicting", console=console, transient=True, disable=still)
+    yield from track(answers, "predicting", total, console=console, transient=True, disable=still)
 
 
 def _print(sheet: sheets.Sheet) -> None:

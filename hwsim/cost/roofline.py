@@ -49,12 +49,16 @@ def roofline(compute: Any, memory: Any, launch: Any, dispatch: Any, repeat: Any 
     >>> roofline(1e-6, 1e-6, launch=2e-6, dispatch=8e-6)
     Cost(seconds=8e-06, bound=2)
     """
+    if not any(isinstance(one, np.ndarray) for one in (compute, memory, launch, dispatch, repeat)):
+        least = max(compute, memory)  # numpy takes ten times as long for single numbers
+        seconds = repeat * max(launch + least, dispatch)
+        if least <= max(launch, dispatch - launch):
+            return Cost(float(seconds), 2)
+        return Cost(float(seconds), 0 if compute >= memory else 1)
     work = np.maximum(compute, memory)
     seconds = repeat * np.maximum(launch + work, dispatch)
     waiting = np.maximum(launch, dispatch - launch)
     bound: Any = np.where(work > waiting, np.where(compute >= memory, 0, 1), 2)
-    if np.ndim(seconds) == 0:
-        return Cost(float(seconds), int(bound))
     return Cost(seconds, bound)
 
 
@@ -89,7 +93,10 @@ def issued(work: Work, product: Any, repeat: Any, rates: Rates) -> Cost:
     What products and other kernels take is scaled, and the code's own time of issue counts.
     """
     eager = rates.eager
-    factor = np.where(product, eager.products, eager.streams)
+    if isinstance(product, bool):
+        factor: Any = eager.products if product else eager.streams
+    else:
+        factor = np.where(product, eager.products, eager.streams)
     compute, memory = factor * work.compute, factor * work.memory
     if rates.host is not None:
         launch = work.launch if eager.launch is None else eager.launch

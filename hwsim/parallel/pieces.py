@@ -4,7 +4,7 @@ needed that other devices hold."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from hwsim.parallel.program import HERE, Link, Work
 from hwsim.parallel.ranks import ENDS
 from hwsim.parallel.staged import Staged
 
+Passes = tuple[tuple[str, Pass], ...]
 Shared = tuple[tuple[str, Work], ...]  # who shares a collective ("sum", "expert sum"), and it
 
 
@@ -26,7 +27,7 @@ class Piece(NamedTuple):
     `copied` is a layer's activations on their way to the host after its forward pass, or back
     before its backward pass."""
 
-    passes: tuple[tuple[str, Pass], ...]
+    passes: Passes
     gathers: Shared = ()
     sums: Shared = ()
     copied: Work | None = None
@@ -44,6 +45,7 @@ class Cut:
     """The passes of each chunk of `staged` in pieces."""
 
     staged: Staged
+    _through: dict[tuple[int, str], Passes] = field(default_factory=dict)
 
     @cached_property
     def _shared(self) -> Group:
@@ -67,9 +69,9 @@ class Cut:
     def plain(self, chunk: Sequence[PricedLayer], kind: str) -> Pieces:
         """A pass as one piece, nothing shared; or layer by layer, where activations are copied."""
         if self.staged.plan.offload != "activations":
-            return (Piece(tuple(_passes(chunk, kind))),)
+            return (Piece(self._passes(chunk, kind)),)
         return tuple(
-            Piece(tuple(_passes((layer,), kind)), copied=self._copy(layer, kind))
+            Piece(self._passes((layer,), kind), copied=self._copy(layer, kind))
             for layer in (chunk if kind == "F" else chunk[::-1])
         )
 
@@ -78,7 +80,7 @@ class Cut:
         layers = chunk if kind == "F" else chunk[::-1]
         return tuple(
             Piece(
-                tuple(_passes((layer,), kind)),
+                self._passes((layer,), kind),
                 gathers=self.gathers_of(layer),
                 copied=self._copy(layer, kind),
             )
@@ -97,7 +99,7 @@ class Cut:
                 gathers = self.gathers_of(layer) if kind != "W" else ()
                 sums = self._sums(layer.gradients, layer.expert_gradients)
                 copied = self._copy(layer, kind)
-                found.append(Piece(tuple(_passes((layer,), kind)), gathers, sums, copied))
+                found.append(Piece(self._passes((layer,), kind), gathers, sums, copied))
             return tuple(found)
         passes: list[tuple[str, Pass]] = []
         copied = None
@@ -152,6 +154,17 @@ class Cut:
             found.append((ENDS, transfer("all_reduce", staged.tied * size / replicas, among)))
         return tuple(found)
 
+    def _passes(self, layers: Sequence[PricedLayer], kind: str) -> Passes:
+        """Every operator's pass in the order in which it runs; F forward, B and W its halves of the
+        backward pass, BW both. Equal layers are one object, whose passes are put down once."""
+        found: list[tuple[str, Pass]] = []
+        for layer in layers if kind == "F" else layers[::-1]:
+            key = (id(layer), kind)
+            if key not in self._through:
+                self._through[key] = tuple(_of(layer, kind))
+            found += self._through[key]
+        return tuple(found)
+
     def _sums(self, shared: float, experts: float) -> Shared:
         collective = "reduce_scatter" if self.staged.plan.zero else "all_reduce"
         return self._works(collective, shared, experts, low=False)
@@ -178,17 +191,10 @@ class Cut:
         return tuple(found)
 
 
-def _passes(layers: Sequence[PricedLayer], kind: str) -> Iterator[tuple[str, Pass]]:
-    """Every operator's pass in the order in which it runs; F forward, B and W its halves of the
-    backward pass, BW both."""
+def _of(layer: PricedLayer, kind: str) -> Iterator[tuple[str, Pass]]:
     if kind == "F":
-        for layer in layers:
-            for op in layer.ops:
-                yield op.name, op.forward
-        return
-    for layer in layers[::-1]:
-        for op in layer.ops[::-1]:
-            yield from _ways(layer, op, kind)
+        return ((op.name, op.forward) for op in layer.ops)
+    return (way for op in layer.ops[::-1] for way in _ways(layer, op, kind))
 
 
 def _ways(layer: PricedLayer, op: PricedOp, kind: str) -> Iterator[tuple[str, Pass]]:

@@ -73,7 +73,14 @@ def total(found: Iterable[Seconds]) -> Seconds:
     >>> total([Seconds(compute=1.0), Seconds(memory=2.0, doubt=0.5)]).total
     3.0
     """
-    return Seconds(*(sum(column) for column in zip(NOTHING, *found, strict=True)))
+    compute = memory = launch = communication = doubt = 0.0
+    for one in found:
+        compute += one[0]
+        memory += one[1]
+        launch += one[2]
+        communication += one[3]
+        doubt += one[4]
+    return Seconds(compute, memory, launch, communication, doubt)
 
 
 class Said(NamedTuple):
@@ -94,6 +101,11 @@ class Pass:
     @cached_property
     def seconds(self) -> Seconds:
         return total([self.computed, *(one.seen for one in self.said)])
+
+    @cached_property
+    def work(self) -> Work:
+        """What it computes, as a task of its own."""
+        return self.computed.work()
 
 
 @dataclass(frozen=True)
@@ -164,6 +176,7 @@ class Pricer:
         self._updating = rates(system.device, calibration, graph.dtype, family=UPDATE)
         self._groups: dict[Axis, Group] = {}
         self._carried: dict[tuple[str, float, Group], Work] = {}
+        self._costs: dict[Kernel, Seconds] = {}
 
     def layers(self) -> Iterator[PricedLayer]:
         """Every layer in order, equal ones unrolled: they are the same object."""
@@ -268,17 +281,22 @@ class Pricer:
         self, kernels: Iterable[Kernel], exchanges: Iterable[Exchange], beside: Iterable[Kernel]
     ) -> Pass:
         """Kernels and exchanges, which may overlap one of those `beside` them."""
-        left = {kernel.name: self._computed(kernel).total for kernel in beside}
         said = []
+        left: dict[str, float] = {}
         for exchange in exchanges:
+            left = left or {kernel.name: self._cost(kernel).total for kernel in beside}
             name = exchange.beside or ""
             one = self._say(exchange, left.get(name, 0.0))
             left[name] = left.get(name, 0.0) - (one.work.seconds - one.seen.total)
             said.append(one)
-        return Pass(total(self._computed(kernel) for kernel in kernels), tuple(said))
+        return Pass(total(self._cost(kernel) for kernel in kernels), tuple(said))
 
-    def _computed(self, kernel: Kernel, reached: Rates | None = None) -> Seconds:
-        reached = reached or self.rates
+    def _cost(self, kernel: Kernel) -> Seconds:
+        if kernel not in self._costs:
+            self._costs[kernel] = self._computed(kernel, self.rates)
+        return self._costs[kernel]
+
+    def _computed(self, kernel: Kernel, reached: Rates) -> Seconds:
         cost = kernel_cost(kernel, reached, self.graph.dtype)
         doubt = cost.seconds * spread_of(kernel, reached)
         return NOTHING._replace(**{BOUNDS[cost.bound]: cost.seconds}, doubt=doubt)
