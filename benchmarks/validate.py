@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from itertools import product
 
 from calibration.measurement import Measurement, Provenance
-from calibration.predict import Predictor
+from calibration.predict import Prediction, Predictor, Skipped
 from calibration.shapes import TransformerStep
 from calibration.sources import files
 from calibration.validation.answers import answered
@@ -55,10 +55,14 @@ def made() -> list[Measurement]:
     return found
 
 
+def afresh(case: Measurement) -> Prediction | Skipped:
+    return Predictor()(case)
+
+
 def seconds(cases: Sequence[Measurement], processes: int | None) -> float:
     """Wall time of all answers; with one process nothing is kept from case to case."""
     begun = time.perf_counter()
-    predict = Predictor() if processes is None else lambda case: Predictor()(case)
+    predict = Predictor() if processes is None else afresh
     with answered(cases, predict, processes) as answers:
         for _ in answers:
             pass

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from calibration.measurement import Measurement
     from calibration.predict import Predict
     from calibration.validation.answers import Answer
+    from calibration.validation.outcomes import Outcome
 
 
 class Split(StrEnum):
@@ -90,17 +91,13 @@ def command(
         )
     if anchor and split is not Split.device:
         raise InputError("--anchor", f"found it with --split {split}", "write --split device")
-    from calibration.predict import Predictor
     from calibration.validation import outcomes as validate
-    from calibration.validation.answers import answered
 
     if plot is not None:
         picture.check(plot)
     cases = _read(files, device)
     predictor = _refitted(cases, split, anchor) if split is not Split.none else None
-    with answered(cases, predictor or Predictor()) as answers:
-        watched = _watched(answers, len(cases))
-        found = validate.outcomes(cases, split.value, answers=watched)
+    found = _outcomes(cases, split, predictor)
     if predictions is not None:
         validate.write_predictions(predictions, found)
         print(f"wrote {predictions}", file=sys.stderr)
@@ -138,6 +135,17 @@ def _refitted(cases: Sequence[Measurement], split: Split, anchor: int) -> Predic
 
     print("fitting", file=sys.stderr)
     return refit.predictor(cases, split.value, anchor)
+
+
+def _outcomes(
+    cases: Sequence[Measurement], split: Split, predictor: Predict | None
+) -> list[Outcome]:
+    from calibration.predict import Predictor
+    from calibration.validation.answers import answered
+    from calibration.validation.outcomes import outcomes
+
+    with answered(cases, predictor or Predictor()) as answers:
+        return outcomes(cases, split.value, answers=_watched(answers, len(cases)))
 
 
 def _watched(answers: Iterable[Answer], total: int) -> Iterator[Answer]:
