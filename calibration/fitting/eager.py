@@ -110,11 +110,14 @@ class Timed:
             kernels, self.rest = kernels_of_step(case), _rest(case, device, calibration)
         else:
             kernels = Counter(kernels_of(case.shape, self.dtype))
-        launched = [(one, n) for kernel, n in kernels.items() for one in reached.launches(kernel)]
-        work = [kernel_work(one.kernel, one.rates, one.dtype) for one, _ in launched]
+        work = []
+        for kernel, count in kernels.items():
+            *casts, own = reached.launches(kernel)
+            work.append(kernel_work(*own))
+            self.rest += count * sum(kernel_cost(*cast).seconds for cast in casts)
         self.work = Work(*np.array(work, dtype=float).T)
-        self.products = np.array([one.kernel.engine == "matrix" for one, _ in launched])
-        self.repeats = np.array([count * one.kernel.repeat for one, count in launched])
+        self.products = np.array([kernel.engine == "matrix" for kernel in kernels])
+        self.repeats = np.array([count * kernel.repeat for kernel, count in kernels.items()])
 
     def residual(self, values: Floats) -> float:
         reach = self.rates._replace(eager=Eager(*values.tolist()))

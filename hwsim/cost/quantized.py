@@ -45,11 +45,11 @@ RECIPES: dict[Dtype, Quantization] = {"fp8": CURRENT, "fp4": CURRENT}
 
 
 class Launch(NamedTuple):
-    """A kernel as it is launched, with the format of its elements and what it reaches."""
+    """A kernel as it is launched, with what it reaches and the format of its elements."""
 
     kernel: Kernel
-    dtype: Dtype
     rates: Rates
+    dtype: Dtype
 
 
 class StepRates(NamedTuple):
@@ -62,14 +62,19 @@ class StepRates(NamedTuple):
     recipe: Quantization = CURRENT
 
     def launches(self, kernel: Kernel) -> Iterator[Launch]:
-        """A kernel of the graph, behind the casts of its operands where it runs in `low`."""
+        """A kernel of the graph, behind the casts of its operands where it runs in `low`.
+
+        What framework code fuses of the graph's elementwise kernels it does not save of casts:
+        the recipe has what is fused of them.
+        """
         kept = stored(self.dtype)
         if self.low is None or kernel.casts is None:
-            yield Launch(kernel, kept, self.plain)
+            yield Launch(kernel, self.plain, kept)
             return
+        alone = self.plain._replace(eager=self.plain.eager._replace(streams=1.0))
         for cast in casts(kernel, self.dtype, self.recipe):
-            yield Launch(cast, kept, self.plain)
-        yield Launch(product(kernel, self.dtype), self.dtype, self.low)
+            yield Launch(cast, alone, kept)
+        yield Launch(product(kernel, self.dtype), self.low, self.dtype)
 
 
 def step_rates(

@@ -316,9 +316,8 @@ class Pricer:
 
 
 def _seconds(launch: Launch) -> Seconds:
-    kernel, dtype, reached = launch
-    cost = kernel_cost(kernel, reached, dtype)
-    doubt = cost.seconds * spread_of(kernel, reached)
+    cost = kernel_cost(*launch)
+    doubt = cost.seconds * spread_of(launch.kernel, launch.rates)
     return NOTHING._replace(**{BOUNDS[cost.bound]: cost.seconds}, doubt=doubt)
 
 
