@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -110,17 +111,19 @@ class Timed:
             kernels, self.rest = kernels_of_step(case), _rest(case, device, calibration)
         else:
             kernels = Counter(kernels_of(case.shape, self.dtype))
-        work = []
-        for kernel, count in kernels.items():
-            *casts, own = reached.launches(kernel)
-            work.append(kernel_work(*own))
-            self.rest += count * sum(kernel_cost(*cast).seconds for cast in casts)
+        launched = [(one, kernel) for kernel in kernels for one in reached.launches(kernel)]
+        work = [kernel_work(*one) for one, _ in launched]
         self.work = Work(*np.array(work, dtype=float).T)
-        self.products = np.array([kernel.engine == "matrix" for kernel in kernels])
-        self.repeats = np.array([count * kernel.repeat for kernel, count in kernels.items()])
+        self.products = np.array([one.kernel.engine == "matrix" for one, _ in launched])
+        # Casts of operands, which no factor is for.
+        self.casts = np.array([one.kernel.engine != kernel.engine for one, kernel in launched])
+        repeats = [kernels[kernel] * one.kernel.repeat for one, kernel in launched]
+        self.repeats = np.array(repeats)
 
     def residual(self, values: Floats) -> float:
-        reach = self.rates._replace(eager=Eager(*values.tolist()))
+        products, streams, launch = values.tolist()
+        others: Any = np.where(self.casts, 1.0, streams)
+        reach = self.rates._replace(eager=Eager(products, others, launch))
         costs = issued(self.work, self.products, self.repeats, reach)
         return float(np.log((np.sum(costs.seconds) + self.rest) / self.measured))
 
