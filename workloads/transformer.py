@@ -146,7 +146,8 @@ class Transformer(Workload):
             Layer("block", (*attention, *self._feed_forward(tokens)), dense, width),
             Layer("experts", (*attention, *self._experts(tokens)), self.layers - dense, width),
         )
-        head = Linear("head", tokens, self.hidden, self.vocabulary, bias=False, tied=self.tied)
+        sizes = (tokens, self.hidden, self.vocabulary)
+        head = Linear("head", *sizes, bias=False, tied=self.tied, quantized=False)
         loss = CrossEntropy("loss", tokens, self.vocabulary)
         return (
             Layer("embedding", self._embedding(tokens), output=width),

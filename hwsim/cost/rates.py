@@ -255,7 +255,7 @@ def peaks(device: Device, dtype: Dtype) -> tuple[float, float]:
     return product, vector or product
 
 
-def offered(device: Device) -> list[str]:
+def offered(device: Device) -> list[Dtype]:
     """Data types with a stated rate on this device."""
     return [
         name

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from hwsim.cost.groups import Group
 from hwsim.cost.offload import host_bandwidth
-from hwsim.graph.dtypes import BYTES
+from hwsim.graph.dtypes import stored_bytes
 from hwsim.graph.step import state_bytes
 from hwsim.parallel.placement import expert_gradient_group, gradient_group, group, hop
 from hwsim.parallel.price import Pass, PricedLayer, PricedOp, Seconds, total
@@ -180,7 +180,7 @@ class Cut:
 
     def _works(self, collective: str, shared: float, experts: float, *, low: bool) -> Shared:
         dtype, transfer = self.staged.graph.dtype, self.staged.pricer.transfer
-        size = BYTES[dtype] if low else state_bytes(dtype)
+        size = stored_bytes(dtype) if low else state_bytes(dtype)
         found = []
         for name, parameters, among in (
             ("sum", shared, self._shared),

@@ -15,9 +15,9 @@ from hwsim.cost.calibration import Calibration
 from hwsim.cost.collectives import transfer
 from hwsim.cost.groups import Group
 from hwsim.cost.offload import host_bandwidth
-from hwsim.cost.rates import Rates, rates
+from hwsim.cost.quantized import Launch, Quantization, StepRates, step_rates
 from hwsim.cost.roofline import BOUNDS, kernel_cost, spread_of
-from hwsim.graph.dtypes import BYTES
+from hwsim.graph.dtypes import stored_bytes
 from hwsim.graph.ops import Kernel, Linear, Op
 from hwsim.graph.step import (
     MOMENTS,
@@ -164,16 +164,24 @@ class PricedLayer:
 
 
 class Pricer:
-    """Prices layers of `graph` on one device of a plan; equal kernels and messages once."""
+    """Prices layers of `graph` on one device of a plan; equal kernels and messages once.
+
+    `recipe` is how operands are cast where training is in fp8 or fp4; None: as its format has it.
+    """
 
     def __init__(
-        self, graph: StepGraph, system: System, plan: Plan, calibration: Calibration
+        self,
+        graph: StepGraph,
+        system: System,
+        plan: Plan,
+        calibration: Calibration,
+        recipe: Quantization | None = None,
     ) -> None:
         self.graph, self.system, self.plan, self.calibration = graph, system, plan, calibration
-        self.rates = rates(
-            system.device, calibration, graph.dtype, family=family(graph, calibration)
+        self.rates, self._updating = (
+            step_rates(system.device, calibration, graph.dtype, family=name, recipe=recipe)
+            for name in (family(graph, calibration), UPDATE)
         )
-        self._updating = rates(system.device, calibration, graph.dtype, family=UPDATE)
         self._groups: dict[Axis, Group] = {}
         self._carried: dict[tuple[str, float, Group], Work] = {}
         self._costs: dict[Kernel, Seconds] = {}
@@ -196,7 +204,7 @@ class Pricer:
         """One layer. Raises InputError if the plan can't split it or a link is missing."""
         shared = split(layer, self.plan)
         ops = tuple(self._op(shard, recompute) for shard in shared.shards)
-        size = BYTES[self.graph.dtype]
+        size = stored_bytes(self.graph.dtype)
         one = replace(shared, repeat=1)
         dropped = sum(
             shard.op.recomputable * size + shard.op.masks
@@ -220,7 +228,7 @@ class Pricer:
     @property
     def hides(self) -> bool:
         """Whether transfers hide behind computing: not on a CPU, whose threads do both."""
-        return self.rates.host is None
+        return self.rates.plain.host is None
 
     def update(self, parameters: float) -> Work:
         """The optimizer over so many parameters, with what the plan adds to it."""
@@ -232,7 +240,7 @@ class Pricer:
         computed = total(self._computed(kernel, self._updating) for kernel in kernels)
         seconds, spread = computed.total, computed.work().spread
         if plan.offload == "optimizer":  # states come and go over the host's link meanwhile
-            copy = parameter_bytes(dtype, master=plan.master_weights) - BYTES[dtype]
+            copy = parameter_bytes(dtype, master=plan.master_weights) - stored_bytes(dtype)
             states = MOMENTS[optimizer] * state_bytes(dtype) + copy
             seconds = max(seconds, parameters * states / host_bandwidth(self.system))
         return Work(seconds, (("update", seconds),), spread)
@@ -284,7 +292,7 @@ class Pricer:
         said = []
         left: dict[str, float] = {}
         for exchange in exchanges:
-            left = left or {kernel.name: self._cost(kernel).total for kernel in beside}
+            left = left or {kernel.name: self._product(kernel).total for kernel in beside}
             name = exchange.beside or ""
             one = self._say(exchange, left.get(name, 0.0))
             left[name] = left.get(name, 0.0) - (one.work.seconds - one.seen.total)
@@ -296,14 +304,17 @@ class Pricer:
             self._costs[kernel] = self._computed(kernel, self.rates)
         return self._costs[kernel]
 
-    def _computed(self, kernel: Kernel, reached: Rates) -> Seconds:
-        cost = kernel_cost(kernel, reached, self.graph.dtype)
-        doubt = cost.seconds * spread_of(kernel, reached)
-        return NOTHING._replace(**{BOUNDS[cost.bound]: cost.seconds}, doubt=doubt)
+    def _computed(self, kernel: Kernel, reached: StepRates) -> Seconds:
+        return total(_seconds(one) for one in reached.launches(kernel))
+
+    def _product(self, kernel: Kernel) -> Seconds:
+        """A kernel without the casts in front of it."""
+        *_, last = self.rates.launches(kernel)
+        return _seconds(last)
 
     def _say(self, exchange: Exchange, product: float) -> Said:
         """An exchange beside the seconds of a product that no other one overlaps."""
-        size = exchange.element_bytes or BYTES[self.graph.dtype]
+        size = exchange.element_bytes or stored_bytes(self.graph.dtype)
         among = self._group(exchange.axis)
         once = self.transfer(exchange.collective, exchange.elements * size, among)
         n = exchange.repeat
@@ -321,6 +332,12 @@ class Pricer:
         if axis not in self._groups:
             self._groups[axis] = group(self.plan, axis, self.system)
         return self._groups[axis]
+
+
+def _seconds(launch: Launch) -> Seconds:
+    cost = kernel_cost(*launch)
+    doubt = cost.seconds * spread_of(launch.kernel, launch.rates)
+    return NOTHING._replace(**{BOUNDS[cost.bound]: cost.seconds}, doubt=doubt)
 
 
 def overlapped(product: float, said: float, chunks: int) -> float:

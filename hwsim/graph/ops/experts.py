@@ -114,7 +114,8 @@ class Experts(Op):
 
     @property
     def _router(self) -> Linear:
-        return Linear(f"{self.name}.router", self._outside, self.hidden, self.experts, bias=False)
+        name, sizes = f"{self.name}.router", (self._outside, self.hidden, self.experts)
+        return Linear(name, *sizes, bias=False, quantized=False)
 
     @property
     def _beside(self) -> tuple[Op, ...]:
@@ -141,12 +142,14 @@ class Experts(Op):
     def _product(self, part: str, n: int, k: int) -> Kernel:
         """Of all experts of a device."""
         name = f"{self.name}.{part}"
-        return gemm(name, self.rows, n, k, batch=self.local, transposed=True)
+        casts = (self.routed * k, self.local * k * n)
+        return gemm(name, self.rows, n, k, batch=self.local, transposed=True, casts=casts)
 
     def _gradients(self, part: str, outputs: int, inputs: int) -> Iterator[Kernel]:
         name = f"{self.name}.{part}"
-        yield gemm(f"{name}.dgrad", self.rows, inputs, outputs, batch=self.local)
-        yield gemm(f"{name}.wgrad", outputs, inputs, self.rows, batch=self.local)
+        rows, local, casts = self.rows, self.local, (self.routed * outputs,)
+        yield gemm(f"{name}.dgrad", rows, inputs, outputs, batch=local, casts=casts)
+        yield gemm(f"{name}.wgrad", outputs, inputs, rows, batch=local, casts=())
         if self.bias:
             yield bias_gradient(name, self.routed, outputs)
 
