@@ -59,6 +59,10 @@ def system_of(case: Case, basis: Basis) -> System:
     here = case.devices_per_node or devices
     nodes = -(-devices // here)
     network = (_tier(case.inter_link),) if nodes > 1 else ()
+    if devices % nodes == 0 and devices // nodes < here:
+        # Devices of a job come in equal numbers from the fewest nodes, each with its ports.
+        network = tuple(_fewer_ports(tier, devices // nodes, here) for tier in network)
+        here = devices // nodes
     system = _joined(device, node_of(here, case.intra_link), network, nodes)
     return _without_latency(system) if basis.bare else system
 
@@ -114,6 +118,11 @@ def _tier(name: str | None) -> Tier:
         bandwidth=gigabits * BYTES_PER_GIGABIT,
         latency=NETWORK_STEP,
     )
+
+
+def _fewer_ports(tier: Tier, used: int, devices: int) -> Tier:
+    """The ports of those devices of a node that are used."""
+    return tier.model_copy(update={"ports": max(1, tier.ports * used // devices)})
 
 
 def _without_latency(system: System) -> System:
