@@ -94,6 +94,8 @@ def _plan(shape: MoeStep) -> tuple[Plan, Assumed]:
         assumed.append("one chunk a stage: the chunks stated need whole rounds of micro-batches")
     if shape.zero_stage is None:
         assumed.append("optimizer state sharded (a distributed optimizer)")
+    if shape.ep > 1:
+        assumed.append("tokens go to each node once and are passed on there (DeepEP, HybridEP)")
     if shape.recompute == "unknown":
         assumed.append("nothing recomputed")
     if shape.tp > 1 and shape.sequence_parallel is None:
@@ -112,6 +114,7 @@ def _plan(shape: MoeStep) -> tuple[Plan, Assumed]:
         virtual=virtual if interleaved else 1,
         balance="layers",
         zero=1 if shape.zero_stage is None else shape.zero_stage,
+        dispatch="nodes",
         sequence_parallel=shape.tp > 1 and shape.sequence_parallel is not False,
         recompute="none" if shape.recompute == "unknown" else shape.recompute,
     )

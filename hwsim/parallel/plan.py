@@ -40,7 +40,8 @@ class Plan(BaseModel):
 
     `zero`: what is sharded over data parallel devices: 1 optimizer state, 2 gradients too, 3
     parameters too (FSDP). `sequence_parallel` splits along the sequence what tensor parallelism
-    leaves whole. `convolutions`: what tensor parallelism splits in them. `recompute`: activations
+    leaves whole. `dispatch`: tokens go to their experts in as many copies as experts were chosen,
+    or each to a node once, where it is passed on. `convolutions`: what tensor parallelism splits in them. `recompute`: activations
     that are computed again in the backward pass: those of attention's core (selective) or all but
     each layer's input (full). `offload`: what waits in the host's memory.
 
@@ -68,6 +69,7 @@ class Plan(BaseModel):
     balance: Literal["cost", "layers"] = "cost"
     zero: Stage = 0
     sequence_parallel: Flag = False
+    dispatch: Literal["copies", "nodes"] = "copies"
     convolutions: Literal["channels", "space"] = "channels"
     recompute: Literal["none", "selective", "full"] = "none"
     offload: Literal["none", "optimizer", "activations"] = "none"

@@ -163,7 +163,7 @@ class Pricer:
         )
         self._updating = rates(system.device, calibration, graph.dtype, family=UPDATE)
         self._groups: dict[Axis, Group] = {}
-        self._carried: dict[tuple[str, float, Group], Work] = {}
+        self._carried: dict[tuple[str, float, Group, int], Work] = {}
 
     def layers(self) -> Iterator[PricedLayer]:
         """Every layer in order, equal ones unrolled: they are the same object."""
@@ -224,11 +224,13 @@ class Pricer:
             seconds = max(seconds, parameters * states / host_bandwidth(self.system))
         return Work(seconds, (("update", seconds),), spread)
 
-    def transfer(self, collective: str, size: float, among: Group) -> Work:
+    def transfer(self, collective: str, size: float, among: Group, copies: int = 1) -> Work:
         """A collective on `size` bytes as something that one device's links carry."""
-        key = (collective, size, among)
+        key = (collective, size, among, copies)
         if key not in self._carried:
-            made = transfer(collective, size, among, self.system, self.calibration)
+            made = transfer(
+                collective, size, among, self.system, self.calibration, copies=copies
+            )
             self._carried[key] = Work(
                 made.seconds,
                 (("communication", made.seconds),) if made.seconds else (),
@@ -287,7 +289,8 @@ class Pricer:
         """An exchange beside the seconds of a product that no other one overlaps."""
         size = exchange.element_bytes or BYTES[self.graph.dtype]
         among = self._group(exchange.axis)
-        once = self.transfer(exchange.collective, exchange.elements * size, among)
+        bytes_sent = exchange.elements * size
+        once = self.transfer(exchange.collective, bytes_sent, among, exchange.copies)
         n = exchange.repeat
         work = once._replace(
             seconds=n * once.seconds,

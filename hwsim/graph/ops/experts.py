@@ -27,8 +27,9 @@ class Experts(Op):
     2 tokens hidden experts for the router, 2 rows hidden ffn for each expert and matrix (three if
     ``gated``, else two).
 
-    Of ``ep`` devices with as many tokens each has its part of the experts. Outside the experts
-    each of ``spread`` devices has its part of the tokens.
+    Of ``ep`` devices with as many tokens each has its part of the experts, and what comes from the
+    others is put in the order of the experts once more, unless it is ``sorted`` on its way. Outside
+    the experts each of ``spread`` devices has its part of the tokens.
 
     >>> one = Experts("experts", tokens=6, hidden=4, ffn=8, experts=3, topk=2, bias=False)
     >>> one.parameters, one.expert_parameters, [k.shape for k in one.forward() if k.shape]
@@ -47,6 +48,7 @@ class Experts(Op):
     imbalance: float = 1.0
     ep: int = 1
     spread: int = 1
+    sorted: bool = False
 
     @property
     def parameters(self) -> int:
@@ -89,9 +91,11 @@ class Experts(Op):
             *self._router.forward(),
             self._gate("forward", SOFTMAX_FLOPS + self.topk),
             self._copies("permute.forward", 0, 2 * self.topk),
+            *self._sort("sort.forward"),
             self._product("up.forward", self._up(self.ffn), self.hidden),
             *self._activation(self.name, self.routed, self.ffn).forward(),
             self._product("down.forward", self.hidden, self.ffn),
+            *self._sort("unsort.forward"),
             self._copies("combine.forward", self.topk, self.topk + 1),
             *(kernel for op in self._beside for kernel in op.forward()),
         )
@@ -100,9 +104,11 @@ class Experts(Op):
         return (
             *(kernel for op in reversed(self._beside) for kernel in op.backward()),
             self._copies("combine.backward", 0, self.topk + 1),
+            *self._sort("unsort.backward"),
             *self._gradients("down", self.hidden, self.ffn),
             *self._activation(self.name, self.routed, self.ffn).backward(),
             *self._gradients("up", self._up(self.ffn), self.hidden),
+            *self._sort("sort.backward"),
             self._copies("permute.backward", self.topk, self.topk + 1),
             self._gate("backward", SOFTMAX_FLOPS),
             *self._router.backward(),
@@ -159,3 +165,9 @@ class Experts(Op):
         """Every token copied to its experts' rows, or those summed."""
         size = self._outside * self.hidden
         return Kernel(f"{self.name}.{part}", "vector", flops * size, passes * size)
+
+    def _sort(self, part: str) -> Iterator[Kernel]:
+        """Rows of the experts' order and the devices' order, the one copied to the other."""
+        if self.ep > 1 and self.local > 1 and not self.sorted:
+            elements = 2 * self.routed * self.hidden
+            yield Kernel(f"{self.name}.{part}", "vector", 0, elements)
