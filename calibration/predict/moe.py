@@ -45,7 +45,7 @@ def _workload(case: Case, shape: MoeStep, note: str) -> tuple[Transformer, Assum
             what = f"latent attention at hidden {shape.hidden} with {shape.heads} heads"
             raise InputError("note", what, "give a model whose latent widths are published")
         attention = {**widths}
-        assumed.append("the latent widths of DeepSeek-V3")
+        assumed.append("the latent widths of DeepSeek-V3, no prediction of a second token")
     assumed.append(
         "a capacity factor of 1: tokens beyond an expert's even share are dropped"
         if DROPPED in note
@@ -89,7 +89,9 @@ def _plan(shape: MoeStep) -> tuple[Plan, Assumed]:
     virtual, assumed = shape.virtual_pp or 1, []
     interleaved = virtual > 1 and shape.pp > 1 and count % shape.pp == 0
     if shape.pp > 1:
-        assumed.append("layers dealt out evenly over the chunks of the pipeline, the last one short")
+        assumed.append(
+            "layers dealt out evenly over the chunks of the pipeline, the last one short"
+        )
     if virtual > 1 and not interleaved:
         assumed.append("one chunk a stage: the chunks stated need whole rounds of micro-batches")
     if shape.zero_stage is None:

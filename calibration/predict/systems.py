@@ -58,7 +58,7 @@ def system_of(case: Case, basis: Basis) -> System:
         return catalog.single(device)
     here = case.devices_per_node or devices
     nodes = -(-devices // here)
-    network = (_tier(case.inter_link),) if nodes > 1 else ()
+    network: tuple[Tier, ...] = (_tier(case.inter_link),) if nodes > 1 else ()
     if devices % nodes == 0 and devices // nodes < here:
         # Devices of a job come in equal numbers from the fewest nodes, each with its ports.
         network = tuple(_fewer_ports(tier, devices // nodes, here) for tier in network)

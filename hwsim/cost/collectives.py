@@ -154,7 +154,8 @@ def transfer(
 
     `size` is what a device holds before an all-reduce, an all-to-all, a broadcast or a send, the
     whole of what is gathered or scattered, and of a halo what goes to one of two neighbors. An
-    all-to-all may have every row in so many `copies`, of which a node gets one. Raises InputError for another name and where the system has no link between the devices.
+    all-to-all may have every row in so many `copies`, of which a node gets one. Raises InputError
+    for another name and where the system has no link between the devices.
     """
     group = placed(devices, system.node.devices)
     spread = calibration.links.spread_of(size)

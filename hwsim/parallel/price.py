@@ -228,9 +228,7 @@ class Pricer:
         """A collective on `size` bytes as something that one device's links carry."""
         key = (collective, size, among, copies)
         if key not in self._carried:
-            made = transfer(
-                collective, size, among, self.system, self.calibration, copies=copies
-            )
+            made = transfer(collective, size, among, self.system, self.calibration, copies=copies)
             self._carried[key] = Work(
                 made.seconds,
                 (("communication", made.seconds),) if made.seconds else (),

@@ -1,4 +1,4 @@
-"""Queries, keys and values by way of narrow latent ones: the input of multi-head latent attention."""
+"""Queries, keys and values by way of latent features: what multi-head latent attention reads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hwsim.graph.ops.pointwise import Normalization
 
 @dataclass(frozen=True, slots=True)
 class LatentProjection(Op):
-    """x (rows, hidden) to queries, keys and values of `heads` heads (DeepSeek-V2, arXiv 2405.04434).
+    """x (rows, hidden) to `heads` heads of queries, keys, values (DeepSeek-V2, arXiv 2405.04434).
 
     A product leads down to ``query_rank`` + ``kv_rank`` + ``rotary_dim`` latent features, of which
     the last, rotated, are a part of all heads' keys. Both latent vectors are brought to unit
@@ -25,7 +25,7 @@ class LatentProjection(Op):
 
     >>> one = LatentProjection("qkv", 2, 8, 2, 3, rotary_dim=2, query_rank=4, kv_rank=3)
     >>> one.parameters, one.outputs, sum(k.flops for k in one.forward() if k.shape)
-    (155, 24, 592)
+    (155, 22, 592)
     """
 
     name: str
@@ -46,8 +46,8 @@ class LatentProjection(Op):
 
     @property
     def outputs(self) -> int:
-        """Features of a row: those of its queries, then of keys and values."""
-        return sum(up.outputs for up in self._up) + self.rotary_dim
+        """Features of a row: of its queries, keys and values."""
+        return sum(up.outputs for up in self._up)
 
     @property
     def shared_parameters(self) -> int:

@@ -4,7 +4,15 @@
 `fewer_rows` if it works on each row by itself.
 """
 
-from hwsim.parallel.split import attention, convolution, experts, latent, products, recurrent, vectors
+from hwsim.parallel.split import (
+    attention,
+    convolution,
+    experts,
+    latent,
+    products,
+    recurrent,
+    vectors,
+)
 from hwsim.parallel.split.layer import split
 from hwsim.parallel.split.rules import Around, Divided, Held, divide, fewer_rows
 from hwsim.parallel.split.shard import Shard, SplitLayer
