@@ -50,7 +50,7 @@ class Transformer(Workload):
     With ``experts`` each layer but the first ``dense_layers`` has so many feed-forward networks of
     width ``moe_ffn`` (None means `ffn`), of which each token passes ``topk`` and
     ``shared_experts`` more that all tokens pass. ``imbalance`` is the load of the busiest expert
-    over the mean one.
+    over the mean one; their products are ``grouped`` in one launch, or one for each expert.
 
     >>> Transformer().graph().parameters
     124439808
@@ -91,6 +91,7 @@ class Transformer(Workload):
     shared_experts: Some = 0
     dense_layers: Some = 0
     imbalance: Load = 1.0
+    grouped: Flag = True
     dataset: Count = 9_000_000_000
     corpus: Label = "openwebtext"
 
@@ -270,6 +271,7 @@ class Transformer(Workload):
             self.bias,
             self.shared_experts * self.expert_width,
             self.imbalance,
+            grouped=self.grouped,
         )
         return (self._norm("ffn.norm", tokens), experts, *self._added("ffn", tokens))
 

@@ -51,6 +51,8 @@ def _workload(case: Case, shape: MoeStep, note: str) -> tuple[Transformer, Assum
         if DROPPED in note
         else "routing balanced by force: every expert has the same number of tokens"
     )
+    # Transformer Engine's grouped linear layer loops over cuBLAS calls.
+    assumed.append("one product for each expert")
     workload = Transformer.model_validate(
         {
             "batch": shape.global_batch,
@@ -73,6 +75,7 @@ def _workload(case: Case, shape: MoeStep, note: str) -> tuple[Transformer, Assum
             "moe_ffn": shape.moe_ffn,
             "shared_experts": shape.shared_experts,
             "dense_layers": dense,
+            "grouped": False,
         }
     )
     if shape.attention == "unknown":

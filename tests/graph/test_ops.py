@@ -119,6 +119,19 @@ def test_narrow_values_cost_what_their_products_take():
         assert op.keys_values == 2 * 3 * 8 * (6 + 4)
 
 
+def test_products_of_experts_are_one_launch_or_one_for_each():
+    grouped = Experts("x", 12, 5, 6, 4, 3)
+    looped = replace(grouped, grouped=False)
+    for way in ("forward", "backward"):
+        pairs = zip(getattr(grouped, way)(), getattr(looped, way)(), strict=True)
+        for one, many in pairs:
+            if one.shape and one.shape[0] == 4:
+                assert (many.repeat, many.shape) == (4, (1, *one.shape[1:]))
+                assert many.total_flops == one.total_flops
+            else:
+                assert many == one
+
+
 def test_rows_of_other_devices_are_sorted_once_more():
     experts = Experts("x", 12, 5, 6, 4, 3, ep=2)
     plain = replace(experts, sorted=True)

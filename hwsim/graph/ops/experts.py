@@ -17,7 +17,7 @@ class Experts(Op):
     """`tokens` of width `hidden`, each through `topk` of `experts` networks of width `ffn`.
 
     Router (a product with a softmax), tokens permuted so that those of an expert follow each other,
-    the experts' products batched, activation times the router's weight, the `topk` results of a
+    the experts' products, activation times the router's weight, the `topk` results of a
     token summed (Shazeer et al. 2017; dropless, as MegaBlocks, Gale et al. 2022). ``shared`` is the
     width of a network that every token passes besides. An expert has
 
@@ -26,6 +26,9 @@ class Experts(Op):
     where ``imbalance`` is its load over the mean one: 1 is balanced routing. Matrix FLOPs forward:
     2 tokens hidden experts for the router, 2 rows hidden ffn for each expert and matrix (three if
     ``gated``, else two).
+
+    The experts' products are one launch, in whose waves the tiles of all experts are, if they are
+    ``grouped``, else one launch for each expert.
 
     Of ``ep`` devices with as many tokens each has its part of the experts, and what comes from the
     others is put in the order of the experts once more, unless it is ``sorted`` on its way. Outside
@@ -49,6 +52,7 @@ class Experts(Op):
     ep: int = 1
     spread: int = 1
     sorted: bool = False
+    grouped: bool = True
 
     @property
     def parameters(self) -> int:
@@ -87,14 +91,15 @@ class Experts(Op):
         return self.local * self.rows
 
     def forward(self) -> tuple[Kernel, ...]:
+        rows = self.rows
         return (
             *self._router.forward(),
             self._gate("forward", SOFTMAX_FLOPS + self.topk),
             self._copies("permute.forward", 0, 2 * self.topk),
             *self._sort("sort.forward"),
-            self._product("up.forward", self._up(self.ffn), self.hidden),
+            self._product("up.forward", rows, self._up(self.ffn), self.hidden, transposed=True),
             *self._activation(self.name, self.routed, self.ffn).forward(),
-            self._product("down.forward", self.hidden, self.ffn),
+            self._product("down.forward", rows, self.hidden, self.ffn, transposed=True),
             *self._sort("unsort.forward"),
             self._copies("combine.forward", self.topk, self.topk + 1),
             *(kernel for op in self._beside for kernel in op.forward()),
@@ -144,17 +149,17 @@ class Experts(Op):
         inputs, flops = (2, SWIGLU_FLOPS) if self.gated else (1, GELU_FLOPS)
         return Pointwise(f"{name}.activation", rows * width, inputs, flops=flops + 1)
 
-    def _product(self, part: str, n: int, k: int) -> Kernel:
+    def _product(self, part: str, m: int, n: int, k: int, *, transposed: bool = False) -> Kernel:
         """Of all experts of a device."""
+        batch, repeat = (self.local, 1) if self.grouped else (1, self.local)
         name = f"{self.name}.{part}"
-        return gemm(name, self.rows, n, k, batch=self.local, transposed=True)
+        return gemm(name, m, n, k, batch=batch, repeat=repeat, transposed=transposed)
 
     def _gradients(self, part: str, outputs: int, inputs: int) -> Iterator[Kernel]:
-        name = f"{self.name}.{part}"
-        yield gemm(f"{name}.dgrad", self.rows, inputs, outputs, batch=self.local)
-        yield gemm(f"{name}.wgrad", outputs, inputs, self.rows, batch=self.local)
+        yield self._product(f"{part}.dgrad", self.rows, inputs, outputs)
+        yield self._product(f"{part}.wgrad", outputs, inputs, self.rows)
         if self.bias:
-            yield bias_gradient(name, self.routed, outputs)
+            yield bias_gradient(f"{self.name}.{part}", self.routed, outputs)
 
     def _gate(self, way: str, flops: int) -> Kernel:
         scores, chosen = self._outside * self.experts, self._outside * self.topk

@@ -58,7 +58,13 @@ def test_a_published_row():
     assert (plan.ep, plan.zero, plan.virtual, plan.schedule) == (32, 1, 8, "interleaved")
     assert (plan.balance, plan.recompute, plan.dispatch) == ("layers", "none", "nodes")
     words = "; ".join(assumed)
-    for part in ("DeepSeek-V3", "balanced by force", "optimizer state", "nothing recomputed"):
+    for part in (
+        "DeepSeek-V3",
+        "balanced by force",
+        "optimizer state",
+        "nothing recomputed",
+        "each expert",
+    ):
         assert part in words
 
 
