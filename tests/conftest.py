@@ -87,6 +87,7 @@ def plans(draw, kind):
     if kind == "transformer":
         fields["ep"] = draw(st.sampled_from([1, 1, 2]))
         fields["sequence_parallel"] = draw(st.booleans())
+        fields["dispatch"] = draw(st.sampled_from(["copies", "nodes"]))
     plan = Plan(
         **fields,
         micro_batch=micro,

@@ -183,7 +183,7 @@ class Pricer:
             for name in (family(graph, calibration), UPDATE)
         )
         self._groups: dict[Axis, Group] = {}
-        self._carried: dict[tuple[str, float, Group], Work] = {}
+        self._carried: dict[tuple[str, float, Group, int], Work] = {}
         self._costs: dict[Kernel, Seconds] = {}
 
     def layers(self) -> Iterator[PricedLayer]:
@@ -245,11 +245,11 @@ class Pricer:
             seconds = max(seconds, parameters * states / host_bandwidth(self.system))
         return Work(seconds, (("update", seconds),), spread)
 
-    def transfer(self, collective: str, size: float, among: Group) -> Work:
+    def transfer(self, collective: str, size: float, among: Group, copies: int = 1) -> Work:
         """A collective on `size` bytes as something that one device's links carry."""
-        key = (collective, size, among)
+        key = (collective, size, among, copies)
         if key not in self._carried:
-            made = transfer(collective, size, among, self.system, self.calibration)
+            made = transfer(collective, size, among, self.system, self.calibration, copies=copies)
             self._carried[key] = Work(
                 made.seconds,
                 (("communication", made.seconds),) if made.seconds else (),
@@ -316,7 +316,8 @@ class Pricer:
         """An exchange beside the seconds of a product that no other one overlaps."""
         size = exchange.element_bytes or stored_bytes(self.graph.dtype)
         among = self._group(exchange.axis)
-        once = self.transfer(exchange.collective, exchange.elements * size, among)
+        bytes_sent = exchange.elements * size
+        once = self.transfer(exchange.collective, bytes_sent, among, exchange.copies)
         n = exchange.repeat
         work = once._replace(
             seconds=n * once.seconds,

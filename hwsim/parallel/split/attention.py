@@ -32,14 +32,14 @@ def attention(op: Attention, around: Around) -> Divided:
     """
     heads, kv_heads = heads_of(op, around)
     share = replace(op, heads=heads, kv_heads=kv_heads)
-    queries = op.batch * op.heads * op.sequence // op.context * op.head_dim
+    rows = op.batch * op.heads * op.sequence // op.context
     forward: tuple[Exchange, ...] = ()
     backward: tuple[Exchange, ...] = ()
     if around.held.layout != "parts":
-        inputs = queries + 2 * op.batch * op.kv_heads * op.sequence // op.context * op.head_dim
+        inputs = rows * op.head_dim + op.keys_values // op.context
         forward = fetched(op, around.held, inputs)
         backward = (gather(f"{op.name}.gradient", inputs),)
-    keys = 2 * share.batch * kv_heads * share.sequence * share.head_dim
+    keys = share.keys_values
     first, last = share.forward()[0].name, share.backward()[0].name
     forward = (
         *forward,
@@ -50,7 +50,7 @@ def attention(op: Attention, around: Around) -> Divided:
         Exchange(f"{op.name}.keys.gradient", "reduce_scatter", "cp", keys, beside=last),
         *backward,
     )
-    return Divided(Shard(share, forward, backward), Held("parts", queries))
+    return Divided(Shard(share, forward, backward), Held("parts", rows * op.value_width))
 
 
 def heads_of(op: Attention, around: Around) -> tuple[int, int]:
