@@ -18,6 +18,7 @@ from hwsim.graph.dtypes import BYTES, Dtype
 from hwsim.graph.ops import Kernel
 
 BOUNDS = ("compute", "memory", "launch")
+ALIGNMENT = 16  # bytes
 Kind = Literal["products", "chains", "convolutions", "streams"]
 
 
@@ -80,16 +81,20 @@ def kernel_cost(kernel: Kernel, rates: Rates, dtype: Dtype) -> Cost:
     (`hwsim.cost.convolution`), as far as the device has rates for them; all else is a roofline.
     """
     work = kernel_work(kernel, rates, dtype)
-    return issued(work, kernel.engine == "matrix", kernel.repeat, rates)
+    if kernel.joined:
+        work, rates = work._replace(launch=0.0), rates._replace(dispatch=0.0)
+    return issued(work, kernel.engine == "matrix", kernel.repeat, rates, core=kernel.core)
 
 
-def issued(work: Work, product: Any, repeat: Any, rates: Rates) -> Cost:
+def issued(work: Work, product: Any, repeat: Any, rates: Rates, *, core: bool = False) -> Cost:
     """The cost of work once a family's framework code issues it.
 
     What products and other kernels take is scaled, and the code's own time of issue counts.
     """
     eager = rates.eager
-    factor = np.where(product, eager.products, eager.streams)
+    factor: Any = np.where(product, eager.products, eager.streams)
+    if core and eager.attention is not None:
+        factor = eager.attention
     compute, memory = factor * work.compute, factor * work.memory
     if rates.host is not None:
         launch = work.launch if eager.launch is None else eager.launch
@@ -118,6 +123,8 @@ def kernel_work(kernel: Kernel, rates: Rates, dtype: Dtype) -> Work:
     elif kind == "products" and rates.products is not None:
         memory = kernel.elements * size / rates.products.memory
         work, launch = _product(kernel, size, memory, rates.products), rates.products.launch
+        if not rates.on_vector and is_unaligned(kernel, size):
+            work = work._replace(compute=np.maximum(work.compute, kernel.flops / rates.unaligned))
     else:
         if kernel.reduction and rates.rows is not None:
             rates = rates._replace(memory=rates.rows)
@@ -135,6 +142,19 @@ def kind_of(kernel: Kernel) -> Kind:
     if kernel.sequential:
         return "chains"
     return "products" if kernel.window is None else "convolutions"
+
+
+def is_unaligned(kernel: Kernel, size: float) -> bool:
+    """Whether rows of a batch of products, of `size` bytes an element, begin where tensor cores
+    can't load them: not on a multiple of 16 bytes (NVIDIA, Matrix Multiplication Background,
+    DU-09799, tensor core requirements). A single product is padded by its library.
+
+    >>> from hwsim.graph.ops.kernel import gemm
+    >>> [is_unaligned(gemm("values", 64, head, 64, batch=8), 2) for head in (64, 108)]
+    [False, True]
+    """
+    batch, _, n, k = kernel.shape or (1, 1, 1, 1)
+    return batch > 1 and not kernel.core and bool(n * size % ALIGNMENT or k * size % ALIGNMENT)
 
 
 def _traffic(kernel: Kernel, size: float, rates: Rates) -> float:

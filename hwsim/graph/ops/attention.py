@@ -51,7 +51,7 @@ class Attention(Op):
 
     @property
     def masks(self) -> float:
-        return self._scores if self.dropout and not self.fused else 0
+        return self.scores if self.dropout and not self.fused else 0
 
     @property
     def core(self) -> bool:
@@ -98,7 +98,7 @@ class Attention(Op):
         """
         if self.fused:
             return self._rows
-        return self._scores * (2 if self.dropout else 1)
+        return self.scores * (2 if self.dropout else 1)
 
     @property
     def _rows(self) -> int:
@@ -109,7 +109,8 @@ class Attention(Op):
         return self.sequence // self.context
 
     @property
-    def _scores(self) -> int:
+    def scores(self) -> int:
+        """Elements of the scores of all heads."""
         return self._rows * self.sequence
 
     @property
@@ -124,11 +125,11 @@ class Attention(Op):
         return gemm(f"{self.name}.{part}", self._queried, n, k, batch=self.batch * self.heads)
 
     def _pointwise(self, part: str, flops: int, passes: float) -> Kernel:
-        scores = self._scores
+        scores = self.scores
         return Kernel(f"{self.name}.{part}", "vector", flops * scores, passes * scores)
 
     def _fused(self, way: str, products: int, elements: int) -> Kernel:
         """All products in one launch; its shape has the output's tile and their summed depth."""
         shape = (self.batch * self.heads, self._queried, self.head_dim, products * self.sequence)
-        flops = 2 * products * self._scores * self.head_dim
-        return Kernel(f"{self.name}.{way}", "matrix", flops, elements, shape=shape)
+        flops = 2 * products * self.scores * self.head_dim
+        return Kernel(f"{self.name}.{way}", "matrix", flops, elements, shape=shape, core=True)

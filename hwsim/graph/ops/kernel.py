@@ -52,7 +52,8 @@ class Kernel:
     where its second operand is stored (n, k), rows one after the other.
     ``window`` is set for a convolution's, ``reduction`` where rows are read to sum them up first
     (softmax, normalization). ``element_bytes`` is set where an element has not the workload's
-    dtype.
+    dtype. ``core``: the whole core of attention in one launch. ``joined``: done in the launch of
+    the kernel before.
     """
 
     name: str
@@ -68,6 +69,13 @@ class Kernel:
     element_bytes: float | None = None
     window: Window | None = None
     reduction: bool = False
+    core: bool = False
+    joined: bool = False
+
+    @property
+    def launches(self) -> int:
+        """How often the host issues it."""
+        return 0 if self.joined else self.repeat
 
     @property
     def total_flops(self) -> float:
