@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from hwsim.cost.calibration import Calibration
+from hwsim.cost.calibration import Calibration, Code
 from hwsim.cost.rates import Rates, Timing, offered, rates
 from hwsim.errors import InputError
 from hwsim.graph.dtypes import BYTES, Dtype, stored, stored_bytes
@@ -84,6 +84,7 @@ def step_rates(
     *,
     family: str | None = None,
     timing: Timing = "kernel",
+    code: Code | None = None,
     recipe: Quantization | None = None,
 ) -> StepRates:
     """Rates of a step's kernels (see `hwsim.cost.rates.rates`); `recipe` None: that of the format.
@@ -91,7 +92,7 @@ def step_rates(
     Raises InputError if the device states no rate for `dtype`, or for what its tensors are kept in.
     """
     kept = stored(dtype)
-    own = rates(device, calibration, dtype, timing=timing, family=family)
+    own = rates(device, calibration, dtype, timing=timing, family=family, code=code)
     if kept == dtype:
         return StepRates(dtype, own)
     known = offered(device)
@@ -103,7 +104,7 @@ def step_rates(
             "states no rate",
             f"write one of: {', '.join(able)}, or state one: --set device.matrix.{kept}=10TFLOPS",
         )
-    plain = rates(device, calibration, kept, timing=timing, family=family)
+    plain = rates(device, calibration, kept, timing=timing, family=family, code=code)
     return StepRates(dtype, plain, own, recipe or RECIPES[dtype])
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from hwsim.parallel.pieces import Cut, Piece, Shared
 from hwsim.parallel.plan import Plan
-from hwsim.parallel.price import PricedLayer
+from hwsim.parallel.priced import PricedLayer
 from hwsim.parallel.program import Task, Token, Work
 from hwsim.parallel.program import plain as plain_task
 from hwsim.parallel.ranks import ENDS, Seat

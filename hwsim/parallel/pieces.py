@@ -11,9 +11,8 @@ from typing import NamedTuple
 from hwsim.cost.groups import Group
 from hwsim.cost.offload import host_bandwidth
 from hwsim.graph.dtypes import stored_bytes
-from hwsim.graph.step import state_bytes
 from hwsim.parallel.placement import expert_gradient_group, gradient_group, group, hop
-from hwsim.parallel.price import Pass, PricedLayer, PricedOp, Seconds, total
+from hwsim.parallel.priced import Pass, PricedLayer, PricedOp, Seconds, total
 from hwsim.parallel.program import HERE, Link, Work
 from hwsim.parallel.ranks import ENDS
 from hwsim.parallel.staged import Staged
@@ -104,7 +103,7 @@ class Cut:
         passes: list[tuple[str, Pass]] = []
         copied = None
         filled, experts, bucket = 0.0, 0.0, plan.first_bucket
-        size = state_bytes(self.staged.graph.dtype)
+        size = self.staged.pricer.gradient_bytes
         eager = plan.overlap and self.staged.pricer.hides
         for layer in chunk[::-1]:
             if plan.offload == "activations":
@@ -141,17 +140,18 @@ class Cut:
     def late(self, stage: int) -> Shared:
         """What is summed once, when all gradients are there: of parameters that every tensor
         neighbor has whole, and of a matrix that the first and the last stage share."""
-        staged, size = self.staged, state_bytes(self.staged.graph.dtype)
+        staged, size = self.staged, self.staged.pricer.gradient_bytes
         plan, transfer = staged.plan, staged.pricer.transfer
         found: list[tuple[str, Work]] = []
         replicated = sum(layer.replicated for chunk in staged.on(stage) for layer in chunk)
         if plan.sequence_parallel and replicated and plan.tp > 1:
             among = group(plan, "tp", staged.system)
-            found.append(("tp", transfer("all_reduce", replicated * size, among)))
+            found.append(("tp", transfer("all_reduce", replicated * size, among, "gradients")))
         if staged.tied and plan.pp > 1 and stage in (0, plan.pp - 1):
             among = hop(plan, plan.pp - 1, staged.system)
             replicas = plan.dp * plan.cp if plan.zero >= 2 else 1
-            found.append((ENDS, transfer("all_reduce", staged.tied * size / replicas, among)))
+            tied = transfer("all_reduce", staged.tied * size / replicas, among, "gradients")
+            found.append((ENDS, tied))
         return tuple(found)
 
     def _passes(self, layers: Sequence[PricedLayer], kind: str) -> Passes:
@@ -180,14 +180,14 @@ class Cut:
 
     def _works(self, collective: str, shared: float, experts: float, *, low: bool) -> Shared:
         dtype, transfer = self.staged.graph.dtype, self.staged.pricer.transfer
-        size = stored_bytes(dtype) if low else state_bytes(dtype)
+        size = stored_bytes(dtype) if low else self.staged.pricer.gradient_bytes
         found = []
         for name, parameters, among in (
             ("sum", shared, self._shared),
             ("expert sum", experts, self._experts),
         ):
             if parameters and among.devices > 1:
-                found.append((name, transfer(collective, parameters * size, among)))
+                found.append((name, transfer(collective, parameters * size, among, "gradients")))
         return tuple(found)
 
 

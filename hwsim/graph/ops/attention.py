@@ -54,7 +54,7 @@ class Attention(Op):
 
     @property
     def masks(self) -> float:
-        return self._scores if self.dropout and not self.fused else 0
+        return self.scores if self.dropout and not self.fused else 0
 
     @property
     def core(self) -> bool:
@@ -112,7 +112,7 @@ class Attention(Op):
         """
         if self.fused:
             return self._rows
-        return self._scores * (2 if self.dropout else 1)
+        return self.scores * (2 if self.dropout else 1)
 
     @property
     def _rows(self) -> int:
@@ -123,7 +123,8 @@ class Attention(Op):
         return self.sequence // self.context
 
     @property
-    def _scores(self) -> int:
+    def scores(self) -> int:
+        """Elements of the scores of all heads."""
         return self._rows * self.sequence
 
     @property
@@ -138,7 +139,7 @@ class Attention(Op):
         return gemm(f"{self.name}.{part}", self._queried, n, k, batch=self.batch * self.heads)
 
     def _pointwise(self, part: str, flops: int, passes: float) -> Kernel:
-        scores = self._scores
+        scores = self.scores
         return Kernel(f"{self.name}.{part}", "vector", flops * scores, passes * scores)
 
     def _fused(self, way: str, products: tuple[int, int], elements: int) -> Kernel:
@@ -148,4 +149,5 @@ class Attention(Op):
         depth = ceil(widths * self.sequence / self.value_width)
         shape = (self.batch * self.heads, self._queried, self.value_width, depth)
         name = f"{self.name}.{way}"
-        return Kernel(name, "matrix", 2 * self._scores * widths, elements, shape=shape)
+        flops = 2 * self.scores * widths
+        return Kernel(name, "matrix", flops, elements, shape=shape, core=True)

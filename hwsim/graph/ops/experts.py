@@ -172,9 +172,8 @@ class Experts(Op):
     ) -> Kernel:
         """Of all experts of a device."""
         batch, repeat = (self.local, 1) if self.grouped else (1, self.local)
-        how = {"batch": batch, "repeat": repeat}
         name = f"{self.name}.{part}"
-        return gemm(name, m, n, k, **how, transposed=transposed, casts=casts)
+        return gemm(name, m, n, k, batch=batch, repeat=repeat, transposed=transposed, casts=casts)
 
     def _gate(self, way: str, flops: int) -> Kernel:
         scores, chosen = self._outside * self.experts, self._outside * self.topk

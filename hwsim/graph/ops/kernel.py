@@ -54,6 +54,8 @@ class Kernel:
     (softmax, normalization). ``element_bytes`` is set where an element has not the workload's
     dtype. ``casts`` is set for a linear layer's product, which may run in a format below 16 bits:
     the elements of each operand that is cast in front of it, unless an earlier cast serves.
+    ``core``: the whole core of attention in one launch. ``joined``: done in the launch of the
+    kernel before.
     """
 
     name: str
@@ -70,6 +72,13 @@ class Kernel:
     window: Window | None = None
     reduction: bool = False
     casts: tuple[float, ...] | None = None
+    core: bool = False
+    joined: bool = False
+
+    @property
+    def launches(self) -> int:
+        """How often the host issues it."""
+        return 0 if self.joined else self.repeat
 
     @property
     def total_flops(self) -> float:
