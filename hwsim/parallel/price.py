@@ -49,7 +49,8 @@ OF_WEIGHTS = ("wgrad", "bgrad", "clear", "scatter")
 class Pricer:
     """Prices layers of `graph` on one device of a plan; equal kernels and messages once.
 
-    `recipe` is how operands are cast where training is in fp8 or fp4; None: as its format has it.
+    `software` is the profile of what runs them; `recipe` is how operands are cast where training is
+    in fp8 or fp4 (None: as the profile does, else as its format has it).
     """
 
     def __init__(
@@ -60,10 +61,11 @@ class Pricer:
         calibration: Calibration,
         software: Software | None = None,
         micro_batches: int = 1,
+        recipe: Quantization | None = None,
     ) -> None:
         self.graph, self.system, self.plan, self.calibration = graph, system, plan, calibration
         self.software, self.micro_batches = software, micro_batches
-        self.code, recipe = code_of(software, calibration), recipe_of(software)
+        self.code, recipe = code_of(software, calibration), recipe or recipe_of(software)
         self.rates, self._updating = (
             step_rates(
                 system.device, calibration, graph.dtype, family=name, code=code, recipe=recipe

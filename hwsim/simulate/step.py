@@ -28,10 +28,10 @@ def simulate(
     detail: bool = False,
     software: Software | None = None,
 ) -> Timeline:
-    """The timeline of one step.
+    """The timeline of one step, as `software` runs it.
 
     One device of each stage stands for its equals unless `everyone` or a `disturbance` asks for
-    all. `software` is the profile of what runs it. Without `trace` no spans are kept; `detail` makes one for every operator. Raises InputError
+    all. Without `trace` no spans are kept; `detail` makes one for every operator. Raises InputError
     if the plan doesn't suit workload and system, or if the device has no rate for the data type.
     """
     step = prepared(system, workload, plan, calibration, software)
