@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -79,14 +80,17 @@ def command(
     predictions: Annotated[
         Path | None, typer.Option(help="Write every row's prediction to this CSV (one FILE).")
     ] = None,
+    assumptions: Annotated[
+        Path | None, typer.Option(help="Write what rows leave open to this CSV (one FILE).")
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="A picture, .svg or .png.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     markdown: Annotated[bool, typer.Option(help="Print all tables in Markdown.")] = False,
 ) -> None:
-    if predictions is not None and len(files) > 1:
-        raise InputError(
-            "--predictions", f"found {len(files)} files", "give one FILE: rows are counted in it"
-        )
+    for option, path in (("--predictions", predictions), ("--assumptions", assumptions)):
+        if path is not None and len(files) > 1:
+            what = f"found {len(files)} files"
+            raise InputError(option, what, "give one FILE: rows are counted in it")
     if anchor and split is not Split.device:
         raise InputError("--anchor", f"found it with --split {split}", "write --split device")
     from calibration.validation import outcomes as validate
@@ -96,9 +100,13 @@ def command(
     cases = _read(files, device)
     predictor = _refitted(cases, split, anchor) if split is not Split.none else None
     found = validate.outcomes(_watched(cases), split.value, predictor)
-    if predictions is not None:
-        validate.write_predictions(predictions, found)
-        print(f"wrote {predictions}", file=sys.stderr)
+    for path, write in (
+        (predictions, validate.write_predictions),
+        (assumptions, validate.write_assumptions),
+    ):
+        if path is not None:
+            write(path, found)
+            print(f"wrote {path}", file=sys.stderr)
     if plot is not None:
         from calibration.validation import scatter
 
@@ -175,8 +183,18 @@ def _show(suites: Sequence[dict[str, Any]], split: Split) -> None:
     blank = sum(suite["blank"] for suite in suites)
     if blank:
         console.print(f"{blank:,} cases are predicted but not measured")
+    for sentence, number in _taken(suites):
+        console.print(f"assumed in {number:,}: {sentence}")
     for why, number in _reasons(suites):
         console.print(f"skipped {number:,}: {why}")
+
+
+def _taken(suites: Sequence[dict[str, Any]]) -> list[tuple[str, int]]:
+    """What was assumed where rows don't say, the most frequent first."""
+    counts: Counter[str] = Counter()
+    for suite in suites:
+        counts.update({one["assumed"]: len(one["rows"]) for one in suite["assumed"]})
+    return counts.most_common()
 
 
 def _reasons(suites: Sequence[dict[str, Any]]) -> list[tuple[str, int]]:

@@ -168,5 +168,4 @@ def _costs(graph: StepGraph, layers: Sequence[PricedLayer], plan: Plan) -> list[
     """What stages are balanced by."""
     if plan.balance == "cost":
         return [layer.seconds for layer in layers]
-    most = max(graph.layers, key=lambda layer: layer.repeat).name
-    return [float(layer.name == most) for layer in layers]
+    return stages.numbers(graph.layers, plan.pp * plan.virtual)

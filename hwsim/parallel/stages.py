@@ -37,6 +37,22 @@ def check(name: str, layers: int, stages: int, virtual: int = 1) -> None:
     raise InputError("plan.pp", what, f"write at most {layers}")
 
 
+def numbers(layers: Sequence[Layer], chunks: int) -> list[float]:
+    """What each of the unrolled layers counts where `chunks` are to have equal numbers of the layer
+    that repeats most: 1 for it, 0 for the others; 1 for all where only that comes out even.
+
+    >>> block = Layer("block", (), repeat=6)
+    >>> numbers([Layer("first", ()), block, Layer("last", ())], 3)
+    [0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0]
+    >>> sum(numbers([Layer("first", ()), block, Layer("last", ())], 4))
+    8.0
+    """
+    most = max(layers, key=lambda layer: layer.repeat)
+    count = sum(layer.repeat for layer in layers)
+    every = most.repeat % chunks > 0 and count % chunks == 0
+    return [float(every or one is most) for one in layers for _ in range(one.repeat)]
+
+
 def partition(costs: Sequence[float], parts: int) -> list[tuple[int, int]]:
     """`parts` ranges (first, behind the last) of neighbors, none empty, the largest sum least.
 
