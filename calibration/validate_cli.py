@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +22,9 @@ from hwsim.report import picture
 if TYPE_CHECKING:
     from calibration.measurement import Measurement
     from calibration.predict import Predict
+    from calibration.validation.outcomes import Outcome
+
+    Write = Callable[[Path, Sequence[Outcome]], None]
 
 
 class Split(StrEnum):
@@ -87,10 +90,7 @@ def command(
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     markdown: Annotated[bool, typer.Option(help="Print all tables in Markdown.")] = False,
 ) -> None:
-    for option, path in (("--predictions", predictions), ("--assumptions", assumptions)):
-        if path is not None and len(files) > 1:
-            what = f"found {len(files)} files"
-            raise InputError(option, what, "give one FILE: rows are counted in it")
+    _counted_in_one(files, {"--predictions": predictions, "--assumptions": assumptions})
     if anchor and split is not Split.device:
         raise InputError("--anchor", f"found it with --split {split}", "write --split device")
     from calibration.validation import outcomes as validate
@@ -100,13 +100,8 @@ def command(
     cases = _read(files, device)
     predictor = _refitted(cases, split, anchor) if split is not Split.none else None
     found = validate.outcomes(_watched(cases), split.value, predictor)
-    for path, write in (
-        (predictions, validate.write_predictions),
-        (assumptions, validate.write_assumptions),
-    ):
-        if path is not None:
-            write(path, found)
-            print(f"wrote {path}", file=sys.stderr)
+    _written(predictions, validate.write_predictions, found)
+    _written(assumptions, validate.write_assumptions, found)
     if plot is not None:
         from calibration.validation import scatter
 
@@ -124,6 +119,20 @@ def command(
             _print(BY[by](suites))
         if worst:
             _print(sheets.worst(suites))
+
+
+def _counted_in_one(files: Sequence[str], outputs: dict[str, Path | None]) -> None:
+    """Raises InputError for an output by rows of several files."""
+    for option, path in outputs.items():
+        if path is not None and len(files) > 1:
+            what = f"found {len(files)} files"
+            raise InputError(option, what, "give one FILE: rows are counted in it")
+
+
+def _written(path: Path | None, write: Write, found: Sequence[Outcome]) -> None:
+    if path is not None:
+        write(path, found)
+        print(f"wrote {path}", file=sys.stderr)
 
 
 def _read(files: Sequence[str], device: str | None) -> list[Measurement]:

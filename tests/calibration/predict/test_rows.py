@@ -98,9 +98,7 @@ def test_scaling_is_read_off_the_note():
 
 def test_unknown_recomputation_is_the_least_that_fits():
     chosen = [
-        row(
-            "nemo-24.07", attention="eager", recompute="unknown", micro_batch=size, global_batch=512
-        )
+        row("nemo-24.07", attention="eager", recompute="unknown", micro_batch=n, global_batch=512)
         for n in (1, 16, 64)
     ]
     assert [one.plan.recompute for one in chosen] == ["none", "selective", "full"]
