@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from calibration.predict import Predict
     from calibration.validation.answers import Answer
     from calibration.validation.outcomes import Outcome
+
+    Write = Callable[[Path, Sequence[Outcome]], None]
 
 
 class Split(StrEnum):
@@ -81,14 +84,14 @@ def command(
     predictions: Annotated[
         Path | None, typer.Option(help="Write every row's prediction to this CSV (one FILE).")
     ] = None,
+    assumptions: Annotated[
+        Path | None, typer.Option(help="Write what rows leave open to this CSV (one FILE).")
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="A picture, .svg or .png.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     markdown: Annotated[bool, typer.Option(help="Print all tables in Markdown.")] = False,
 ) -> None:
-    if predictions is not None and len(files) > 1:
-        raise InputError(
-            "--predictions", f"found {len(files)} files", "give one FILE: rows are counted in it"
-        )
+    _counted_in_one(files, {"--predictions": predictions, "--assumptions": assumptions})
     if anchor and split is not Split.device:
         raise InputError("--anchor", f"found it with --split {split}", "write --split device")
     from calibration.validation import outcomes as validate
@@ -98,9 +101,8 @@ def command(
     cases = _read(files, device)
     predictor = _refitted(cases, split, anchor) if split is not Split.none else None
     found = _outcomes(cases, split, predictor)
-    if predictions is not None:
-        validate.write_predictions(predictions, found)
-        print(f"wrote {predictions}", file=sys.stderr)
+    _written(predictions, validate.write_predictions, found)
+    _written(assumptions, validate.write_assumptions, found)
     if plot is not None:
         from calibration.validation import scatter
 
@@ -118,6 +120,20 @@ def command(
             _print(BY[by](suites))
         if worst:
             _print(sheets.worst(suites))
+
+
+def _counted_in_one(files: Sequence[str], outputs: dict[str, Path | None]) -> None:
+    """Raises InputError for an output by rows of several files."""
+    for option, path in outputs.items():
+        if path is not None and len(files) > 1:
+            what = f"found {len(files)} files"
+            raise InputError(option, what, "give one FILE: rows are counted in it")
+
+
+def _written(path: Path | None, write: Write, found: Sequence[Outcome]) -> None:
+    if path is not None:
+        write(path, found)
+        print(f"wrote {path}", file=sys.stderr)
 
 
 def _read(files: Sequence[str], device: str | None) -> list[Measurement]:
@@ -188,8 +204,18 @@ def _show(suites: Sequence[dict[str, Any]], split: Split) -> None:
     blank = sum(suite["blank"] for suite in suites)
     if blank:
         console.print(f"{blank:,} cases are predicted but not measured")
+    for sentence, number in _taken(suites):
+        console.print(f"assumed in {number:,}: {sentence}")
     for why, number in _reasons(suites):
         console.print(f"skipped {number:,}: {why}")
+
+
+def _taken(suites: Sequence[dict[str, Any]]) -> list[tuple[str, int]]:
+    """What was assumed where rows don't say, the most frequent first."""
+    counts: Counter[str] = Counter()
+    for suite in suites:
+        counts.update({one["assumed"]: len(one["rows"]) for one in suite["assumed"]})
+    return counts.most_common()
 
 
 def _reasons(suites: Sequence[dict[str, Any]]) -> list[tuple[str, int]]:

@@ -38,8 +38,9 @@ class Transformer(Workload):
     The defaults are GPT-2 small (Radford et al. 2019; nanoGPT's sizes: 124 million parameters).
     ``kv_heads`` None means `heads`, ``head_dim`` hidden / heads; ``ffn`` None means 4 x hidden;
     ``gated`` is SwiGLU with its third matrix (Shazeer 2020), else GELU; ``positions`` a learned
-    table or rotary; ``tied`` shares the embedding with the output. ``dropout`` follows the
-    embedding, attention and feed-forward network of each layer, and the probabilities of attention.
+    table, rotary or none (as with ALiBi, whose biases attention makes itself); ``tied`` shares the
+    embedding with the output. ``dropout`` follows the embedding, attention and feed-forward network
+    of each layer, and the probabilities of attention.
     Batch 128, Adam at a constant 1e-3, fp32, no dropout and the dataset (9 billion tokens, about
     OpenWebText) are assumed.
 
@@ -79,7 +80,7 @@ class Transformer(Workload):
     vocabulary: Count = 50_257
     sequence: Count = 1024
     tied: Flag = True
-    positions: Literal["learned", "rotary"] = "learned"
+    positions: Literal["learned", "rotary", "none"] = "learned"
     norm: Literal["layernorm", "rmsnorm"] = "layernorm"
     bias: Flag = True
     attention: Literal["fused", "eager"] = "fused"
@@ -186,7 +187,7 @@ class Transformer(Workload):
     def _embedding(self, tokens: int) -> tuple[Op, ...]:
         width, table = self.hidden, Embedding("embedding", tokens, self.vocabulary, self.hidden)
         dropped = self._dropped("embedding", tokens)
-        if self.positions == "rotary":
+        if self.positions != "learned":
             return (table, *dropped)
         return (
             table,

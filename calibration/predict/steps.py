@@ -4,60 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 
-from calibration.measurement import Case
+from calibration.measurement import Case, Measurement
 from calibration.predict.basis import Basis, dtype_of
+from calibration.predict.rows import Row, row_of
 from calibration.predict.systems import system_of
-from calibration.shapes import Shape, TransformerStep, WorkloadStep
+from calibration.shapes import Shape, WorkloadStep
 from hwsim.errors import InputError
-from hwsim.graph.dtypes import Dtype
 from hwsim.graph.ops import Kernel
 from hwsim.graph.workload import Workload, find
 from hwsim.parallel.plan import Plan
 from hwsim.simulate.step import simulate
-from workloads.transformer import Transformer
 
 
-def step_parts(case: Case, shape: TransformerStep, basis: Basis) -> dict[str, float]:
+def step_parts(case: Case, row: Row, basis: Basis) -> dict[str, float]:
     """Seconds by part of a simulated step. Raises InputError for what can't be costed."""
+    if row.inter_link is not None:
+        case = case.model_copy(update={"inter_link": row.inter_link})
     system = system_of(case, basis)
-    workload, plan = _workload(shape, dtype_of(case)), plan_of(shape)
     calibration = basis.calibration(system.device)
-    return simulate(system, workload, plan, calibration, trace=False).parts()
+    return simulate(system, row.workload, row.plan, calibration, trace=False).parts()
 
 
-def plan_of(shape: TransformerStep) -> Plan:
-    """The plan that a row states. Raises InputError where it doesn't state enough.
-
-    A ZeRO stage that is not stated is 0. Chunks of a stage are interleaved where micro-batches come
-    in whole rounds.
-    """
-    if (shape.experts or 1) > 1:
-        raise InputError("", "mixtures of experts are not predicted yet")
-    if shape.micro_batch is None:
-        raise InputError("", "the micro-batch is not stated")
-    if shape.recompute == "unknown":
-        raise InputError("", "recomputation is stated as unknown: not costed")
-    if shape.global_batch % (shape.micro_batch * shape.dp):
-        raise InputError("", "micro_batch x dp does not divide global_batch")
-    count = shape.global_batch // (shape.micro_batch * shape.dp)
-    virtual = shape.virtual_pp or 1
-    interleaved = virtual > 1 and shape.pp > 1 and count % shape.pp == 0
-    return Plan(
-        dp=shape.dp,
-        tp=shape.tp,
-        pp=shape.pp,
-        cp=shape.cp,
-        micro_batch=shape.micro_batch,
-        schedule="interleaved" if interleaved else "1f1b",
-        virtual=virtual if interleaved else 1,
-        balance="layers",
-        zero=shape.zero_stage or 0,
-        sequence_parallel=bool(shape.sequence_parallel),
-        recompute=shape.recompute,
-    )
-
-
-def kernels_of_step(case: Case) -> Counter[Kernel]:
+def kernels_of_step(case: Measurement) -> Counter[Kernel]:
     """Every kernel of a device's step but the update's, and how often it runs.
 
     Raises InputError as `step_parts` does.
@@ -65,11 +33,11 @@ def kernels_of_step(case: Case) -> Counter[Kernel]:
     shape = case.shape
     if isinstance(shape, WorkloadStep):
         graph, count, again = workload_of(case, shape).graph(), 1, 1
-    elif isinstance(shape, TransformerStep):
-        micro = _micro_batch(shape)
-        graph = _workload(shape, dtype_of(case)).graph(micro)
-        count = shape.global_batch // (micro * shape.dp)
-        again = 2 if shape.recompute == "full" else 1
+    elif row := row_of(case):
+        plan, micro = row.plan, _micro_batch(row.plan)
+        graph = row.workload.graph(micro)
+        count = row.workload.batch // (micro * plan.dp)
+        again = 2 if plan.recompute == "full" else 1
     else:
         raise InputError("", f"the kernels of a {shape.family} are not known")
     found: Counter[Kernel] = Counter()
@@ -104,41 +72,12 @@ def workload_of(case: Case, shape: Shape) -> Workload:
     return kind.model_validate({**dict(shape.settings), "dtype": dtype_of(case)})
 
 
-def _micro_batch(shape: TransformerStep) -> int:
-    """Sequences of a micro-batch, once the plan is one that can be costed."""
-    ways = {"tensor": shape.tp, "pipeline": shape.pp, "context": shape.cp}
+def _micro_batch(plan: Plan) -> int:
+    """Sequences of a micro-batch, where a device has whole kernels."""
+    ways = {"tensor": plan.tp, "pipeline": plan.pp, "context": plan.cp}
     split = [way for way, degree in ways.items() if degree > 1]
     if split:
         raise InputError("", f"under {', '.join(split)} parallelism no device has whole kernels")
-    if shape.micro_batch is None:
-        raise InputError("", "the micro-batch is not stated")
-    if shape.recompute in ("unknown", "selective"):
-        raise InputError("", f"recomputation is stated as {shape.recompute}: not costed")
-    if shape.global_batch % (shape.micro_batch * shape.dp):
-        raise InputError("", "micro_batch x dp does not divide global_batch")
-    return shape.micro_batch
-
-
-def _workload(shape: TransformerStep, dtype: Dtype) -> Transformer:
-    """The model: with a gated feed-forward LLaMA's shape, else GPT-2's.
-
-    Attention that is not known to be fused is taken as eager, a framework's own default.
-    """
-    llama = shape.gated_mlp
-    return Transformer(
-        batch=shape.global_batch,
-        dtype=dtype,
-        layers=shape.layers,
-        hidden=shape.hidden,
-        heads=shape.heads,
-        kv_heads=shape.kv_heads,
-        ffn=shape.ffn,
-        gated=llama,
-        vocabulary=shape.vocab,
-        sequence=shape.seq,
-        tied=not llama,
-        positions="rotary" if llama else "learned",
-        norm="rmsnorm" if llama else "layernorm",
-        bias=not llama,
-        attention="fused" if shape.attention == "flash" else "eager",
-    )
+    if plan.recompute == "selective":
+        raise InputError("", "kernels of selective recomputation are not counted")
+    return plan.micro_batch or 1

@@ -11,7 +11,7 @@ from hwsim.parallel.check import micro_batches, samples
 from hwsim.parallel.memory import LayerMemory, StageMemory, footprint, fullest
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.split import SplitLayer, split
-from hwsim.parallel.stages import check, partition
+from hwsim.parallel.stages import check, numbers, partition
 
 Cuts = Sequence[tuple[int, int]]
 
@@ -26,17 +26,18 @@ def stages_needed(
 ) -> tuple[StageMemory, ...]:
     """Each stage of a plan of a workload that is already scaled to it.
 
-    `cuts` are (first, end) of the layers of each model chunk; None cuts by their matrix FLOPs.
-    Raises InputError for a plan that the workload can't follow.
+    `cuts` are (first, end) of the layers of each model chunk; None cuts by their matrix FLOPs, or
+    as `balance` "layers" does. Raises InputError for a plan that the workload can't follow.
     """
     share = samples(plan, workload)
     count = micro_batches(plan, share)
     graph = workload.time_chunk(plan.time_chunks, share // count)
     layers = [split(layer, plan, "plan") for layer in graph.layers]
     if cuts is None:
+        chunks = plan.pp * plan.virtual
         costs = [cost for layer in layers for cost in _costs(layer)]
         check(workload.name, len(costs), plan.pp, plan.virtual)
-        cuts = partition(costs, plan.pp * plan.virtual)
+        cuts = partition(costs if plan.balance == "cost" else numbers(graph.layers, chunks), chunks)
     memories = layer_memories(layers, graph.dtype)
     ring = graph.ring and plan.pp > 1
     return footprint(memories, cuts, plan, graph.dtype, graph.optimizer, count, ring=ring)

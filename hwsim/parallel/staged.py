@@ -176,7 +176,4 @@ def _costs(graph: StepGraph, layers: Sequence[PricedLayer], plan: Plan) -> list[
     """What stages are balanced by."""
     if plan.balance == "cost":
         return [layer.seconds for layer in layers]
-    most = max(graph.layers, key=lambda layer: layer.repeat)
-    # A mixture's dense layers and those of experts begin alike: each counts as one.
-    alike = {layer.name for layer in graph.layers if layer.ops[:1] == most.ops[:1]}
-    return [float(layer.name in alike) for layer in layers]
+    return stages.numbers(graph.layers, plan.pp * plan.virtual)

@@ -187,3 +187,9 @@ def test_fused_attention_saves_memory_and_recomputes():
 def test_sizes_that_do_not_go_together(sizes, message):
     with pytest.raises(InputError, match=message):
         Transformer(**sizes)
+
+
+def test_without_positions_there_is_no_table():
+    plain, bare = (Transformer(layers=2, positions=which) for which in ("learned", "none"))
+    assert plain.graph().parameters - bare.graph().parameters == 1024 * 768
+    assert [op.name for op in bare.graph().layers[0].ops] == ["embedding"]

@@ -71,7 +71,7 @@ def test_another_device_borrows_it_with_a_wider_interval(codes):
 
 
 def test_a_plan_that_is_not_costed_is_fitted_to_nothing_and_skipped():
-    cases = list(steps(recompute="unknown"))
+    cases = list(steps(experts=8, topk=2))
     assert timed(cases, load_for) == []
     assert isinstance(fit_code.predictor(cases, "model")(cases[0]), Skipped)
 

@@ -122,6 +122,38 @@ def test_key_heads_that_neither_divide_nor_are_divided():
         divided(*ops, tp=6)
 
 
+@pytest.mark.parametrize(("kv_heads", "sent"), [(8, 8), (4, 4), (2, 4), (1, 4)])
+def test_a_context_can_exchange_heads_for_positions(kv_heads, sent):
+    whole = Attention("core", 2, 8, kv_heads, sequence=16, head_dim=4)
+    found = one(whole, cp=4, context="all-to-all")
+    assert found.op == replace(whole, heads=2, kv_heads=max(1, kv_heads // 4))
+    assert 4 * matrix_flops(found.op.forward()) == matrix_flops(whole.forward())
+    row = 2 * 16 // 4 * 4
+    assert [(e.collective, e.axis, e.elements) for e in found.forward] == [
+        ("all_to_all", "cp", row * heads) for heads in (8, sent, sent, 8)
+    ]
+    assert sorted(e.elements for e in found.backward) == sorted(e.elements for e in found.forward)
+    assert one(whole, context="all-to-all").op == whole
+
+
+def test_heads_that_a_context_exchanges_must_divide():
+    with pytest.raises(InputError, match=r"plan\.cp: found 4, .* 6 heads of 'core'; write 3 or 6"):
+        one(Attention("core", 2, 6, 6, 16, 4), cp=4, context="all-to-all")
+    with pytest.raises(InputError, match=r"plan\.cp: found 4, .* key heads"):
+        one(Attention("core", 2, 24, 6, 16, 4), cp=4, context="all-to-all")
+
+
+def test_rows_and_heads_are_exchanged_beside_tensor_parallelism():
+    model = Transformer(layers=2, hidden=64, heads=8, kv_heads=4, sequence=32, vocabulary=100)
+    block = model.graph(2).layers[1]
+    plan = Plan(tp=2, cp=2, sequence_parallel=True, context="all-to-all")
+    shards = {shard.op.name: shard for shard in split(block, plan).shards}
+    assert (shards["attention"].op.heads, shards["attention"].op.kv_heads) == (2, 1)
+    assert {e.collective for e in shards["attention"].forward} == {"all_to_all"}
+    shared = total_of([shard.op for shard in shards.values()], "forward")
+    assert 4 * shared == total_of(block.ops, "forward")
+
+
 @pytest.mark.parametrize("fused", [True, False])
 def test_attention_of_a_context_has_some_queries_and_all_keys(fused):
     whole = Attention("core", 2, 4, 2, 12, 3, fused=fused)
