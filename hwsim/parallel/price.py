@@ -36,8 +36,8 @@ from hwsim.parallel.priced import NOTHING, Pass, PricedLayer, PricedOp, Said, Se
 from hwsim.parallel.program import HERE, Link, Work
 from hwsim.parallel.split import Shard, split
 from hwsim.parallel.waits import waited
-from hwsim.software import Software
-from hwsim.software import load as load_software
+from hwsim.software import catalog as profiles
+from hwsim.software.spec import Software
 
 # What is carried, as the factors of `Code` name it.
 Carrying = Literal["exchange", "gradients", "hop"]
@@ -280,9 +280,8 @@ def recipe_of(software: Software | None) -> Quantization | None:
 
 def code_of(software: Software | None, calibration: Calibration) -> Code | None:
     """What was fitted to a profile, or to the nearest one that it descends from."""
-    while software is not None and software.name not in calibration.software:
-        software = load_software(software.after) if software.after else None
-    return None if software is None else calibration.software[software.name]
+    names = () if software is None else profiles.lineage(software)
+    return next((calibration.software[one] for one in names if one in calibration.software), None)
 
 
 def overlapped(product: float, said: float, chunks: int) -> float:
