@@ -12,19 +12,20 @@ around those of the last round (Gauss-Newton).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hwsim.cost.calibration import Code
-from hwsim.software.catalog import load
+from calibration.fitting.stack import Floats
+from calibration.measurement import Measurement
+from calibration.predict.rows import Row
+from hwsim.cost.calibration import Calibration, Code
+from hwsim.hardware.spec import System
+from hwsim.simulate.step import simulate
+from hwsim.software import catalog as profiles
 from hwsim.software.spec import Software
-
-Floats = NDArray[np.float64]
 
 
 class Knob(NamedTuple):
@@ -39,6 +40,7 @@ class Knob(NamedTuple):
 
 KNOBS = {
     "products": Knob(1.0, 0.10, 0.10),
+    "scores": Knob(1.2, 0.20),
     "attention": Knob(1.2, 0.30, 0.30),
     "streams": Knob(1.2, 0.40, 0.10),
     "update": Knob(0.7, 0.50),
@@ -62,21 +64,48 @@ ROUNDS = 4
 
 @dataclass(frozen=True)
 class Step:
-    """A measured step: what runs it, and its simulated seconds under a code."""
+    """A measured step: its row, and what simulates it under a code."""
 
-    key: str
-    source: str
-    profile: str
-    device: str
-    dtype: str
-    measured: float
-    seconds: Callable[[Code], float]
+    case: Measurement
+    row: Row
+    system: System
+    kernels: Calibration
 
-    @cached_property
+    @property
+    def source(self) -> str:
+        return self.case.provenance.source
+
+    @property
+    def profile(self) -> str:
+        return str(self.row.software)
+
+    @property
+    def device(self) -> str:
+        return self.system.device.name
+
+    @property
+    def measured(self) -> float:
+        """The logarithm of its seconds."""
+        return math.log(self.case.seconds or math.nan)
+
+    @property
     def names(self) -> tuple[str, ...]:
-        """Its parameters."""
-        low = (FORMAT + self.dtype,) if self.dtype in FORMATS else ()
-        return (*KNOBS, *low)
+        """The parameters of its code."""
+        low = self.row.workload.dtype in FORMATS
+        return (*KNOBS, FORMAT + self.row.workload.dtype) if low else tuple(KNOBS)
+
+    def simulated(self, code: Code) -> float:
+        """The logarithm of its seconds under a code."""
+        under = self.kernels.model_copy(update={"software": {self.profile: code}})
+        made = simulate(
+            self.system,
+            self.row.workload,
+            self.row.plan,
+            under,
+            software=profiles.load(self.profile),
+            trace=False,
+        )
+        return math.log(made.seconds)
 
 
 class Point(NamedTuple):
@@ -84,6 +113,15 @@ class Point(NamedTuple):
 
     value: float
     slopes: Mapping[str, float]
+
+    def expected(self, here: Mapping[str, float], there: Mapping[str, float]) -> float:
+        """The logarithm where parameters have other logarithms than `here`, along straight lines.
+
+        >>> Point(1.0, {"products": 0.5}).expected({"products": 0.0}, {"products": 0.2})
+        1.1
+        """
+        moves = (slope * (there[name] - here[name]) for name, slope in self.slopes.items())
+        return self.value + sum(moves)
 
 
 class Parameters:
@@ -100,15 +138,28 @@ class Parameters:
             if owner in self.profiles:
                 self.values[number] = math.log(KNOBS[knob].start)
 
-    def of(self, profile: str, device: str, knob: str) -> list[int]:
+    def at(self, values: Floats) -> Parameters:
+        """The same with these values."""
+        made = Parameters(self.profiles, self.devices)
+        made.values = values
+        return made
+
+    def logs(self, step: Step) -> dict[str, float]:
+        """The logarithms of the parameters of a step's code."""
+        return {
+            name: float(sum(self.values[self.of(step.profile, step.device, name)]))
+            for name in step.names
+        }
+
+    def of(self, profile: str, device: str | None, knob: str) -> list[int]:
         """Which of the values sum to a parameter of a step."""
         if knob.startswith(FORMAT):
             return [self.index["format", knob]]
         owners = [profile, f"on {device}"]
         return [self.index[owner, knob] for owner in owners if (owner, knob) in self.index]
 
-    def code(self, profile: str, device: str, spread: float = NOISE) -> Code:
-        """The code of a profile on a device."""
+    def code(self, profile: str, device: str | None, spread: float) -> Code:
+        """The code of a profile on a device; None: on one that was not measured."""
         found = {knob: math.exp(sum(self.values[self.of(profile, device, knob)])) for knob in KNOBS}
         formats = {
             one: math.exp(self.values[self.index["format", FORMAT + one]]) for one in FORMATS
@@ -124,7 +175,7 @@ class Parameters:
             row[number] = 1.0
             target, apart = 0.0, _apart(owner, knob)
             if owner in self.profiles:
-                after = self._ancestor(load(owner))
+                after = self._ancestor(profiles.load(owner))
                 if after is not None:
                     row[self.index[after, knob]] = -1.0
                 else:
@@ -136,7 +187,7 @@ class Parameters:
     def _ancestor(self, software: Software) -> str | None:
         after = software.after
         while after is not None and after not in self.profiles:
-            after = load(after).after
+            after = profiles.load(after).after
         return after
 
 
@@ -158,7 +209,7 @@ def point(step: Step, at: Mapping[str, float]) -> Point:
         formats = {
             name: math.exp(changed[FORMAT + name]) for name in FORMATS if FORMAT + name in changed
         }
-        return math.log(step.seconds(Code(**named, formats=formats, spread=NOISE)))
+        return step.simulated(Code(**named, formats=formats, spread=NOISE))
 
     here = value(at)
     slopes = {}
@@ -180,9 +231,7 @@ def solved(
     for row, (step, one) in zip(design, zip(steps, points, strict=True), strict=True):
         for name, slope in one.slopes.items():
             row[parameters.of(step.profile, step.device, name)] += slope
-    off = np.array(
-        [math.log(step.measured) - one.value for step, one in zip(steps, points, strict=True)]
-    )
+    off = np.array([step.measured - one.value for step, one in zip(steps, points, strict=True)])
     goal = off + design @ at
     weights = _weights(steps) / NOISE
     prior, wanted = parameters.prior()

@@ -28,6 +28,7 @@ _TITAN = House(rows=True, zero=3, attention="fused", dropout=False)
 HOUSES = {
     "megatron-2021": _MEGATRON,
     "megatron-deepspeed": _MEGATRON,
+    "megatron-deepspeed-2023": _MEGATRON,
     "megatron-2022": _MEGATRON._replace(rows=True),
     "megatron-core-2024": _CORE,
     "nemo-2024": _CORE,
@@ -45,7 +46,7 @@ SOURCES = {
     "megatron-readme": "megatron-2021",
     "korthikanti2022": "megatron-2022",
     "bigscience": "megatron-deepspeed",
-    "vtrain": "megatron-deepspeed",
+    "vtrain": "megatron-deepspeed-2023",
     "megatron-core": "megatron-core-2024",
     "simumax": "megatron-core-2024",
     "nemo": "nemo-2024",

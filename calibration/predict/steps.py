@@ -6,7 +6,7 @@ from collections import Counter
 
 from calibration.measurement import Case, Measurement
 from calibration.predict.basis import Basis, dtype_of
-from calibration.predict.rows import Row, row_of
+from calibration.predict.rows import Row
 from calibration.predict.systems import system_of
 from calibration.shapes import Shape, WorkloadStep
 from hwsim.errors import InputError
@@ -14,41 +14,34 @@ from hwsim.graph.ops import Kernel
 from hwsim.graph.workload import Workload, find
 from hwsim.parallel.plan import Plan
 from hwsim.simulate.step import simulate
+from hwsim.software import catalog as profiles
+from hwsim.software.spec import Software
 
 
 def step_parts(case: Case, row: Row, basis: Basis) -> dict[str, float]:
     """Seconds by part of a simulated step. Raises InputError for what can't be costed."""
-    if row.inter_link is not None:
-        case = case.model_copy(update={"inter_link": row.inter_link})
     system = system_of(case, basis)
     calibration = basis.calibration(system.device)
-    return simulate(system, row.workload, row.plan, calibration, trace=False).parts()
+    software = None if basis.bare else software_of(row)
+    made = simulate(system, row.workload, row.plan, calibration, software=software, trace=False)
+    return made.parts()
+
+
+def software_of(row: Row) -> Software | None:
+    """The profile that runs a row. Raises InputError for an unknown name."""
+    return None if row.software is None else profiles.load(row.software)
 
 
 def kernels_of_step(case: Measurement) -> Counter[Kernel]:
-    """Every kernel of a device's step but the update's, and how often it runs.
+    """Every kernel of a step of a workload but the update's, and how often it runs.
 
-    Raises InputError as `step_parts` does.
+    Raises InputError for another case.
     """
-    shape = case.shape
-    if isinstance(shape, WorkloadStep):
-        graph, count, again = workload_of(case, shape).graph(), 1, 1
-    elif row := row_of(case):
-        plan, micro = row.plan, _micro_batch(row.plan)
-        graph = row.workload.graph(micro)
-        count = row.workload.batch // (micro * plan.dp)
-        again = 2 if plan.recompute == "full" else 1
-    else:
-        raise InputError("", f"the kernels of a {shape.family} are not known")
     found: Counter[Kernel] = Counter()
-    for layer in graph.layers:
-        # Behind the last layer's forward pass its backward pass follows: nothing is repeated.
-        times = layer.repeat * count * (1 if layer is graph.layers[-1] else again)
+    for layer in workload_of(case, case.shape).graph().layers:
         for op in layer.ops:
-            for kernel in op.forward():
-                found[kernel] += times
-            for kernel in op.backward():
-                found[kernel] += layer.repeat * count
+            for kernel in (*op.forward(), *op.backward()):
+                found[kernel] += layer.repeat
     return found
 
 
@@ -70,14 +63,3 @@ def workload_of(case: Case, shape: Shape) -> Workload:
         raise InputError("", f"a {shape.family} is no step of a workload")
     kind = find(shape.workload)
     return kind.model_validate({**dict(shape.settings), "dtype": dtype_of(case)})
-
-
-def _micro_batch(plan: Plan) -> int:
-    """Sequences of a micro-batch, where a device has whole kernels."""
-    ways = {"tensor": plan.tp, "pipeline": plan.pp, "context": plan.cp}
-    split = [way for way, degree in ways.items() if degree > 1]
-    if split:
-        raise InputError("", f"under {', '.join(split)} parallelism no device has whole kernels")
-    if plan.recompute == "selective":
-        raise InputError("", "kernels of selective recomputation are not counted")
-    return plan.micro_batch or 1

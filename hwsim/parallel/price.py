@@ -65,7 +65,8 @@ class Pricer:
     ) -> None:
         self.graph, self.system, self.plan, self.calibration = graph, system, plan, calibration
         self.software, self.micro_batches = software, micro_batches
-        self.code, recipe = code_of(software, calibration), recipe or recipe_of(software)
+        self.code = code_of(software, calibration, graph.family)
+        recipe = recipe or recipe_of(software)
         self.rates, self._updating = (
             step_rates(
                 system.device, calibration, graph.dtype, family=name, code=code, recipe=recipe
@@ -278,9 +279,10 @@ def recipe_of(software: Software | None) -> Quantization | None:
     return AHEAD._replace(read=0.0)
 
 
-def code_of(software: Software | None, calibration: Calibration) -> Code | None:
-    """What was fitted to a profile, or to the nearest one that it descends from."""
-    names = () if software is None else profiles.lineage(software)
+def code_of(software: Software | None, calibration: Calibration, family: str) -> Code | None:
+    """What was fitted to a profile, or to the nearest one that it descends from; else the mean of
+    those that run workloads of this family."""
+    names = (*(profiles.lineage(software) if software is not None else ()), family)
     return next((calibration.software[one] for one in names if one in calibration.software), None)
 
 
