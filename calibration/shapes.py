@@ -199,6 +199,7 @@ class _Decoder(Shape):
     zero_stage: Annotated[int, Field(ge=0, le=3)] | None = None
     recompute: Literal["none", "selective", "full", "unknown"]
     attention: Literal["eager", "flash", "unknown"]
+    software: Text | None = None
 
     @property
     def devices(self) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +22,10 @@ from hwsim.report import picture
 if TYPE_CHECKING:
     from calibration.measurement import Measurement
     from calibration.predict import Predict
+    from calibration.validation.answers import Answer
+    from calibration.validation.outcomes import Outcome
+
+    Write = Callable[[Path, Sequence[Outcome]], None]
 
 
 class Split(StrEnum):
@@ -79,14 +84,14 @@ def command(
     predictions: Annotated[
         Path | None, typer.Option(help="Write every row's prediction to this CSV (one FILE).")
     ] = None,
+    assumptions: Annotated[
+        Path | None, typer.Option(help="Write what rows leave open to this CSV (one FILE).")
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="A picture, .svg or .png.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     markdown: Annotated[bool, typer.Option(help="Print all tables in Markdown.")] = False,
 ) -> None:
-    if predictions is not None and len(files) > 1:
-        raise InputError(
-            "--predictions", f"found {len(files)} files", "give one FILE: rows are counted in it"
-        )
+    _counted_in_one(files, {"--predictions": predictions, "--assumptions": assumptions})
     if anchor and split is not Split.device:
         raise InputError("--anchor", f"found it with --split {split}", "write --split device")
     from calibration.validation import outcomes as validate
@@ -95,10 +100,9 @@ def command(
         picture.check(plot)
     cases = _read(files, device)
     predictor = _refitted(cases, split, anchor) if split is not Split.none else None
-    found = validate.outcomes(_watched(cases), split.value, predictor)
-    if predictions is not None:
-        validate.write_predictions(predictions, found)
-        print(f"wrote {predictions}", file=sys.stderr)
+    found = _outcomes(cases, split, predictor)
+    _written(predictions, validate.write_predictions, found)
+    _written(assumptions, validate.write_assumptions, found)
     if plot is not None:
         from calibration.validation import scatter
 
@@ -118,6 +122,20 @@ def command(
             _print(sheets.worst(suites))
 
 
+def _counted_in_one(files: Sequence[str], outputs: dict[str, Path | None]) -> None:
+    """Raises InputError for an output by rows of several files."""
+    for option, path in outputs.items():
+        if path is not None and len(files) > 1:
+            what = f"found {len(files)} files"
+            raise InputError(option, what, "give one FILE: rows are counted in it")
+
+
+def _written(path: Path | None, write: Write, found: Sequence[Outcome]) -> None:
+    if path is not None:
+        write(path, found)
+        print(f"wrote {path}", file=sys.stderr)
+
+
 def _read(files: Sequence[str], device: str | None) -> list[Measurement]:
     from calibration.sources import files as sources
 
@@ -135,15 +153,26 @@ def _refitted(cases: Sequence[Measurement], split: Split, anchor: int) -> Predic
     return refit.predictor(cases, split.value, anchor)
 
 
-def _watched(cases: Sequence[Measurement]) -> Iterator[Measurement]:
-    """The cases, with a bar and the time left on a terminal's stderr."""
+def _outcomes(
+    cases: Sequence[Measurement], split: Split, predictor: Predict | None
+) -> list[Outcome]:
+    from calibration.predict import Predictor
+    from calibration.validation.answers import answered
+    from calibration.validation.outcomes import outcomes
+
+    with answered(cases, predictor or Predictor()) as answers:
+        return outcomes(cases, split.value, answers=_watched(answers, len(cases)))
+
+
+def _watched(answers: Iterable[Answer], total: int) -> Iterator[Answer]:
+    """The answers, with a bar and the time left on a terminal's stderr."""
     from rich.progress import track
 
     from hwsim.report.console import make_console
 
     console = make_console(stderr=True)
     still = not console.is_terminal
-    yield from track(cases, "predicting", console=console, transient=True, disable=still)
+    yield from track(answers, "predicting", total, console=console, transient=True, disable=still)
 
 
 def _print(sheet: sheets.Sheet) -> None:
@@ -175,8 +204,18 @@ def _show(suites: Sequence[dict[str, Any]], split: Split) -> None:
     blank = sum(suite["blank"] for suite in suites)
     if blank:
         console.print(f"{blank:,} cases are predicted but not measured")
+    for sentence, number in _taken(suites):
+        console.print(f"assumed in {number:,}: {sentence}")
     for why, number in _reasons(suites):
         console.print(f"skipped {number:,}: {why}")
+
+
+def _taken(suites: Sequence[dict[str, Any]]) -> list[tuple[str, int]]:
+    """What was assumed where rows don't say, the most frequent first."""
+    counts: Counter[str] = Counter()
+    for suite in suites:
+        counts.update({one["assumed"]: len(one["rows"]) for one in suite["assumed"]})
+    return counts.most_common()
 
 
 def _reasons(suites: Sequence[dict[str, Any]]) -> list[tuple[str, int]]:

@@ -1,122 +1,219 @@
-"""Framework code around the kernels of published steps, device by device.
-
-How fast a host issues kernels is a matter of the framework and the host: what was fitted to steps
-on one device stands in for others, with a wider interval.
-"""
+"""Software profiles fitted to published steps, and predictions of steps that were left out."""
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from calibration.fitting.eager import EagerFit, Timed, fit_eager, typical
+import numpy as np
+
 from calibration.fitting.folds import even_folds
+from calibration.fitting.software import KNOBS, Parameters, Point, Step, point, solved
+from calibration.fitting.spreads import median_error
+from calibration.fitting.stack import Floats
 from calibration.measurement import Measurement
 from calibration.predict import Predict, Prediction, Predictor, Skipped
-from calibration.predict.basis import Provider
-from calibration.predict.families import family_of
-from calibration.shapes import TransformerStep
-from calibration.splits import GROUPS
-from hwsim.cost.calibration import Calibration, Eager, Layer, load_for
+from calibration.predict.basis import Basis, Provider
+from calibration.predict.rows import row_of
+from calibration.predict.systems import system_of
+from calibration.processes import cores, mapped
+from calibration.splits import GROUPS, model_of
+from hwsim.cost.calibration import Calibration, Code, Layer, load_for
 from hwsim.errors import InputError
-from hwsim.hardware import catalog
 from hwsim.hardware.spec import Device
+from hwsim.software import catalog as profiles
 
-Codes = Mapping[tuple[str, str], EagerFit]  # by device and family
-BORROWED = 0.45  # least spread of a family's code on a device whose steps were not measured
+FEWEST = 3  # steps that anything is fitted to
+MOST = 120  # steps of a source on one node, or on several, that a fit looks at
+ROUNDS = 4
+FARTHEST = 1.0  # change of a logarithm in one round
+LEAST = 0.03  # spread
+UNKNOWN = 0.25  # spread of a profile without steps, and of the mean of all
+FAMILY = "transformer"  # whose steps without a profile run under the mean
 
 
-def timed(cases: Iterable[Measurement], calibration: Provider) -> list[Timed]:
+@dataclass(frozen=True)
+class Fit:
+    """Parameters, what steps do around them, and ln(predicted / measured) of steps whose model was
+    left out."""
+
+    parameters: Parameters
+    steps: tuple[Step, ...]
+    points: tuple[Point, ...]
+    residuals: Floats
+
+    def without(self, left: Sequence[bool]) -> Parameters:
+        """Parameters fitted to the other steps."""
+        kept = [number for number, out in enumerate(left) if not out]
+        steps, points = [self.steps[n] for n in kept], [self.points[n] for n in kept]
+        values = solved(self.parameters, steps, points, self.parameters.values)
+        return self.parameters.at(values)
+
+    def spread(self, profile: str, left: Sequence[bool] | None = None) -> float:
+        """That of a profile's steps that are not `left` out."""
+        gone = left or [False] * len(self.steps)
+        off = [
+            abs(float(residual))
+            for step, residual, out in zip(self.steps, self.residuals, gone, strict=True)
+            if step.profile == profile and not out
+        ]
+        if len(off) < FEWEST:
+            return UNKNOWN
+        # The standard deviation whose 80 % interval holds 80 % of them.
+        return max(float(np.quantile(off, 0.8)) / 1.2816, LEAST)
+
+
+def steps_of(cases: Iterable[Measurement], calibration: Provider) -> list[Step]:
     """The measured steps that can be costed, under the calibrations of their kernels."""
-    found = []
+    basis, found = Basis(calibration), []
     for case in cases:
-        if isinstance(case.shape, TransformerStep) and case.seconds is not None:
-            try:
-                device = catalog.load(case.device or "-").device
-                found.append(Timed(case, device, calibration(device)))
-            except InputError:  # a plan or a device that is not costed, as a prediction says
+        try:
+            row = row_of(case)
+            if row is None or row.software is None or case.seconds is None:
                 continue
+            system = system_of(case.case, basis)
+            step = Step(case, row, system, basis.calibration(system.device))
+            step.simulated(Code(issue=0.0, spread=LEAST))
+            found.append(step)
+        except InputError:  # a plan or a device that is not costed, as a prediction says
+            continue
     return found
 
 
-def fit_code(steps: Iterable[Timed]) -> dict[tuple[str, str], EagerFit]:
-    """The fit of every device and family that has enough steps."""
-    members: dict[tuple[str, str], list[Timed]] = defaultdict(list)
-    for one in steps:
-        members[str(one.case.device), str(family_of(one.case))].append(one)
-    fits = {name: fit_eager(group) for name, group in members.items()}
-    return {name: fitted for name, fitted in fits.items() if fitted is not None}
-
-
-def borrowed(codes: Codes, family: str) -> Eager | None:
-    """A family's code on a device whose steps were not measured: the geometric mean of others'."""
-    entries = [one.eager for (_, own), one in codes.items() if own == family]
-    if not entries:
+def fit_code(steps: Sequence[Step]) -> Fit | None:
+    """The profiles' parameters; None for fewer than `FEWEST` steps."""
+    looked = _some(steps)
+    if len(looked) < FEWEST:
         return None
-    mean = typical(entries)
-    return mean.model_copy(update={"spread": max(mean.spread, BORROWED)})
+    parameters = Parameters(profiles.names(), sorted({step.device for step in looked}))
+    for _ in range(ROUNDS):
+        points = _points(looked, parameters)
+        values = solved(parameters, looked, points, parameters.values)
+        change = np.clip(values - parameters.values, -FARTHEST, FARTHEST)
+        parameters = parameters.at(parameters.values + change)
+    points = _points(looked, parameters)
+    made = Fit(parameters, tuple(looked), tuple(points), np.zeros(len(looked)))
+    return replace(made, residuals=_left_out(made))
 
 
 def joined(
-    made: tuple[Calibration, Mapping[str, Layer]], codes: Codes
+    made: tuple[Calibration, Mapping[str, Layer]], fit: Fit | None
 ) -> tuple[Calibration, dict[str, Layer]]:
-    """The default and the layers with these fits; the default has what is borrowed."""
+    """The default and the layers with the codes of every profile; the default has those of a device
+    that was not measured."""
     default, layers = made[0], dict(made[1])
-    shared, told = dict(default.eager), dict(default.sources)
-    for (name, family), fitted in codes.items():
+    if fit is None:
+        return default, layers
+    for name in fit.parameters.devices:
         layer = layers.get(name) or Layer(name=name, description="fitted to this device")
-        update = {
-            "eager": {**layer.eager, family: fitted.eager},
-            "sources": {**layer.sources, f"eager.{family}": fitted.told()},
-        }
-        layers[name] = layer.model_copy(update=update)
-        mean = borrowed(codes, family)
-        if mean is not None:
-            shared[family] = mean
-            names = ", ".join(sorted(name for name, own in codes if own == family))
-            told[f"eager.{family}"] = f"the mean over steps on {names}"
-    return default.model_copy(update={"eager": shared, "sources": told}), layers
+        told = {**layer.sources, "software": _told(fit, name)}
+        own = codes(fit, fit.parameters, name)
+        layers[name] = layer.model_copy(update={"software": own, "sources": told})
+    told = {**default.sources, "software": _told(fit, None)}
+    shared = codes(fit, fit.parameters, None)
+    return default.model_copy(update={"software": shared, "sources": told}), layers
+
+
+def codes(
+    fit: Fit, parameters: Parameters, device: str | None, left: Sequence[bool] | None = None
+) -> dict[str, Code]:
+    """The codes of all profiles on a device, and their mean for steps without one."""
+    measured = {step.device for step in fit.steps}
+    found = {}
+    for profile in parameters.profiles:
+        spread = fit.spread(profile, left)
+        spread = spread if device in measured else max(spread, UNKNOWN / 2)
+        found[profile] = _rounded(parameters.code(profile, device, round(spread, 3)))
+    logs = np.log([[max(getattr(code, knob), 1e-9) for knob in KNOBS] for code in found.values()])
+    mean = dict(zip(KNOBS, np.exp(logs.mean(axis=0)).tolist(), strict=True))
+    formats = next(iter(found.values())).formats
+    found[FAMILY] = _rounded(Code(**mean, formats=formats, spread=UNKNOWN))
+    return found
 
 
 def predictor(cases: Sequence[Measurement], split: str) -> Predict:
     """Predictions of steps whose code is fitted to the steps of other groups; kernels are those of
     the shipped calibrations, which are fitted to no step.
 
-    Shapes are left out a quarter at a time, anything else group by group.
+    Shapes are left out a quarter at a time, anything else group by group. How steps change with a
+    parameter is looked at once, around the parameters of all.
     """
-    steps = timed(cases, _kernels)
-    if split == "shape":
-        folds = even_folds([one.case for one in steps]).tolist()
-    else:
-        folds = [GROUPS[split](one.case) for one in steps]
-    fold_of = {id(one.case): fold for one, fold in zip(steps, folds, strict=True)}
-    made = {
-        fold: _Coded(fit_code(one for one, own in zip(steps, folds, strict=True) if own != fold))
-        for fold in dict.fromkeys(folds)
-    }
-    of_all = _Coded(fit_code(steps))
+    fit = fit_code(steps_of(cases, _kernels))
+    if fit is None:
+        return Predictor(_kernels)
+    members = [step.case for step in fit.steps]
+    folds = even_folds(cases).tolist() if split == "shape" else map(GROUPS[split], cases)
+    group_of = dict(zip(map(id, cases), folds, strict=True))
+    made: dict[Hashable, Predictor] = {}
 
     def predict(case: Measurement) -> Prediction | Skipped:
-        return made.get(fold_of.get(id(case)), of_all).predict(case)
+        group = group_of[id(case)]
+        if group not in made:
+            left = [group_of[id(one)] == group for one in members]
+            made[group] = Predictor(_provider(fit, left))
+        return made[group](case)
 
     return predict
 
 
-class _Coded:
-    def __init__(self, codes: Codes) -> None:
-        self.codes = codes
-        self.predict = Predictor(self.calibration)
+def _provider(fit: Fit, left: Sequence[bool]) -> Provider:
+    parameters = fit.without(left)
+    rest = {step.device for step, out in zip(fit.steps, left, strict=True) if not out}
 
-    def calibration(self, device: Device) -> Calibration:
-        found = _kernels(device)
-        for family in {family for _, family in self.codes}:
-            own = self.codes.get((device.name, family))
-            entry = own.eager if own is not None else borrowed(self.codes, family)
-            if entry is not None:
-                found = found.model_copy(update={"eager": {**found.eager, family: entry}})
-        return found
+    def calibration(device: Device) -> Calibration:
+        own = codes(fit, parameters, device.name if device.name in rest else None, left)
+        return _kernels(device).model_copy(update={"software": own})
+
+    return calibration
+
+
+def _some(steps: Sequence[Step]) -> list[Step]:
+    """Evenly spaced ones of a source with very many, on one node and on several alike."""
+    groups: dict[Hashable, list[Step]] = defaultdict(list)
+    for step in steps:
+        groups[step.source, step.system.nodes == 1].append(step)
+    return [
+        step for group in groups.values() for step in group[:: max(1, math.ceil(len(group) / MOST))]
+    ]
+
+
+def _points(steps: Sequence[Step], parameters: Parameters) -> list[Point]:
+    def looked(step: Step) -> Point:
+        return point(step, parameters.logs(step))
+
+    with mapped(steps, looked, cores()) as found:
+        return list(found)
+
+
+def _left_out(fit: Fit) -> Floats:
+    """ln(predicted / measured) of every step, fitted without its model."""
+    groups = [model_of(step.case) for step in fit.steps]
+    off = np.zeros(len(groups))
+    for group in dict.fromkeys(groups):
+        left = [own == group for own in groups]
+        rest = fit.without(left)
+        for number in np.flatnonzero(left):
+            step, one = fit.steps[number], fit.points[number]
+            expected = one.expected(fit.parameters.logs(step), rest.logs(step))
+            off[number] = expected - step.measured
+    return off
+
+
+def _told(fit: Fit, device: str | None) -> str:
+    own = [device in (None, step.device) for step in fit.steps]
+    sources = sorted({step.source for step, mine in zip(fit.steps, own, strict=True) if mine})
+    error = median_error(fit.residuals[np.array(own)])
+    return f"fitted to {sum(own)} steps of {', '.join(sources)}; held-out median error {error}"
+
+
+def _rounded(code: Code) -> Code:
+    named = {knob: float(f"{getattr(code, knob):.4g}") for knob in KNOBS}
+    formats = {name: float(f"{value:.4g}") for name, value in code.formats.items()}
+    return code.model_copy(update={**named, "formats": formats})
 
 
 def _kernels(device: Device) -> Calibration:
     """What is shipped without any code around kernels."""
-    return load_for(device).model_copy(update={"eager": {}})
+    return load_for(device).model_copy(update={"software": {}})

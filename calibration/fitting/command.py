@@ -13,7 +13,7 @@ from calibration.fitting import code as fit_code
 from calibration.fitting import layers, local
 from calibration.fitting import links as fit_links
 from calibration.fitting.borrow import Fitted
-from calibration.fitting.eager import EagerFit
+from calibration.fitting.code import Fit
 from calibration.fitting.local import Found
 from calibration.fitting.screen import screen
 from calibration.fitting.spreads import median_error
@@ -64,18 +64,18 @@ def fit_tables(files: Sequence[str], out: Path, device: str) -> None:
     linked = fit_links.calibrated(load(), others)
     made = layers.calibrations(fitted) if fitted else (load(), {})
     calibration = layers.provider(made) if fitted else load_for
-    codes = fit_code.fit_code(fit_code.timed(others, calibration))
-    if not (fitted or linked or codes or on_hosts):
+    coded = fit_code.fit_code(fit_code.steps_of(others, calibration))
+    if not (fitted or linked or coded or on_hosts):
         what = "found no measured kernel, collective or step that something can be fitted to"
         raise InputError(", ".join(files), what, "give tables with their seconds")
-    default, told = fit_code.joined(made, codes)
-    _show([*_kernel_rows(fitted), *_code_rows(codes)])
+    default, told = fit_code.joined(made, coded)
+    _show([*_kernel_rows(fitted), *_code_rows(coded)])
     if linked is not None:
         _show_links(linked)
         default = _with_links(default, linked)
     told |= _hosts(on_hosts)
     told = {name: layer for name, layer in told.items() if device in (ALL, name)}
-    if linked is not None or (device == ALL and (fitted or codes)):
+    if linked is not None or (device == ALL and (fitted or coded)):
         told[default.name] = default
     provenance = _provenance(files, device)
     _write(out, {name: _stated(layer, provenance) for name, layer in told.items()})
@@ -161,8 +161,15 @@ def _say_few(fitted: Mapping[Any, Fitted]) -> None:
             print(f"{entry}: {few}: drawn to {one.kin.name}'s", file=sys.stderr)
 
 
-def _code_rows(codes: Mapping[tuple[str, str], EagerFit]) -> list[Row]:
-    return [(" ".join(n), len(one.residuals), one.residuals, ()) for n, one in codes.items()]
+def _code_rows(coded: Fit | None) -> list[Row]:
+    rows: list[Row] = []
+    if coded is None:
+        return rows
+    for profile in coded.parameters.profiles:
+        own = coded.residuals[[step.profile == profile for step in coded.steps]]
+        if len(own):
+            rows.append((f"software {profile}", len(own), own, ()))
+    return rows
 
 
 def _show(rows: Sequence[Row]) -> None:

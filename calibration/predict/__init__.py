@@ -15,25 +15,25 @@ from calibration.predict.basis import Basis, Provider, dtype_of, finite, hosted
 from calibration.predict.families import family_of
 from calibration.predict.kernels import kernels_of
 from calibration.predict.links import collective_seconds
-from calibration.predict.steps import step_parts, workload_parts
+from calibration.predict.rows import Row, row_of
+from calibration.predict.steps import software_of, step_parts, workload_parts
 from calibration.predict.systems import system_of
 from calibration.shapes import (
     Collective,
     Convolution,
     Gemm,
     ModelStep,
-    MoeStep,
     Pointwise,
     Recurrent,
     Shape,
     StepsToTarget,
     TrainingRun,
-    TransformerStep,
     WorkloadStep,
 )
 from hwsim.cost.calibration import load_for
 from hwsim.cost.roofline import BOUNDS, kernel_cost
 from hwsim.errors import InputError
+from hwsim.parallel.price import code_of
 from hwsim.userdata import LOCAL
 
 # Standard deviations from the median to the ends of an 80 and a 95 % interval: 1.2816, 1.96.
@@ -47,7 +47,6 @@ KINDS: dict[type[Shape], str] = {
     Pointwise: "streams",
 }
 NOT_YET: dict[type[Shape], str] = {
-    MoeStep: "steps of named mixtures of experts are not predicted yet",
     ModelStep: "the layers of named models are not described yet",
     TrainingRun: "whole runs of named models are not predicted yet",
     StepsToTarget: "no law of steps was measured for this workload",
@@ -63,7 +62,7 @@ class Part(NamedTuple):
 
 class Prediction(NamedTuple):
     """Seconds with an 80 and a 95 % interval, and those of the bare datasheet roofline; `parts`
-    sum to the seconds."""
+    sum to the seconds; `assumed` says what the case doesn't."""
 
     seconds: float
     low: float
@@ -72,6 +71,7 @@ class Prediction(NamedTuple):
     low95: float
     high95: float
     parts: tuple[Part, ...] = ()
+    assumed: tuple[str, ...] = ()
 
 
 class Skipped(NamedTuple):
@@ -97,16 +97,17 @@ class Predictor:
         if elsewhere is not None:
             return elsewhere
         try:
-            parts = tuple(_parts(case, self._reached))
+            row = row_of(measurement)
+            parts = tuple(_parts(case, self._reached, row))
             seconds = finite(_sum(parts))
-            roofline = finite(_sum(_parts(case, self._bare)))
-            spread, tail = _spread(case, self._reached)
+            roofline = finite(_sum(_parts(case, self._bare, row)))
+            spread, tail = _spread(case, self._reached, row)
         except InputError as error:
             return Skipped(_reason(error))
         near = math.exp(REACH80 * spread)
         far = max(near, math.exp(REACH95 * tail))
         inner, outer = (seconds / near, seconds * near), (seconds / far, seconds * far)
-        return Prediction(seconds, *inner, roofline, *outer, parts)
+        return Prediction(seconds, *inner, roofline, *outer, parts, row.assumed if row else ())
 
 
 def _elsewhere(measurement: Measurement, basis: Basis) -> Skipped | None:
@@ -123,10 +124,14 @@ def _elsewhere(measurement: Measurement, basis: Basis) -> Skipped | None:
     return Skipped(f"it was measured on {machine}, but local is {here}")
 
 
-def _spread(case: Case, basis: Basis) -> tuple[float, float]:
-    """Spread and tail of what was fitted for such kernels or such a family of framework code; of
-    the calibration for all else."""
+def _spread(case: Case, basis: Basis, row: Row | None) -> tuple[float, float]:
+    """Spread and tail of what was fitted for such kernels, for the software of such steps, or such
+    a family of framework code; of the calibration for all else."""
     under = basis.calibration(basis.device(case.device))
+    if row is not None:
+        code = code_of(software_of(row), under, row.workload.name)
+        spread = under.spread if code is None else code.spread
+        return spread, spread
     own = under.eager.get(family_of(case) or "")
     if own is not None:
         # The sums of a CPU's processes are not hidden behind its kernels.
@@ -143,8 +148,11 @@ def _spread(case: Case, basis: Basis) -> tuple[float, float]:
     return float(getattr(found.spreads, kind)), float(getattr(found.tails, kind))
 
 
-def _parts(case: Case, basis: Basis) -> list[Part]:
-    """What a case is made of on a basis. Raises InputError where it can't be costed."""
+def _parts(case: Case, basis: Basis, row: Row | None) -> list[Part]:
+    """What a case is made of on a basis; a transformer's step is its `row`.
+
+    Raises InputError where it can't be costed.
+    """
     shape = case.shape
     why = NOT_YET.get(type(shape))
     if why is not None:
@@ -154,8 +162,8 @@ def _parts(case: Case, basis: Basis) -> list[Part]:
         reached = basis.calibration(system.device)
         seconds = collective_seconds(shape, shape.bytes, devices, system, reached, bare=basis.bare)
         return [Part(shape.collective, {"communication": float(seconds)})]
-    if isinstance(shape, TransformerStep):
-        return [Part("step", step_parts(case, shape, basis))]
+    if row is not None:
+        return [Part("step", step_parts(case, row, basis))]
     if isinstance(shape, WorkloadStep):
         return [Part("step", workload_parts(case, shape, basis))]
     reach, dtype = basis.rates(case), dtype_of(case)

@@ -109,7 +109,13 @@ def finite(seconds: float) -> float:
 def _all_ones(calibration: Calibration) -> Calibration:
     links = calibration.links.ideal()
     ones = dict.fromkeys(SHARES, 1.0)
-    none: dict[str, object] = {"products": {}, "recurrences": {}, "convolutions": {}, "eager": {}}
+    none: dict[str, object] = {
+        "products": {},
+        "recurrences": {},
+        "convolutions": {},
+        "eager": {},
+        "software": {},
+    }
     return calibration.model_copy(update={**ones, **none, "streams": None, "links": links})
 
 

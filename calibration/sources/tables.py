@@ -32,8 +32,8 @@ class Table:
     """The columns of one kind of table, as words: what was measured, results, remarks.
 
     `seconds` is the result that becomes the measurement's `seconds`. Columns of results and
-    remarks may be missing; the cells of `optional` ones may be empty, as may those of sizes that
-    the kind's record can do without.
+    remarks may be missing, as may the `extra` ones of what was measured; the cells of `optional`
+    ones may be empty, as may those of sizes that the kind's record can do without.
     """
 
     kind: str
@@ -42,11 +42,12 @@ class Table:
     results: str = ""
     remarks: str = "note"
     optional: str = ""
+    extra: str = ""
 
     @cached_property
     def columns(self) -> list[str]:
         """All columns, results and remarks last."""
-        return f"{self.given} {self.seconds} {self.results} {self.remarks}".split()
+        return f"{self.given} {self.extra} {self.seconds} {self.results} {self.remarks}".split()
 
     @cached_property
     def about(self) -> dict[str, str]:
@@ -57,7 +58,8 @@ class Table:
     def sizes(self) -> dict[str, str]:
         """Columns of the shape by their field."""
         names = {field: COLUMN_OF.get(field, field) for field in SHAPES[self.kind].model_fields}
-        return {field: name for field, name in names.items() if name in self.given.split()}
+        own = {*self.given.split(), *self.extra.split()}
+        return {field: name for field, name in names.items() if name in own}
 
     @cached_property
     def required(self) -> list[str]:
@@ -90,8 +92,13 @@ TABLES = (
         "collective",
         "source device devices devices_per_node intra_link inter_link collective algorithm bytes",
     ),
-    Table("transformer-step", _DECODER, remarks="derived note"),
-    Table("moe-step", f"{_DECODER} head_dim moe_ffn shared_experts ep", remarks="derived note"),
+    Table("transformer-step", _DECODER, remarks="derived note", extra="software"),
+    Table(
+        "moe-step",
+        f"{_DECODER} head_dim moe_ffn shared_experts ep",
+        remarks="derived note",
+        extra="software",
+    ),
     Table(
         "model-step",
         "source device devices devices_per_node intra_link model dtype phase batch_per_device "

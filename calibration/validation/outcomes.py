@@ -24,6 +24,7 @@ from hwsim.errors import InputError, SurroundingsError
 
 WORST = 5
 HEADER = ("row", "predicted", "low", "high", "roofline", "why")
+ASSUMED = ("row", "assumed")
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,19 @@ class Outcome:
 
 
 def outcomes(
-    cases: Iterable[Measurement], split: str = "none", predictor: Predict | None = None
+    cases: Iterable[Measurement],
+    split: str = "none",
+    predictor: Predict | None = None,
+    answers: Iterable[Prediction | Skipped] | None = None,
 ) -> list[Outcome]:
     """What hwsim and the null model say about each case. Raises InputError for an unknown split.
 
-    `predictor` is by default that of what is shipped.
+    `answers` are hwsim's where they are there already, else those of the `predictor`, by default
+    that of what is shipped.
     """
-    predict = predictor or Predictor()
-    found = [Outcome(case, predict(case)) for case in cases]
+    cases = list(cases)
+    said = map(predictor or Predictor(), cases) if answers is None else answers
+    found = [Outcome(case, answer) for case, answer in zip(cases, said, strict=True)]
     by_table: dict[str, list[int]] = defaultdict(list)
     samples: dict[int, Sample] = {}
     for number, outcome in enumerate(found):
@@ -95,6 +101,7 @@ def _suite(
         **compared(scored),
         "clustered": clustered(scored, split),
         "skipped": skipped,
+        "assumed": _assumed(members),
         "worst": _worst(scored, worst),
         "in_sample": split == "none" and f"{members[0].measurement.kind}/{source}" in load().rows,
         "blank": len(members) - len(skipped) - len(scored),
@@ -102,6 +109,16 @@ def _suite(
         "devices": by("device", scored, lambda case: case.device),
         "strata": strata if len(strata) > 1 else [],
     }
+
+
+def _assumed(members: Iterable[Outcome]) -> list[dict[str, Any]]:
+    """What predictions took for granted, each sentence with the rows that it holds for."""
+    rows: dict[str, list[int]] = defaultdict(list)
+    for outcome in members:
+        if isinstance(outcome.answer, Prediction):
+            for sentence in outcome.answer.assumed:
+                rows[sentence].append(outcome.measurement.row)
+    return [{"assumed": sentence, "rows": found} for sentence, found in rows.items()]
 
 
 def _scored(members: Iterable[Outcome]) -> list[Scored]:
@@ -143,19 +160,33 @@ def write_predictions(path: Path, found: Sequence[Outcome]) -> None:
 
     Raises InputError for a path that can't be a file, SurroundingsError if the disk refuses.
     """
+    _write("--predictions", path, [HEADER, *map(_predicted, found)])
+
+
+def write_assumptions(path: Path, found: Sequence[Outcome]) -> None:
+    """One line an assumption: `row,assumed`. Raises as `write_predictions` does."""
+    lines = [
+        (outcome.measurement.row, sentence)
+        for outcome in found
+        if isinstance(outcome.answer, Prediction)
+        for sentence in outcome.answer.assumed
+    ]
+    _write("--assumptions", path, [ASSUMED, *lines])
+
+
+def _predicted(outcome: Outcome) -> tuple[object, ...]:
+    row, answer = outcome.measurement.row, outcome.answer
+    if isinstance(answer, Skipped):
+        return (row, "", "", "", "", answer.why)
+    return (row, *(f"{seconds:.9g}" for seconds in answer[:4]), "")
+
+
+def _write(option: str, path: Path, lines: Iterable[tuple[object, ...]]) -> None:
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(HEADER)
-            for outcome in found:
-                row, answer = outcome.measurement.row, outcome.answer
-                if isinstance(answer, Skipped):
-                    writer.writerow((row, "", "", "", "", answer.why))
-                else:
-                    writer.writerow((row, *(f"{seconds:.9g}" for seconds in answer[:4]), ""))
+            csv.writer(file, lineterminator="\n").writerows(lines)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise InputError(
-            f"--predictions {path}", str(error.strerror), "write a file's path"
-        ) from None
+        where = f"{option} {path}"
+        raise InputError(where, str(error.strerror), "write a file's path") from None
     except OSError as error:
         raise SurroundingsError(str(path), f"can't be written ({error.strerror})") from None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from hwsim.graph.dtypes import BYTES, Dtype
+from hwsim.graph.dtypes import Dtype, stored_bytes
 from hwsim.graph.ops import Linear
 from hwsim.graph.workload import Workload
 from hwsim.parallel.check import micro_batches, samples
 from hwsim.parallel.memory import LayerMemory, StageMemory, footprint, fullest
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.split import SplitLayer, split
-from hwsim.parallel.stages import check, partition
+from hwsim.parallel.stages import check, numbers, partition
 
 Cuts = Sequence[tuple[int, int]]
 
@@ -26,17 +26,18 @@ def stages_needed(
 ) -> tuple[StageMemory, ...]:
     """Each stage of a plan of a workload that is already scaled to it.
 
-    `cuts` are (first, end) of the layers of each model chunk; None cuts by their matrix FLOPs.
-    Raises InputError for a plan that the workload can't follow.
+    `cuts` are (first, end) of the layers of each model chunk; None cuts by their matrix FLOPs, or
+    as `balance` "layers" does. Raises InputError for a plan that the workload can't follow.
     """
     share = samples(plan, workload)
     count = micro_batches(plan, share)
     graph = workload.time_chunk(plan.time_chunks, share // count)
     layers = [split(layer, plan, "plan") for layer in graph.layers]
     if cuts is None:
+        chunks = plan.pp * plan.virtual
         costs = [cost for layer in layers for cost in _costs(layer)]
         check(workload.name, len(costs), plan.pp, plan.virtual)
-        cuts = partition(costs, plan.pp * plan.virtual)
+        cuts = partition(costs if plan.balance == "cost" else numbers(graph.layers, chunks), chunks)
     memories = layer_memories(layers, graph.dtype)
     ring = graph.ring and plan.pp > 1
     return footprint(memories, cuts, plan, graph.dtype, graph.optimizer, count, ring=ring)
@@ -47,7 +48,7 @@ def layer_memories(layers: Iterable[SplitLayer], dtype: Dtype) -> tuple[LayerMem
     found: list[LayerMemory] = []
     received = 0.0
     for layer in layers:
-        sent = layer.output * BYTES[dtype]
+        sent = layer.output * stored_bytes(dtype)
         first = _one(layer, dtype, received, sent)
         found += [first, *(layer.repeat - 1) * [first._replace(input=sent)]]
         received = sent
@@ -60,14 +61,14 @@ def _one(layer: SplitLayer, dtype: Dtype, received: float, sent: float) -> Layer
     exchanges = [e for shard in layer.shards for e in (*shard.forward, *shard.backward)]
     return LayerMemory(
         parameters=sum(op.parameters for op in ops),
-        saved=sum(op.saved * BYTES[dtype] + op.masks for op in ops),
+        saved=sum(op.saved * stored_bytes(dtype) + op.masks for op in ops),
         input=received,
         output=sent,
-        core=sum(op.recomputable * BYTES[dtype] + op.masks for op in ops if op.core),
+        core=sum(op.recomputable * stored_bytes(dtype) + op.masks for op in ops if op.core),
         # An all-reduce sums in place.
         message=max(
             (
-                e.elements * (e.element_bytes or BYTES[dtype])
+                e.elements * (e.element_bytes or stored_bytes(dtype))
                 for e in exchanges
                 if e.collective != "all_reduce"
             ),

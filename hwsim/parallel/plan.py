@@ -36,13 +36,17 @@ class Plan(BaseModel):
     gains nothing). `schedule` orders the micro-batches of a
     pipeline; `virtual` is the number of model chunks on each stage (interleaved). Stages get layers
     so that the slowest takes least (`balance` "cost"), or equal numbers of the layer that repeats
-    most, as Megatron-LM deals them out ("layers").
+    most, as Megatron-LM deals them out ("layers"); embedding and head count as one each where only
+    that makes numbers equal.
 
     `zero`: what is sharded over data parallel devices: 1 optimizer state, 2 gradients too, 3
     parameters too (FSDP). `sequence_parallel` splits along the sequence what tensor parallelism
-    leaves whole. `convolutions`: what tensor parallelism splits in them. `recompute`: activations
-    that are computed again in the backward pass: those of attention's core (selective) or all but
-    each layer's input (full). `offload`: what waits in the host's memory.
+    leaves whole. `dispatch`: tokens go to their experts in as many copies as experts were chosen,
+    or each to a node once, where it is passed on. `context`: devices of a sequence gather all keys
+    and values, or exchange heads for positions around attention's core. `convolutions`: what tensor
+    parallelism splits in them. `recompute`: activations that are computed again in the backward
+    pass: those of attention's core (selective) or all but each layer's input (full). `offload`:
+    what waits in the host's memory.
 
     `bucket`: gradients are summed in groups of this many bytes, the first of `first_bucket` (25 MiB
     and 1 MiB are the defaults of PyTorch's DistributedDataParallel), while the backward pass goes
@@ -68,6 +72,8 @@ class Plan(BaseModel):
     balance: Literal["cost", "layers"] = "cost"
     zero: Stage = 0
     sequence_parallel: Flag = False
+    dispatch: Literal["copies", "nodes"] = "copies"
+    context: Literal["gather", "all-to-all"] = "gather"
     convolutions: Literal["channels", "space"] = "channels"
     recompute: Literal["none", "selective", "full"] = "none"
     offload: Literal["none", "optimizer", "activations"] = "none"

@@ -16,7 +16,8 @@ from hwsim.parallel import schedule, stages
 from hwsim.parallel.check import samples
 from hwsim.parallel.placement import hop
 from hwsim.parallel.plan import Plan, Schedule
-from hwsim.parallel.price import PricedLayer, Pricer
+from hwsim.parallel.price import Pricer
+from hwsim.parallel.priced import PricedLayer
 from hwsim.parallel.program import Work
 from hwsim.parallel.schedule import Slot
 from hwsim.software.spec import Software
@@ -93,7 +94,7 @@ class Staged:
         sent = [chunk[-1].sent for chunk in self.chunks]
         sent[-1:] = [self.chunks[0][0].sent] if self.ring else []
         return tuple(
-            self.pricer.transfer("send", size, among[number % self.plan.pp])
+            self.pricer.transfer("send", size, among[number % self.plan.pp], "hop")
             for number, size in enumerate(sent)
         )
 
@@ -139,7 +140,9 @@ def staged(
             f"found {count:,} layers",
             f"write fewer: at most {MOST_LAYERS:,} are simulated",
         )
-    pricer = Pricer(graph, system, plan, calibration, software=software)
+    pricer = Pricer(
+        graph, system, plan, calibration, software=software, micro_batches=share // micro
+    )
     layers = tuple(pricer.layers())
     ring = graph.ring and plan.pp > 1
     slots = share // micro
@@ -176,5 +179,4 @@ def _costs(graph: StepGraph, layers: Sequence[PricedLayer], plan: Plan) -> list[
     """What stages are balanced by."""
     if plan.balance == "cost":
         return [layer.seconds for layer in layers]
-    most = max(graph.layers, key=lambda layer: layer.repeat).name
-    return [float(layer.name == most) for layer in layers]
+    return stages.numbers(graph.layers, plan.pp * plan.virtual)

@@ -71,10 +71,35 @@ def test_results_do_not_change_the_predictions(table, tmp_path):
     assert written[0].splitlines()[3].startswith("2,,,,,")
 
 
-def test_predictions_want_one_file(table, tmp_path):
+@pytest.mark.parametrize("option", ["--predictions", "--assumptions"])
+def test_rows_are_counted_in_one_file(table, tmp_path, option):
     with pytest.raises(InputError) as error:
-        ran(table, table, "--predictions", tmp_path / "out.csv")
+        ran(table, table, option, tmp_path / "out.csv")
     assert "2 files" in error.value.what
+
+
+STEP = {
+    **{"source": "vtrain", "device": "a100-sxm-80gb", "devices": 2, "devices_per_node": 8},
+    **{"intra_link": "nvlink3-nvswitch", "inter_link": "", "layers": 2, "hidden": 64, "heads": 4},
+    **{"kv_heads": 4, "ffn": 256, "gated_mlp": 0, "experts": "", "topk": "", "vocab": 100},
+    **{"seq": 16, "dtype": "fp16", "global_batch": 8, "micro_batch": "", "dp": 2, "tp": 1},
+    **{"pp": 1, "virtual_pp": "", "cp": 1, "sequence_parallel": "", "zero_stage": ""},
+    **{"recompute": "full", "attention": "unknown", "seconds": 0.1},
+}
+
+
+def test_what_rows_leave_open_is_told(tmp_path):
+    path, out = tmp_path / "steps.csv", tmp_path / "assumed.csv"
+    path.write_text("\n".join(",".join(map(str, line)) for line in zip(*STEP.items(), strict=True)))
+    printed = ran(path, "--assumptions", out).stdout
+    assert "assumed in 1: micro-batches are of one sequence" in printed
+    lines = out.read_text().splitlines()
+    assert lines[0] == "row,assumed"
+    assert "0,eager attention" in lines
+    (suite,) = json.loads(ran(path, "--json").stdout)["suites"]
+    assert [f"0,{one['assumed']}".replace(",", ";") for one in suite["assumed"]] == [
+        line.replace('"', "").replace(",", ";") for line in lines[1:]
+    ]
 
 
 def test_a_file_that_is_no_table_is_refused(tmp_path):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwsim.errors import InputError
-from hwsim.parallel.stages import check, partition, units
+from hwsim.parallel.stages import check, numbers, partition, units
 from workloads.speech import Speech
 from workloads.transformer import Transformer
 
@@ -50,6 +50,27 @@ def test_equal_blocks_are_dealt_out_equally(blocks, stages):
 
 def test_a_heavy_output_takes_blocks_off_its_stage():
     assert partition([0.0, *([1.0] * 9), 3.0], 2) == [(0, 7), (7, 11)]
+
+
+@pytest.mark.parametrize(
+    ("layers", "chunks", "sizes"),
+    [
+        (12, 4, [4, 3, 3, 4]),  # three of twelve, beside the embedding and the head
+        (10, 4, [3, 3, 3, 3]),  # twelve with both
+        (82, 12, [7] * 12),
+        (126, 64, [2] * 64),
+        (10, 3, [4, 4, 4]),
+    ],
+)
+def test_embedding_and_head_count_where_layers_alone_do_not_divide(layers, chunks, sizes):
+    counts = numbers(Transformer(layers=layers).graph().layers, chunks)
+    assert [end - first for first, end in partition(counts, chunks)] == sizes
+
+
+def test_layers_that_nothing_divides_differ_by_one():
+    counts = numbers(Transformer(layers=80).graph().layers, 9)
+    loads = [sum(counts[first:end]) for first, end in partition(counts, 9)]
+    assert (max(loads), sum(loads)) == (9, 80)
 
 
 def test_repeated_layers_are_units_of_their_own():

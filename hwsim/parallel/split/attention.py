@@ -28,18 +28,23 @@ def attention(op: Attention, around: Around) -> Divided:
     With context parallelism the keys and values come from all devices of the sequence, again in the
     backward pass, and their gradients are summed where they belong (as ring attention moves them in
     pieces, Liu et al. 2023, arXiv 2310.01889). Each device is taken to have an equal share of a
-    causal mask.
+    causal mask. Or they exchange heads for positions: each has the whole sequence of 1 / cp of the
+    heads (DeepSpeed Ulysses, Jacobs et al. 2023, arXiv 2309.14509).
     """
     heads, kv_heads = heads_of(op, around)
     share = replace(op, heads=heads, kv_heads=kv_heads)
-    queries = op.batch * op.heads * op.sequence // op.context * op.head_dim
+    rows = op.batch * op.heads * op.sequence // op.context
     forward: tuple[Exchange, ...] = ()
     backward: tuple[Exchange, ...] = ()
     if around.held.layout != "parts":
-        inputs = queries + 2 * op.batch * op.kv_heads * op.sequence // op.context * op.head_dim
+        inputs = rows * op.head_dim + op.keys_values // op.context
         forward = fetched(op, around.held, inputs)
         backward = (gather(f"{op.name}.gradient", inputs),)
-    keys = 2 * share.batch * kv_heads * share.sequence * share.head_dim
+    if around.plan.context == "all-to-all" and op.context > 1:
+        share, there, back = _exchanged(share, around)
+        shard = Shard(share, (*forward, *there), (*back, *backward))
+        return Divided(shard, Held("parts", rows * op.value_width))
+    keys = share.keys_values
     first, last = share.forward()[0].name, share.backward()[0].name
     forward = (
         *forward,
@@ -50,7 +55,36 @@ def attention(op: Attention, around: Around) -> Divided:
         Exchange(f"{op.name}.keys.gradient", "reduce_scatter", "cp", keys, beside=last),
         *backward,
     )
-    return Divided(Shard(share, forward, backward), Held("parts", queries))
+    return Divided(Shard(share, forward, backward), Held("parts", rows * op.value_width))
+
+
+def _exchanged(
+    op: Attention, around: Around
+) -> tuple[Attention, tuple[Exchange, ...], tuple[Exchange, ...]]:
+    """Attention on whole sequences of fewer heads, and the exchanges of a device's queries, keys,
+    values and outputs, and of their gradients.
+
+    Fewer key heads than devices are sent to several. Raises InputError where cp divides neither
+    heads nor key heads.
+    """
+    ways, where = op.context, f"{around.where}.cp"
+    heads = exactly(op.heads, ways, where, f"heads of {op.name!r}")
+    kv_heads = op.kv_heads
+    if ways % kv_heads:
+        exactly(kv_heads, ways, where, f"key heads of {op.name!r}")
+    share = replace(op, heads=heads, kv_heads=max(1, kv_heads // ways), context=1)
+    rows, kept = op.batch * op.sequence // ways, max(kv_heads, ways)
+    parts = {
+        "queries": rows * op.heads * op.head_dim,
+        "keys": rows * kept * op.head_dim,
+        "values": rows * kept * op.value_width,
+        "output": rows * op.heads * op.value_width,
+    }
+    forward = [
+        Exchange(f"{op.name}.{name}", "all_to_all", "cp", size) for name, size in parts.items()
+    ]
+    backward = [replace(one, name=f"{one.name}.gradient") for one in reversed(forward)]
+    return share, tuple(forward), tuple(backward)
 
 
 def heads_of(op: Attention, around: Around) -> tuple[int, int]:

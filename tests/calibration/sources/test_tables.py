@@ -242,3 +242,11 @@ def test_every_published_table_is_read_without_a_fault():
     for path in PUBLIC.glob("*.csv"):
         rows = len(path.read_text(encoding="utf-8").splitlines()) - 1
         assert len(tables.read(str(path))) == rows
+
+
+@pytest.mark.parametrize("kind", ["transformer-step", "moe-step"])
+def test_a_step_may_name_its_software(kind):
+    header, line = EXAMPLES[kind]
+    assert parse(f"{header}\n{line}\n", "t")[0].shape.software is None
+    named = f"software,{header}\nnemo-2024,{line}\n,{line}\n"
+    assert [one.shape.software for one in parse(named, "t")] == ["nemo-2024", None]

@@ -10,7 +10,13 @@ from calibration.predict import Part, Prediction, Skipped
 from calibration.shapes import Gemm
 from calibration.sources.files import read
 from calibration.validation import outcomes as validate
-from calibration.validation.outcomes import outcomes, repeat_floor, suites, write_predictions
+from calibration.validation.outcomes import (
+    outcomes,
+    repeat_floor,
+    suites,
+    write_assumptions,
+    write_predictions,
+)
 from calibration.validation.score import errors
 from hwsim.errors import InputError
 
@@ -51,6 +57,25 @@ def test_a_suite_counts_its_cases():
     assert (first["coverage80"], first["coverage95"]) == (0.5, 1.0)
     assert [one["measured"] for one in first["worst"]] == [4.0, 2.0]
     assert not first["in_sample"]
+
+
+def assuming(measurement):
+    """Assumes one thing of all and another of the first row."""
+    said = ("always",) if measurement.row else ("always", "first")
+    return Prediction(2.0, 1.5, 2.5, 1.0, 1.0, 4.0, (), said)
+
+
+def test_a_suite_tells_what_was_assumed_of_which_rows(tmp_path):
+    found = outcomes([case(2.0), case(None, row=1)], predictor=assuming)
+    assert suites(found)[0]["assumed"] == [
+        {"assumed": "always", "rows": [0, 1]},
+        {"assumed": "first", "rows": [0]},
+    ]
+    path = tmp_path / "assumed.csv"
+    write_assumptions(path, found)
+    assert path.read_text() == "row,assumed\n0,always\n0,first\n1,always\n"
+    with pytest.raises(InputError, match="--assumptions"):
+        write_assumptions(tmp_path, found)
 
 
 def test_blank_results_leave_a_suite_without_statistics():

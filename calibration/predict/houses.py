@@ -1,0 +1,97 @@
+"""What runs a step: the software profile behind a row, and what its runs do unless a row says."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, NamedTuple
+
+UNKNOWN = "software unknown: costed with the mean of all that was fitted"
+
+
+class House(NamedTuple):
+    """Habits: `rows` sequence parallelism beside tensor parallelism, `zero` what is sharded,
+    `attention`, and whether a GPT has `dropout`."""
+
+    rows: bool
+    zero: int
+    attention: Literal["eager", "fused"]
+    dropout: bool
+
+
+OTHER = House(rows=False, zero=0, attention="eager", dropout=False)
+# Dropout of 0.1 is the default of Megatron-LM (megatron/arguments.py) and of NeMo's GPT
+# configurations; torchtitan's tensor parallel plan always splits rows
+# (torchtitan/parallelisms/parallelize_llama.py).
+_MEGATRON = House(rows=False, zero=0, attention="eager", dropout=True)
+_CORE = House(rows=True, zero=1, attention="fused", dropout=True)
+_TITAN = House(rows=True, zero=3, attention="fused", dropout=False)
+HOUSES = {
+    "megatron-2021": _MEGATRON,
+    "megatron-deepspeed": _MEGATRON,
+    "megatron-deepspeed-2023": _MEGATRON,
+    "megatron-2022": _MEGATRON._replace(rows=True),
+    "megatron-core-2024": _CORE,
+    "nemo-2024": _CORE,
+    "megatron-bridge-2025": _CORE,
+    "megatron-bridge-2026": _CORE,
+    "fsdp-2023": _TITAN._replace(rows=False),
+    "fsdp2-2024": _TITAN,
+    "fsdp2-2024-compile": _TITAN,
+}
+
+
+# How the name of a source begins -> its software.
+SOURCES = {
+    "narayanan2021": "megatron-2021",
+    "megatron-readme": "megatron-2021",
+    "korthikanti2022": "megatron-2022",
+    "bigscience": "megatron-deepspeed",
+    "vtrain": "megatron-deepspeed-2023",
+    "megatron-core": "megatron-core-2024",
+    "simumax": "megatron-core-2024",
+    "nemo": "nemo-2024",
+    "megatron-bridge": "megatron-bridge-2025",
+    "mlperf": "nemo-2024",
+    "llm-foundry": "fsdp-2023",
+    "torchtitan": "fsdp2-2024",
+}
+# NVIDIA's stack by the year of a release; rounds 3 and 4 of MLPerf were 2023 and 2024.
+YEARS = ((26, "megatron-bridge-2026"), (25, "megatron-bridge-2025"), (0, "nemo-2024"))
+# Where a source tells it; round 3 of MLPerf was that of 2023.
+RELEASED = {
+    "nemo": re.compile(r"nemo-(\d+)"),
+    "megatron-bridge": re.compile(r"release (\d+)\."),
+    "mlperf": re.compile(r"\bv(\d+)\."),
+}
+
+
+def software_of(source: str, note: str, stated: str | None = None) -> str | None:
+    """The software profile: the one that is stated, else that of the source and its releases.
+
+    >>> software_of("mlperf", "gpt3; v3.1 nvidia"), software_of("torchtitan", "no compile")
+    ('nemo-2024', 'fsdp2-2024')
+    >>> software_of("megatron-bridge", "llama3-8b; release 26.04.01"), software_of("lab", "")
+    ('megatron-bridge-2026', None)
+    """
+    name = stated or next((SOURCES[n] for n in SOURCES if source.startswith(n)), None)
+    if stated or name is None:
+        return name
+    if name == "fsdp2-2024" and "torch.compile" in note:
+        return "fsdp2-2024-compile"
+    year = _year(source, note)
+    if year is None:
+        return name
+    return next(stack for since, stack in YEARS if year >= since)
+
+
+def _year(source: str, note: str) -> int | None:
+    """The year of a vendor's release, two digits, where source or note tells it."""
+    for name, pattern in RELEASED.items():
+        if source.startswith(name) and (found := pattern.search(f"{source} {note}")):
+            return int(found[1]) + (20 if name == "mlperf" else 0)
+    return None
+
+
+def house_of(software: str | None) -> House:
+    """The habits of a profile; of one that is not known, those of a plain loop."""
+    return HOUSES.get(software or "", OTHER)
