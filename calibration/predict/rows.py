@@ -28,6 +28,7 @@ UNDROPPED = ("mlperf",)  # those whose GPT has no dropout where their software's
 # What was chosen, where the row leaves recomputation open -> the sentence.
 RECOMPUTED = {
     "none": "nothing is recomputed: all activations fit by hwsim's count",
+    "tuned": "nothing is recomputed: by hwsim's count activations do not quite fit a tuned run",
     "selective": "attention's core is recomputed: else activations do not fit by hwsim's count",
     "full": "all layers are recomputed: else activations do not fit by hwsim's count",
 }
@@ -66,7 +67,7 @@ def read_dense(case: Case, shape: TransformerStep, source: str, note: str | None
     plan, batch = plan_of(shape, source, note, house, assumed)
     workload = workload.model_copy(update={"batch": batch})
     if shape.recompute == "unknown":
-        plan = _storing(case, workload, plan, assumed)
+        plan = _storing(case, workload, plan, house, assumed)
     found = SCALED.search(note)
     scaling = found[1] if found else None
     if "packed sequences" in note:
@@ -123,12 +124,16 @@ def _workload(
     )
 
 
-def _storing(case: Case, workload: Transformer, plan: Plan, assumed: list[str]) -> Plan:
+def _storing(
+    case: Case, workload: Transformer, plan: Plan, house: House, assumed: list[str]
+) -> Plan:
     """The plan with the least recomputation that fits the device; full where nothing fits."""
     room = capacity(device_of(case.device))
-    for how in ("none", "selective", "full"):
-        tried = plan.model_copy(update={"recompute": how})
-        if how == "full" or needed(workload, tried).bytes <= room:
-            break
-    assumed.append(RECOMPUTED[how])
-    return tried
+    needs = needed(workload, plan).bytes
+    if needs <= house.room * room:
+        assumed.append(RECOMPUTED["none" if needs <= room else "tuned"])
+        return plan
+    selective, full = (plan.model_copy(update={"recompute": how}) for how in ("selective", "full"))
+    chosen = selective if needed(workload, selective).bytes <= room else full
+    assumed.append(RECOMPUTED[chosen.recompute])
+    return chosen

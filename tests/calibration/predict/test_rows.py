@@ -98,11 +98,24 @@ def test_scaling_is_read_off_the_note():
 
 def test_unknown_recomputation_is_the_least_that_fits():
     chosen = [
-        row("nemo-24.07", attention="eager", recompute="unknown", micro_batch=n, global_batch=512)
+        row(
+            "megatron-core-r0.8",
+            attention="eager",
+            recompute="unknown",
+            micro_batch=n,
+            global_batch=512,
+        )
         for n in (1, 16, 64)
     ]
     assert [one.plan.recompute for one in chosen] == ["none", "selective", "full"]
     assert any("recomputed" in sentence for sentence in chosen[0].assumed)
+
+
+def test_a_tuned_run_stores_what_does_not_quite_fit():
+    sizes = {"recompute": "unknown", "global_batch": 768, "micro_batch": 48, "attention": "flash"}
+    plain, tuned = (row(source, **sizes) for source in ("megatron-core-r0.8", "nemo-24.07"))
+    assert (plain.plan.recompute, tuned.plan.recompute) == ("full", "none")
+    assert any("tuned" in sentence for sentence in tuned.assumed)
 
 
 @pytest.mark.parametrize(
