@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +22,7 @@ from hwsim.report import picture
 if TYPE_CHECKING:
     from calibration.measurement import Measurement
     from calibration.predict import Predict
+    from calibration.validation.answers import Answer
     from calibration.validation.outcomes import Outcome
 
     Write = Callable[[Path, Sequence[Outcome]], None]
@@ -99,7 +100,7 @@ def command(
         picture.check(plot)
     cases = _read(files, device)
     predictor = _refitted(cases, split, anchor) if split is not Split.none else None
-    found = validate.outcomes(_watched(cases), split.value, predictor)
+    found = _outcomes(cases, split, predictor)
     _written(predictions, validate.write_predictions, found)
     _written(assumptions, validate.write_assumptions, found)
     if plot is not None:
@@ -152,15 +153,26 @@ def _refitted(cases: Sequence[Measurement], split: Split, anchor: int) -> Predic
     return refit.predictor(cases, split.value, anchor)
 
 
-def _watched(cases: Sequence[Measurement]) -> Iterator[Measurement]:
-    """The cases, with a bar and the time left on a terminal's stderr."""
+def _outcomes(
+    cases: Sequence[Measurement], split: Split, predictor: Predict | None
+) -> list[Outcome]:
+    from calibration.predict import Predictor
+    from calibration.validation.answers import answered
+    from calibration.validation.outcomes import outcomes
+
+    with answered(cases, predictor or Predictor()) as answers:
+        return outcomes(cases, split.value, answers=_watched(answers, len(cases)))
+
+
+def _watched(answers: Iterable[Answer], total: int) -> Iterator[Answer]:
+    """The answers, with a bar and the time left on a terminal's stderr."""
     from rich.progress import track
 
     from hwsim.report.console import make_console
 
     console = make_console(stderr=True)
     still = not console.is_terminal
-    yield from track(cases, "predicting", console=console, transient=True, disable=still)
+    yield from track(answers, "predicting", total, console=console, transient=True, disable=still)
 
 
 def _print(sheet: sheets.Sheet) -> None:

@@ -16,7 +16,7 @@ from typing import ClassVar, NamedTuple
 
 import hwsim
 from hwsim.cost.calibration import load_for
-from hwsim.graph.dtypes import BYTES
+from hwsim.graph.dtypes import stored_bytes
 from hwsim.graph.ops import (
     Attention,
     Convolution2d,
@@ -179,7 +179,7 @@ def main() -> None:
         workload = OneLayer(kind=row.kind, batch=row.batch)
         graph = workload.graph(samples(row.plan, workload))
         shards = [shard for layer in graph.layers for shard in split(layer, row.plan).shards]
-        element = BYTES[graph.dtype]
+        element = stored_bytes(graph.dtype)
         print(f"{row.kind:13} {row.divided:18} {times(workload, row.plan)}")
         print(f"    forward: {said((e for shard in shards for e in shard.forward), element)}")
         print(f"    backward: {said((e for shard in shards for e in shard.backward), element)}")

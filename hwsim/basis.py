@@ -9,9 +9,10 @@ from hwsim.cost.calibration import Calibration
 from hwsim.cost.collectives import chosen
 from hwsim.cost.offload import REACHED
 from hwsim.cost.paths import kinds_used
+from hwsim.cost.quantized import RECIPES
 from hwsim.cost.rates import has_tiles
-from hwsim.graph.dtypes import BYTES
-from hwsim.graph.step import MASTER_BYTES, StepGraph, state_bytes
+from hwsim.graph.dtypes import stored
+from hwsim.graph.step import StepGraph, state_bytes
 from hwsim.graph.workload import Workload
 from hwsim.hardware.figures import figures
 from hwsim.hardware.spec import System
@@ -134,8 +135,11 @@ def _computing(system: System, graph: StepGraph) -> Iterator[str]:
         yield "a recurrent step is one product and one fused pointwise kernel"
     if system.device.vector.fp32 is None:
         yield f"{system.device.name} states no vector rate: other work runs at the matrix rate"
-    if BYTES[graph.dtype] < MASTER_BYTES / 2:
-        yield f"activations are stored in {graph.dtype}"
+    kept = stored(graph.dtype)
+    if kept != graph.dtype:
+        ahead = "read once for their largest value, and " if RECIPES[graph.dtype].amax else ""
+        yield f"linear layers multiply in {graph.dtype}; all else, memory too, is in {kept}"
+        yield f"operands in {graph.dtype} are {ahead}cast in kernels of their own"
 
 
 def _is_recurrent(graph: StepGraph) -> bool:

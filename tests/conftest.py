@@ -7,6 +7,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from hwsim.cost.calibration import Calibration, load_for
+from hwsim.cost.rates import offered
 from hwsim.errors import InputError
 from hwsim.graph.workload import Workload
 from hwsim.hardware import catalog
@@ -19,7 +20,7 @@ from workloads.speech import Speech
 from workloads.transformer import Transformer
 from workloads.wordlm import WordLM
 
-SYSTEMS = ("volta", "dgx-a100-80gb", "ampere", "cpu-epyc-2", "pascal")
+SYSTEMS = ("volta", "dgx-a100-80gb", "ampere", "cpu-epyc-2", "pascal", "dgx-h100")
 MOST = 64  # devices
 TRANSFORMER = {"hidden": 64, "heads": 4, "sequence": 16, "vocabulary": 96}
 RECURRENT = {"hidden": 32, "sequence": 12, "vocabulary": 40}
@@ -86,6 +87,7 @@ def plans(draw, kind):
     if kind == "transformer":
         fields["ep"] = draw(st.sampled_from([1, 1, 2]))
         fields["sequence_parallel"] = draw(st.booleans())
+        fields["dispatch"] = draw(st.sampled_from(["copies", "nodes"]))
     plan = Plan(
         **fields,
         micro_batch=micro,
@@ -123,6 +125,8 @@ def asked(draw, **fixed):
     plan, batch = draw(plans(kind))
     plan = plan.model_copy(update=fixed)
     workload = draw(workloads(kind)).model_copy(update={"batch": batch})
+    if kind == "transformer" and "fp8" in offered(system.device) and draw(st.booleans()):
+        workload = workload.model_copy(update={"dtype": "fp8"})
     found = Asked(system, workload, plan, load_for(system.device))
     assume(plan.devices <= MOST)
     try:

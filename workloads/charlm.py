@@ -77,7 +77,7 @@ class CharLM(Workload):
             Layer(
                 "output",
                 (
-                    Linear("softmax", tokens, hidden, self.vocabulary),
+                    Linear("softmax", tokens, hidden, self.vocabulary, quantized=False),
                     CrossEntropy("loss", tokens, self.vocabulary),
                 ),
             ),

@@ -92,7 +92,7 @@ class Speech(Workload):
         if self.layers > 1:
             layers.append(Layer("lstm", (rest,), self.layers - 1, output=2 * rows * hidden))
         output: tuple[Op, ...] = (
-            Linear("characters", rows, 2 * hidden, self.characters),
+            Linear("characters", rows, 2 * hidden, self.characters, quantized=False),
             CTC("loss", batch, steps, self.labels, self.characters),
         )
         return (*layers, Layer("output", output))

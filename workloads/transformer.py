@@ -14,6 +14,7 @@ from hwsim.graph.ops import (
     Dropout,
     Embedding,
     Experts,
+    LatentProjection,
     Linear,
     Normalization,
     Op,
@@ -43,10 +44,14 @@ class Transformer(Workload):
     Batch 128, Adam at a constant 1e-3, fp32, no dropout and the dataset (9 billion tokens, about
     OpenWebText) are assumed.
 
+    With ``kv_rank`` attention is multi-head latent (DeepSeek-V2, arXiv 2405.04434): queries come
+    from ``query_rank`` latent features, keys and values from ``kv_rank``. A head has `head_dim`
+    units of each, and ``rotary_dim`` more of query and key that alone are rotated.
+
     With ``experts`` each layer but the first ``dense_layers`` has so many feed-forward networks of
     width ``moe_ffn`` (None means `ffn`), of which each token passes ``topk`` and
     ``shared_experts`` more that all tokens pass. ``imbalance`` is the load of the busiest expert
-    over the mean one.
+    over the mean one; their products are ``grouped`` in one launch, or one for each expert.
 
     >>> Transformer().graph().parameters
     124439808
@@ -67,6 +72,9 @@ class Transformer(Workload):
     heads: Heads = 12
     kv_heads: Heads | None = None
     head_dim: Count | None = None
+    query_rank: Count | None = None
+    kv_rank: Count | None = None
+    rotary_dim: Count | None = None
     ffn: Count | None = None
     gated: Flag = False
     vocabulary: Count = 50_257
@@ -84,6 +92,7 @@ class Transformer(Workload):
     shared_experts: Some = 0
     dense_layers: Some = 0
     imbalance: Load = 1.0
+    grouped: Flag = True
     dataset: Count = 9_000_000_000
     corpus: Label = "openwebtext"
 
@@ -92,9 +101,28 @@ class Transformer(Workload):
         if self.head_dim is None:
             _divides("heads", self.heads, "hidden", self.hidden)
         _divides("kv_heads", self.kv_heads or self.heads, "heads", self.heads)
-        if self.positions == "rotary" and self.head_width % 2:
-            what = f"found rotary positions with {self.head_width} units per head"
+        rotated = self.rotary_dim or self.head_width
+        if self.positions == "rotary" and rotated % 2:
+            what = f"found rotary positions with {rotated} units per head"
             raise InputError("workload.positions", what, "write 'learned', or make them even")
+        return self
+
+    @model_validator(mode="after")
+    def _latent_attention_is_whole(self) -> Self:
+        fields = ("query_rank", "kv_rank", "rotary_dim")
+        found = [name for name in fields if getattr(self, name) is not None]
+        if not found:
+            return self
+        if len(found) < len(fields):
+            missing = next(name for name in fields if name not in found)
+            what = f"found nothing, but {found[0]}"
+            raise InputError(f"workload.{missing}", what, "write all of " + ", ".join(fields))
+        if self.kv_heads not in (None, self.heads):
+            what = f"found {self.kv_heads} of {self.heads} heads with latent attention"
+            raise InputError("workload.kv_heads", what, f"write {self.heads}")
+        if self.positions != "rotary":
+            what = f"found {self.positions} with rotary_dim"
+            raise InputError("workload.positions", what, "write 'rotary'")
         return self
 
     @model_validator(mode="after")
@@ -147,7 +175,8 @@ class Transformer(Workload):
             Layer("block", (*attention, *self._feed_forward(tokens)), dense, width),
             Layer("experts", (*attention, *self._experts(tokens)), self.layers - dense, width),
         )
-        head = Linear("head", tokens, self.hidden, self.vocabulary, bias=False, tied=self.tied)
+        sizes = (tokens, self.hidden, self.vocabulary)
+        head = Linear("head", *sizes, bias=False, tied=self.tied, quantized=False)
         loss = CrossEntropy("loss", tokens, self.vocabulary)
         return (
             Layer("embedding", self._embedding(tokens), output=width),
@@ -168,25 +197,52 @@ class Transformer(Workload):
         )
 
     def _attention(self, batch: int) -> tuple[Op, ...]:
-        tokens, queries, keys = batch * self.sequence, self.query_width, self.kv_width
-        rotary = Pointwise("rotary", tokens * (queries + keys), flops=ROTARY_FLOPS, kept=0)
+        tokens = batch * self.sequence
         return (
             self._norm("attention.norm", tokens),
-            Linear("qkv", tokens, self.hidden, queries + 2 * keys, self.bias),
-            *((rotary,) if self.positions == "rotary" else ()),
+            *(self._projected(tokens) if self.kv_rank is None else self._by_latents(tokens)),
             Attention(
                 "attention",
                 batch,
                 self.heads,
                 self.kv_heads or self.heads,
                 self.sequence,
-                self.head_width,
+                self.head_width + (self.rotary_dim or 0),
                 self.causal,
                 fused=self.attention == "fused",
                 dropout=self.dropout,
+                value_dim=self.head_width,
             ),
-            Linear("projection", tokens, queries, self.hidden, self.bias),
+            Linear("projection", tokens, self.query_width, self.hidden, self.bias),
             *self._added("attention", tokens),
+        )
+
+    def _projected(self, tokens: int) -> tuple[Op, ...]:
+        """Queries, keys and values."""
+        queries, keys = self.query_width, self.kv_width
+        rotary = Pointwise("rotary", tokens * (queries + keys), flops=ROTARY_FLOPS, kept=0)
+        return (
+            Linear("qkv", tokens, self.hidden, queries + 2 * keys, self.bias),
+            *((rotary,) if self.positions == "rotary" else ()),
+        )
+
+    def _by_latents(self, tokens: int) -> tuple[Op, ...]:
+        """The same, of latent features; one rotated part is copied into the keys of all heads."""
+        turned = self.rotary_dim or 0
+        width = self.head_width + turned
+        return (
+            LatentProjection(
+                "qkv",
+                tokens,
+                self.hidden,
+                self.heads,
+                self.head_width,
+                turned,
+                self.query_rank or 0,
+                self.kv_rank or 0,
+                self.bias,
+            ),
+            Pointwise("rotary", 2 * tokens * self.heads * width, flops=ROTARY_FLOPS, kept=0),
         )
 
     def _feed_forward(self, tokens: int) -> tuple[Op, ...]:
@@ -217,6 +273,7 @@ class Transformer(Workload):
             self.bias,
             self.shared_experts * self.expert_width,
             self.imbalance,
+            grouped=self.grouped,
         )
         return (self._norm("ffn.norm", tokens), experts, *self._added("ffn", tokens))
 

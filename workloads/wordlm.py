@@ -71,7 +71,14 @@ class WordLM(Workload):
             Layer(
                 "output",
                 (
-                    Linear("softmax", tokens, hidden, self.vocabulary, tied=self.tied),
+                    Linear(
+                        "softmax",
+                        tokens,
+                        hidden,
+                        self.vocabulary,
+                        tied=self.tied,
+                        quantized=False,
+                    ),
                     CrossEntropy("loss", tokens, self.vocabulary),
                 ),
             ),

@@ -33,7 +33,7 @@ from hwsim import userdata
 from hwsim.cost.calibration import Layer, load_for, load_layer, nearest, shipped
 from hwsim.cost.rates import is_host, rates
 from hwsim.errors import InputError
-from hwsim.graph.dtypes import Dtype
+from hwsim.graph.dtypes import Dtype, stored
 from hwsim.hardware import catalog
 from hwsim.hardware.spec import Device
 from hwsim.parallel.check import check
@@ -93,6 +93,10 @@ def advise(subject: Subject, most: int = MOST) -> list[Advice]:
     ):
         what = "found more than data parallelism"
         raise InputError("plan", what, "advise on a plan of plan.dp alone: it has whole kernels")
+    dtype = subject.workload.dtype
+    if stored(dtype) != dtype:
+        what = f"found {dtype}, in which no kernel is timed"
+        raise InputError("workload.dtype", what, f"advise on {stored(dtype)}")
     calibration = load_for(system.device)
     graph = subject.workload.graph(subject.workload.batch // plan.dp)
     code = family(graph, calibration)

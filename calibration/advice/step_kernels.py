@@ -78,7 +78,8 @@ def _each(graph: StepGraph, reach: Rates, updating: Rates) -> Iterator[Timed]:
 def _of(op: Op, way: str, kernels: Sequence[Kernel], reach: Rates, dtype: Dtype) -> Iterator[Timed]:
     """The kernels of one operator and pass: a recurrent chain and an attention as a whole."""
     if isinstance(op, Attention):
-        yield _timed(_attention(op, way), kernels, reach, dtype, kind="attention")
+        exact = op.value_width == op.head_dim
+        yield _timed(_attention(op, way), kernels, reach, dtype, kind="attention", exact=exact)
         return
     if isinstance(op, LSTM | RHN):
         chain = [kernel for kernel in kernels if kernel.sequential]

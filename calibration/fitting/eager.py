@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -27,8 +28,10 @@ from calibration.predict.steps import kernels_of_step, step_parts, workload_of
 from hwsim.cost.calibration import Calibration
 from hwsim.cost.calibration import Eager as Entry
 from hwsim.cost.host import Eager
+from hwsim.cost.quantized import step_rates
 from hwsim.cost.rates import Timing, rates
 from hwsim.cost.roofline import Work, issued, kernel_cost, kernel_work
+from hwsim.graph.dtypes import stored
 from hwsim.hardware.spec import Device
 from hwsim.parallel.price import UPDATE
 
@@ -102,18 +105,25 @@ class Timed:
         self.measured, self.rest = case.seconds or 1.0, 0.0
         # A step's kernels follow one another in the framework's stream, as in an estimate.
         timing: Timing = "kernel" if case.kind == "step" else "call"
-        self.rates = rates(device, calibration, self.dtype, timing=timing)
+        reached = step_rates(device, calibration, self.dtype, timing=timing)
+        self.rates = reached.plain
         if case.kind == "step":
             kernels, self.rest = kernels_of_step(case), _rest(case, device, calibration)
         else:
             kernels = Counter(kernels_of(case.shape, self.dtype))
-        work = [kernel_work(kernel, self.rates, self.dtype) for kernel in kernels]
+        launched = [(one, kernel) for kernel in kernels for one in reached.launches(kernel)]
+        work = [kernel_work(*one) for one, _ in launched]
         self.work = Work(*np.array(work, dtype=float).T)
-        self.products = np.array([kernel.engine == "matrix" for kernel in kernels])
-        self.repeats = np.array([count * kernel.repeat for kernel, count in kernels.items()])
+        self.products = np.array([one.kernel.engine == "matrix" for one, _ in launched])
+        # Casts of operands, which no factor is for.
+        self.casts = np.array([one.kernel.engine != kernel.engine for one, kernel in launched])
+        repeats = [kernels[kernel] * one.kernel.repeat for one, kernel in launched]
+        self.repeats = np.array(repeats)
 
     def residual(self, values: Floats) -> float:
-        reach = self.rates._replace(eager=Eager(*values.tolist()))
+        products, streams, launch = values.tolist()
+        others: Any = np.where(self.casts, 1.0, streams)
+        reach = self.rates._replace(eager=Eager(products, others, launch))
         costs = issued(self.work, self.products, self.repeats, reach)
         return float(np.log((np.sum(costs.seconds) + self.rest) / self.measured))
 
@@ -125,7 +135,7 @@ def _rest(case: Measurement, device: Device, calibration: Calibration) -> float:
     if row := row_of(case):
         parts = step_parts(case.case, row, Basis(lambda _: under))
         return parts["update"] + parts["communication"]
-    dtype = dtype_of(case)
+    dtype = stored(dtype_of(case))
     graph = workload_of(case, case.shape).graph()
     reach = rates(device, under, dtype, family=UPDATE)
     return sum(kernel_cost(kernel, reach, dtype).seconds for kernel in graph.update())

@@ -43,9 +43,14 @@ def eager(q: Tensor, k: Tensor, v: Tensor, causal: bool, rate: float = 0.0) -> T
 def fused(q: Tensor, k: Tensor, v: Tensor, causal: bool, rate: float = 0.0) -> Tensor:
     """Attention in one kernel.
 
-    On the meta device the flash kernel is named outright, because torch would choose the path of
-    separate products there, which an accelerator does not take.
+    On the meta device the kernel is named outright, because torch would choose the path of separate
+    products there, which an accelerator does not take: flash, or cuDNN's where values are narrower
+    than keys.
     """
+    if q.is_meta and q.shape[-1] != v.shape[-1]:
+        cudnn = torch.ops.aten._scaled_dot_product_cudnn_attention
+        narrower: Tensor = cudnn(q, k, v, None, True, rate, causal)[0]
+        return narrower
     if q.is_meta:
         flash = torch.ops.aten._scaled_dot_product_flash_attention
         out: Tensor = flash(q, k, v, rate, causal)[0]
@@ -60,6 +65,50 @@ def activated(inner: Tensor, gated: bool) -> Tensor:
         return functional.gelu(inner, approximate="tanh")
     gate, value = inner.chunk(2, -1)
     return functional.silu(gate) * value
+
+
+class Projection(nn.Module):
+    """Queries, keys and values (batch, heads, sequence, units) from one product."""
+
+    def __init__(self, workload: Transformer, device: str | torch.device) -> None:
+        super().__init__()
+        self.widths = (workload.query_width, workload.kv_width, workload.kv_width)
+        self.head_width, self.rotary = workload.head_width, workload.positions == "rotary"
+        self.qkv = nn.Linear(workload.hidden, sum(self.widths), workload.bias, device=device)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        q, k, v = (
+            part.unflatten(-1, (-1, self.head_width)).transpose(1, 2)
+            for part in self.qkv(x).split(self.widths, -1)
+        )
+        return (rotate(q), rotate(k), v) if self.rotary else (q, k, v)
+
+
+class LatentProjection(nn.Module):
+    """The same by way of latent features; a rotated part of the keys is that of all heads."""
+
+    def __init__(self, workload: Transformer, device: str | torch.device) -> None:
+        super().__init__()
+        query_rank, kv_rank = workload.query_rank or 0, workload.kv_rank or 0
+        width, turned, bias = workload.head_width, workload.rotary_dim or 0, workload.bias
+        self.heads, self.width, self.turned = workload.heads, width, turned
+        self.latent = (query_rank, kv_rank, turned)
+        self.down = nn.Linear(workload.hidden, sum(self.latent), bias, device=device)
+        self.query_norm = nn.RMSNorm(query_rank, device=device)
+        self.kv_norm = nn.RMSNorm(kv_rank, device=device)
+        self.query_up = nn.Linear(query_rank, self.heads * (width + turned), bias, device=device)
+        self.kv_up = nn.Linear(kv_rank, 2 * self.heads * width, bias, device=device)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        query, kv, shared = self.down(x).split(self.latent, -1)
+        q, kv = (
+            up.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for up in (self.query_up(self.query_norm(query)), self.kv_up(self.kv_norm(kv)))
+        )
+        plain, turning = q.split((self.width, self.turned), -1)
+        k, v = kv.chunk(2, -1)
+        same = rotate(shared.unsqueeze(1)).expand(-1, self.heads, -1, -1)
+        return torch.cat((plain, rotate(turning)), -1), torch.cat((k, same), -1), v
 
 
 class FeedForward(nn.Module):
@@ -123,13 +172,12 @@ class Block(nn.Module):
     def __init__(self, workload: Transformer, device: str | torch.device, routed: bool) -> None:
         super().__init__()
         hidden, queries, bias = workload.hidden, workload.query_width, workload.bias
-        self.head_width, self.causal = workload.head_width, workload.causal
+        self.causal = workload.causal
         self.rate = DROPPED if workload.dropout else 0.0
-        self.widths = (queries, workload.kv_width, workload.kv_width)
-        self.rotary = workload.positions == "rotary"
         self.attend = fused if workload.attention == "fused" else eager
         self.attention_norm = norm(workload, device)
-        self.qkv = nn.Linear(hidden, sum(self.widths), bias, device=device)
+        kind = Projection if workload.kv_rank is None else LatentProjection
+        self.qkv = kind(workload, device)
         self.projection = nn.Linear(queries, hidden, bias, device=device)
         self.ffn_norm = norm(workload, device)
         self.ffn = (
@@ -139,12 +187,7 @@ class Block(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k, v = (
-            part.unflatten(-1, (-1, self.head_width)).transpose(1, 2)
-            for part in self.qkv(self.attention_norm(x)).split(self.widths, -1)
-        )
-        if self.rotary:
-            q, k = rotate(q), rotate(k)
+        q, k, v = self.qkv(self.attention_norm(x))
         mixed = self.attend(q, k, v, self.causal, self.rate).transpose(1, 2).flatten(2)
         x = x + dropped(self.projection(mixed), self.rate)
         return x + dropped(self.ffn(self.ffn_norm(x)), self.rate)

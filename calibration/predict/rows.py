@@ -12,6 +12,7 @@ from calibration.measurement import Case, Measurement
 from calibration.predict.basis import device_of, dtype_of
 from calibration.predict.houses import UNKNOWN, House, house_of, software_of
 from calibration.predict.plans import plan_of
+from calibration.predict.systems import network_of
 from calibration.shapes import TransformerStep
 from hwsim.errors import InputError
 from hwsim.parallel.fits import capacity
@@ -20,9 +21,6 @@ from hwsim.parallel.plan import Plan
 from workloads.transformer import Transformer
 
 SCALED = re.compile(r"float8 (tensorwise|rowwise)")
-# Rates of a port where a network between nodes isn't named: one port a device, as in the vendor's
-# reference systems of the link's generation (DGX A100, DGX H100, DGX B200).
-PORTS = {"nvlink3": "ib-hdr", "nvlink4": "ib-ndr", "nvlink5": "ib-ndr"}
 UNDROPPED = ("mlperf",)  # those whose GPT has no dropout where their software's has
 
 # What was chosen, where the row leaves recomputation open -> the sentence.
@@ -36,15 +34,13 @@ RECOMPUTED = {
 
 class Row(NamedTuple):
     """What a row describes. `software` is a profile's name, None where none is known; `scaling`
-    how fp8 operands are scaled, where that is told ("tensorwise", "rowwise"); `inter_link` the
-    network that is taken where none is named."""
+    how fp8 operands are scaled, where that is told ("tensorwise", "rowwise")."""
 
     workload: Transformer
     plan: Plan
     software: str | None
     assumed: tuple[str, ...]
     scaling: str | None = None
-    inter_link: str | None = None
 
 
 def row_of(measurement: Measurement) -> Row | None:
@@ -72,18 +68,10 @@ def read_dense(case: Case, shape: TransformerStep, source: str, note: str | None
     scaling = found[1] if found else None
     if "packed sequences" in note:
         assumed.append("attention spans the whole sequence, though several are packed into it")
-    network = _network(case, assumed)
-    return Row(workload, plan, software, tuple(assumed), scaling, network)
-
-
-def _network(case: Case, assumed: list[str]) -> str | None:
-    """What is taken for an unnamed network between nodes; None where it is named or not needed."""
-    here, devices = case.devices_per_node, case.devices or 1
-    rate = PORTS.get((case.intra_link or "").partition("-")[0])
-    if here is None or devices <= here or case.inter_link not in (None, "unknown") or not rate:
-        return None
-    assumed.append("the network has the ports of the vendor's reference system, one a device")
-    return f"{here}x{rate}"
+    network = network_of(case)[1]
+    if network is not None:
+        assumed.append(network)
+    return Row(workload, plan, software, tuple(assumed), scaling)
 
 
 def _workload(

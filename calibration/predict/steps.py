@@ -18,8 +18,6 @@ from hwsim.simulate.step import simulate
 
 def step_parts(case: Case, row: Row, basis: Basis) -> dict[str, float]:
     """Seconds by part of a simulated step. Raises InputError for what can't be costed."""
-    if row.inter_link is not None:
-        case = case.model_copy(update={"inter_link": row.inter_link})
     system = system_of(case, basis)
     calibration = basis.calibration(system.device)
     return simulate(system, row.workload, row.plan, calibration, trace=False).parts()

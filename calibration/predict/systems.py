@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
 from calibration.measurement import Case
-from calibration.predict.basis import Basis
+from calibration.predict.basis import Basis, device_of
 from hwsim.errors import InputError, near
 from hwsim.hardware import catalog
 from hwsim.hardware.spec import Device, Link, Node, System, Tier
@@ -34,16 +35,42 @@ OTHERS = {
 # gloo: processes of one CPU; stated is about what a core copies, and the time to wake a process.
 GLOO_STEP = 50e-6
 ON_A_SWITCH = 4  # devices of a PCIe tree; a ring of more crosses the root complex
-# Gb/s of a port in one direction (InfiniBand Trade Association; Intel for Omni-Path).
+# Gb/s of a port in one direction (InfiniBand Trade Association).
 INFINIBAND = {"fdr": 56, "edr": 100, "hdr": 200, "ndr": 400, "xdr": 800}
+# Ports of a node and their kind, with a generation of InfiniBand or with Gb/s.
 PORTS = re.compile(
     r"(?:(?P<ports>[1-9]\d{0,3})x)?"
-    r"(?:ib-(?P<ib>fdr|edr|hdr|ndr|xdr)|(?:opa|roce|efa|rdma)-(?P<rate>[1-9]\d{0,4})g?)"
+    r"(?P<kind>(?:ib|infiniband|opa|roce|efa|rdma|ethernet|slingshot|unknown)"
+    r"(?:-(?:(?P<ib>fdr|edr|hdr|ndr|xdr)|(?P<rate>[1-9]\d{0,4})g?))?)"
 )
+# The InfiniBand port that each device usually has, by its architecture (the shipped systems and the
+# user guides of DGX and HGX machines of the time).
+USUAL = {
+    "Maxwell": "fdr",
+    "Pascal": "edr",
+    "Volta": "edr",
+    "Turing": "edr",
+    "Ampere": "hdr",
+    "Ada": "hdr",
+    "Hopper": "ndr",
+    "Blackwell": "ndr",
+    "CDNA2": "hdr",
+    "CDNA3": "ndr",
+}
+ULTRA = "10.3"  # the compute capability of Blackwell Ultra, which has xdr
 BYTES_PER_GIGABIT = 1e9 / 8
 # One ring step of NCCL's Simple protocol, NVLink, PCIe and network (NVIDIA/nccl src/graph/tuning.cc
 # @5067397c), as in the shipped systems.
 NVLINK_STEP, PCIE_STEP, NETWORK_STEP = 3.4e-6, 5.7e-6, 14e-6
+
+
+class _Ports(NamedTuple):
+    """The ports of a node; `assumed` says so if they are."""
+
+    name: str
+    number: int
+    gigabits: int
+    assumed: str | None = None
 
 
 def system_of(case: Case, basis: Basis) -> System:
@@ -56,11 +83,70 @@ def system_of(case: Case, basis: Basis) -> System:
         raise InputError("devices", "found nothing", "write how many took part")
     if devices == 1:
         return catalog.single(device)
-    here = case.devices_per_node or devices
+    place = case.devices_per_node or devices
+    here = _used_of(place, devices)
     nodes = -(-devices // here)
-    network = (_tier(case.inter_link),) if nodes > 1 else ()
+    network: tuple[Tier, ...] = ()
+    if nodes > 1:
+        ports = _ports_of(device, place, case.inter_link)
+        # A device that isn't used leaves the port that is its own unused.
+        own, shared = divmod(ports.number, place)
+        network = (_tier(ports if shared else ports._replace(number=own * here)),)
     system = _joined(device, node_of(here, case.intra_link), network, nodes)
     return _without_latency(system) if basis.bare else system
+
+
+def network_of(case: Case) -> tuple[str | None, str | None]:
+    """The network between the nodes of a case as `<ports>x<kind>`, and a sentence if it's assumed.
+
+    Both are None inside one node. Raises InputError as `system_of`.
+
+    >>> from calibration.shapes import Collective
+    >>> shape = Collective(collective="all_reduce", bytes=1)
+    >>> network_of(Case(shape=shape, device="gh200", devices=8, devices_per_node=4))
+    ('4xib-ndr', 'the network is not stated: 4xib-ndr is assumed, as is usual for a gh200')
+    """
+    devices = case.devices or 1
+    place = case.devices_per_node or devices
+    if devices <= place:
+        return None, None
+    ports = _ports_of(device_of(case.device), place, case.inter_link)
+    return ports.name, ports.assumed
+
+
+def _ports_of(device: Device, place: int, name: str | None) -> _Ports:
+    """Of a node of `place` devices, as its table names them; else one usual port a device."""
+    match = PORTS.fullmatch((name or "unknown").strip().lower())
+    if match is None:
+        what = f"the network '{name}' is not known"
+        raise InputError("inter_link", what, "write for instance '8xib-hdr'")
+    if match["ib"] or match["rate"]:
+        gigabits = INFINIBAND[match["ib"]] if match["ib"] else int(match["rate"])
+        number = int(match["ports"] or 1)
+        assumed = None if match["ports"] else "a node is assumed to have one port: none are counted"
+        return _Ports(f"{number}x{match['kind']}", number, gigabits, assumed)
+    usual = "xdr" if device.compute_capability == ULTRA else USUAL.get(device.architecture)
+    if usual is None:
+        what = f"the network is not stated, nor is the usual one of a {device.name} known"
+        raise InputError("inter_link", what, "write for instance '8xib-hdr'")
+    number = int(match["ports"] or place)
+    found = f"{number}xib-{usual}"
+    known = f"stated as '{name}'" if name else "not stated"
+    assumed = f"the network is {known}: {found} is assumed, as is usual for a {device.name}"
+    return _Ports(found, number, INFINIBAND[usual], assumed)
+
+
+def _used_of(place: int, devices: int) -> int:
+    """Devices of a job in each of its nodes of `place`: a job on several nodes takes as many of
+    each, so a rack of 72 gives 64 to a job of 256 devices.
+
+    >>> _used_of(72, 256), _used_of(72, 8), _used_of(8, 24), _used_of(8, 17)
+    (64, 72, 8, 8)
+    """
+    if devices <= place:
+        return place
+    even = (here for here in range(place, place // 2, -1) if devices % here == 0)
+    return next(even, place)
 
 
 def _joined(device: Device, node: Node, network: tuple[Tier, ...], nodes: int) -> System:
@@ -96,22 +182,12 @@ def node_of(devices: int, link: str | None) -> Node:
 
 
 @lru_cache
-def _tier(name: str | None) -> Tier:
-    """The network between nodes; ports that are not counted are one.
-
-    >>> _tier("8xib-hdr").ports, _tier("8xib-hdr").bandwidth, _tier("1xefa-100g").bandwidth
-    (8, 25000000000.0, 12500000000.0)
-    """
-    match = PORTS.fullmatch(name or "")
-    if match is None:
-        what = f"the network '{name}' is not known" if name else "the network is not stated"
-        raise InputError("inter_link", what, "write for instance '8xib-hdr'")
-    gigabits = INFINIBAND[match["ib"]] if match["ib"] else int(match["rate"])
+def _tier(ports: _Ports) -> Tier:
     return Tier(
         name="network",
-        kind=str(name),
-        ports=int(match["ports"] or 1),
-        bandwidth=gigabits * BYTES_PER_GIGABIT,
+        kind=ports.name,
+        ports=ports.number,
+        bandwidth=ports.gigabits * BYTES_PER_GIGABIT,
         latency=NETWORK_STEP,
     )
 

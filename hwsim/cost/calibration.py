@@ -190,14 +190,40 @@ class Eager(Record):
     spread: Positive
 
 
+class Code(Record):
+    """What steps of a software profile take over what their kernels do on their own.
+
+    Factors on the time of `products` (and more for each data type, `formats`), of fused
+    `attention`, of eager attention's products (`scores`), of all other kernels (`streams`), of the
+    optimizer's `update`, of what operators `exchange`, of sums and gathers of `gradients` and
+    parameters, and of a pipeline's `hop`. `issue`: seconds in which the host issues a kernel of the
+    forward pass; `backward`: those of a kernel of the backward pass over that; `step`: seconds
+    around a step.
+    """
+
+    products: Positive = 1.0
+    attention: Positive = 1.0
+    scores: Positive = 1.0
+    streams: Positive = 1.0
+    update: Positive = 1.0
+    exchange: Positive = 1.0
+    gradients: Positive = 1.0
+    hop: Positive = 1.0
+    issue: Seconds
+    backward: Positive = 1.0
+    step: Seconds = 0.0
+    formats: dict[str, Positive] = {}
+    spread: Positive
+
+
 class Layer(Record):
     """What was fitted: to one device, or to all measured devices of an architecture.
 
     Entries go by engine and data type ("vector fp32", "matrix fp16"), then by how they were timed:
     `kernel` (back to back) or `call` (a framework's). `call` has the seconds that a framework's
     call takes around a kernel, by kind; `eager` goes by family: a workload's, `any`
-    workload's, or that of an operator, such as update.fused; `rows` how many
-    cases of which tables were fitted to.
+    workload's, or that of an operator, such as update.fused; `software` by profile (see
+    `hwsim.software`); `rows` how many cases of which tables were fitted to.
     """
 
     schema_: Literal["hwsim.calibration/2"] = Field("hwsim.calibration/2", alias="schema")
@@ -210,6 +236,7 @@ class Layer(Record):
     host: Host | None = None
     links: Links | None = None
     eager: dict[str, Eager] = {}
+    software: dict[str, Code] = {}
     call: dict[str, Seconds] = {}
     rows: dict[str, int] = {}
     sources: dict[str, str] = {}
@@ -221,8 +248,9 @@ class Calibration(Layer):
     `matrix`, `vector`: share of the peak rate of kernels that nothing was fitted for; `memory`:
     share of the bandwidth; `cache`: L2 bandwidth over memory bandwidth where the device doesn't
     state it; `resident`: share of L2 that a matrix which is read again and again may fill;
-    `chain`: what each product of a recurrence waits beyond its launch, in launches; `spread`: as an
-    entry's, of everything else.
+    `chain`: what each product of a recurrence waits beyond its launch, in launches; `unaligned`:
+    share of the fp32 vector peak of 16-bit batches of products whose rows don't begin on 16 bytes,
+    which tensor cores can't load; `spread`: as an entry's, of everything else.
     """
 
     matrix: Fraction
@@ -231,13 +259,14 @@ class Calibration(Layer):
     cache: Positive
     resident: Fraction
     chain: Positive
+    unaligned: Positive = 1.0
     links: Links
     spread: Positive
 
     def over(self, layer: Layer) -> Calibration:
         """This one where `layer` has nothing, else the layer."""
         own = {"name": layer.name, "description": layer.description}
-        kinds = ("products", "recurrences", "convolutions", "eager", "call")
+        kinds = ("products", "recurrences", "convolutions", "eager", "software", "call")
         joined = {kind: {**getattr(self, kind), **getattr(layer, kind)} for kind in kinds}
         if layer.host is not None:  # code that issues kernels to a GPU tells nothing of a CPU
             joined["eager"] = layer.eager

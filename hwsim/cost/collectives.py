@@ -148,16 +148,18 @@ def transfer(
     system: System,
     calibration: Calibration,
     algorithm: str | None = None,
+    copies: int = 1,
 ) -> Transfer:
     """What one of `COLLECTIVES` takes on `size` bytes, and what it loads meanwhile.
 
     `size` is what a device holds before an all-reduce, an all-to-all, a broadcast or a send, the
-    whole of what is gathered or scattered, and of a halo what goes to one of two neighbors. Raises
-    InputError for another name and where the system has no link between the devices.
+    whole of what is gathered or scattered, and of a halo what goes to one of two neighbors. An
+    all-to-all may have every row in so many `copies`, of which a node gets one. Raises InputError
+    for another name and where the system has no link between the devices.
     """
     group = placed(devices, system.node.devices)
     spread = calibration.links.spread_of(size)
-    plans = _plans(collective, group, system, calibration, algorithm)
+    plans = _plans(collective, group, system, calibration, algorithm, copies)
     if group.devices == 1:
         return Transfer(0.0 * size, 0.0, (), 0.0, spread)
     times = [timed(size, plan.how, plan.here, plan.there) for plan in plans]
@@ -222,6 +224,7 @@ def _plans(
     system: System,
     calibration: Calibration,
     algorithm: str | None = None,
+    copies: int = 1,
 ) -> list[_Plan]:
     """What is to be compared: one plan where an algorithm is named, none if a single device can't
     run it."""
@@ -233,7 +236,7 @@ def _plans(
     if collective == "all_reduce":
         plans = [*_all_reduces(routes, calibration.links.tree)]
     else:
-        plans = [*_others(collective, routes)]
+        plans = [*_others(collective, routes, copies)]
     if algorithm is None:
         return [plan for plan in plans if not plan.named]
     found = [plan for plan in plans if plan.algorithm == algorithm]
@@ -257,7 +260,7 @@ def _all_reduces(routes: _Routes, tree: float) -> Iterator[_Plan]:
     yield _Plan("halving-doubling", how, here, routes.in_turn, named=True)
 
 
-def _others(collective: str, routes: _Routes) -> Iterator[_Plan]:
+def _others(collective: str, routes: _Routes, copies: int) -> Iterator[_Plan]:
     inside, nodes, here, there, _ = routes
     if collective in ("all_gather", "reduce_scatter"):
         yield _Plan("ring", algorithms.ring_all_gather(inside, nodes), here, there)
@@ -267,6 +270,9 @@ def _others(collective: str, routes: _Routes) -> Iterator[_Plan]:
         yield _Plan("ring", algorithms.ring_broadcast(inside, nodes), here, there)
         if routes.torus:
             yield _Plan("torus", algorithms.torus_broadcast(*routes.sides), here, routes.in_turn)
+    elif collective == "all_to_all" and copies > 1:
+        how = algorithms.forwarded_all_to_all(inside, nodes, copies)
+        yield _Plan("forwarded", how, _crowded(here), _crowded(there))
     elif collective == "all_to_all":
         how = algorithms.pairwise_all_to_all(inside, nodes)
         yield _Plan("pairwise", how, _crowded(here), _crowded(there))

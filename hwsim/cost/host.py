@@ -28,11 +28,14 @@ class Hosting(NamedTuple):
 
 class Eager(NamedTuple):
     """How kernels in a framework's code differ from kernels on their own: factors on the time of
-    products and of all others, and seconds that each kernel is issued in (None: as on its own)."""
+    products, of all others, of fused attention and of eager attention's products (None: as other
+    products); seconds that each kernel is issued in (None: as on its own)."""
 
     products: float = 1.0
     streams: float = 1.0
     launch: float | None = None
+    attention: float | None = None
+    scores: float | None = None
 
 
 def bandwidth(live: Any, hosting: Hosting) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Literal, NamedTuple
 
 from hwsim.cost import calibration as calibrations
-from hwsim.cost.calibration import Calibration, nearest
+from hwsim.cost.calibration import Calibration, Code, nearest
 from hwsim.cost.convolution import Convolving
 from hwsim.cost.gemm import NARROW, Tiled, tile_number
 from hwsim.cost.host import Eager, Hosting
@@ -53,6 +53,7 @@ class Rates(NamedTuple):
     launch: float  # s between dependent kernels, on the device
     chain: float  # s more before each product of a recurrence
     dispatch: float  # s of host time per kernel
+    unaligned: float = math.inf  # FLOP/s of batches of products that tensor cores can't load
     rows: float | None = None  # bytes/s of kernels with a reduction along rows
     on_vector: bool = False  # products run on vector units
     products: Tiled | None = None
@@ -72,13 +73,14 @@ def rates(
     vector_only: bool = False,
     timing: Timing = "kernel",
     family: str | None = None,
+    code: Code | None = None,
 ) -> Rates:
     """Rates for one data type; tensor cores where the device has them for it.
 
     `vector_only` leaves them out. `timing` "call" adds what a framework's call takes around each
     kernel, for times that were measured so; `family` what was fitted to framework
-    code of this family. Raises InputError if the device states no rate for
-    `dtype`.
+    code of this family, or `code` what was fitted to a software profile, whose host runs ahead of
+    the device. Raises InputError if the device states no rate for `dtype`.
     """
     matrix, vector = peaks(device, dtype)
     on_vector = vector_only or dtype == "fp32" or getattr(device.matrix, dtype, None) is None
@@ -99,6 +101,7 @@ def rates(
         launch=device.launch.kernel,
         chain=device.launch.kernel * calibration.chain,
         dispatch=device.launch.dispatch,
+        unaligned=calibration.unaligned * slowdown * (device.vector.fp32 or math.inf),
         on_vector=on_vector,
         spreads=Spreads(*(4 * [calibration.spread])),
         tails=Spreads(*(4 * [calibration.spread])),
@@ -110,7 +113,8 @@ def rates(
             family,
         )
     tiled = _tiled(found, device, calibration, dtype, timing, matrix * slowdown)
-    return _eager(_streams(tiled, calibration, timing), calibration, family)
+    streamed = _streams(tiled, calibration, timing)
+    return _eager(streamed, calibration, family) if code is None else _coded(streamed, code, dtype)
 
 
 def _hosted(found: Rates, host: calibrations.Host, peak: float, bandwidth: float) -> Rates:
@@ -134,6 +138,14 @@ def _eager(found: Rates, calibration: Calibration, family: str | None) -> Rates:
         return found
     eager = Eager(fitted.products, fitted.streams, fitted.launch)
     spreads = Spreads(*(4 * [fitted.spread]))
+    return found._replace(eager=eager, spreads=spreads, tails=spreads)
+
+
+def _coded(found: Rates, code: Code, dtype: Dtype) -> Rates:
+    """With what was fitted to a software profile; its issue of kernels is not here."""
+    products = code.products * code.formats.get(dtype, 1.0)
+    spreads = Spreads(*(4 * [code.spread]))
+    eager = Eager(products, code.streams, 0.0, code.attention, code.scores)
     return found._replace(eager=eager, spreads=spreads, tails=spreads)
 
 
@@ -255,7 +267,7 @@ def peaks(device: Device, dtype: Dtype) -> tuple[float, float]:
     return product, vector or product
 
 
-def offered(device: Device) -> list[str]:
+def offered(device: Device) -> list[Dtype]:
     """Data types with a stated rate on this device."""
     return [
         name

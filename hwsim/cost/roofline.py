@@ -11,13 +11,14 @@ import numpy as np
 
 from hwsim.cost.convolution import convolution_parts
 from hwsim.cost.gemm import Parts, Tiled, product_parts
-from hwsim.cost.host import host_parts
+from hwsim.cost.host import Eager, host_parts
 from hwsim.cost.rates import Rates
 from hwsim.cost.recurrent import chain_parts, traffic_seconds
 from hwsim.graph.dtypes import BYTES, Dtype
 from hwsim.graph.ops import Kernel
 
 BOUNDS = ("compute", "memory", "launch")
+ALIGNMENT = 16  # bytes
 Kind = Literal["products", "chains", "convolutions", "streams"]
 
 
@@ -49,12 +50,16 @@ def roofline(compute: Any, memory: Any, launch: Any, dispatch: Any, repeat: Any 
     >>> roofline(1e-6, 1e-6, launch=2e-6, dispatch=8e-6)
     Cost(seconds=8e-06, bound=2)
     """
+    if not any(isinstance(one, np.ndarray) for one in (compute, memory, launch, dispatch, repeat)):
+        least = max(compute, memory)  # numpy takes ten times as long for single numbers
+        seconds = repeat * max(launch + least, dispatch)
+        if least <= max(launch, dispatch - launch):
+            return Cost(float(seconds), 2)
+        return Cost(float(seconds), 0 if compute >= memory else 1)
     work = np.maximum(compute, memory)
     seconds = repeat * np.maximum(launch + work, dispatch)
     waiting = np.maximum(launch, dispatch - launch)
     bound: Any = np.where(work > waiting, np.where(compute >= memory, 0, 1), 2)
-    if np.ndim(seconds) == 0:
-        return Cost(float(seconds), int(bound))
     return Cost(seconds, bound)
 
 
@@ -80,16 +85,33 @@ def kernel_cost(kernel: Kernel, rates: Rates, dtype: Dtype) -> Cost:
     (`hwsim.cost.convolution`), as far as the device has rates for them; all else is a roofline.
     """
     work = kernel_work(kernel, rates, dtype)
-    return issued(work, kernel.engine == "matrix", kernel.repeat, rates)
+    if kernel.joined:
+        work, rates = work._replace(launch=0.0), rates._replace(dispatch=0.0)
+    own = _own_factor(kernel, rates.eager)
+    return issued(work, kernel.engine == "matrix", kernel.repeat, rates, own)
 
 
-def issued(work: Work, product: Any, repeat: Any, rates: Rates) -> Cost:
+def _own_factor(kernel: Kernel, eager: Eager) -> float | None:
+    """The factor on kernels of attention, where there is one."""
+    if kernel.core:
+        return eager.attention
+    batched = kernel.shape is not None and kernel.shape[0] > 1 and kernel.casts is None
+    return eager.scores if batched else None
+
+
+def issued(work: Work, product: Any, repeat: Any, rates: Rates, own: float | None = None) -> Cost:
     """The cost of work once a family's framework code issues it.
 
-    What products and other kernels take is scaled, and the code's own time of issue counts.
+    What products and other kernels take is scaled, or what has its `own` factor, and the code's own
+    time of issue counts.
     """
     eager = rates.eager
-    factor = np.where(product, eager.products, eager.streams)
+    if own is not None:
+        factor: Any = own
+    elif isinstance(product, bool):
+        factor = eager.products if product else eager.streams
+    else:
+        factor = np.where(product, eager.products, eager.streams)
     compute, memory = factor * work.compute, factor * work.memory
     if rates.host is not None:
         launch = work.launch if eager.launch is None else eager.launch
@@ -118,6 +140,8 @@ def kernel_work(kernel: Kernel, rates: Rates, dtype: Dtype) -> Work:
     elif kind == "products" and rates.products is not None:
         memory = kernel.elements * size / rates.products.memory
         work, launch = _product(kernel, size, memory, rates.products), rates.products.launch
+        if not rates.on_vector and is_unaligned(kernel, size):
+            work = work._replace(compute=np.maximum(work.compute, kernel.flops / rates.unaligned))
     else:
         if kernel.reduction and rates.rows is not None:
             rates = rates._replace(memory=rates.rows)
@@ -135,6 +159,19 @@ def kind_of(kernel: Kernel) -> Kind:
     if kernel.sequential:
         return "chains"
     return "products" if kernel.window is None else "convolutions"
+
+
+def is_unaligned(kernel: Kernel, size: float) -> bool:
+    """Whether rows of a batch of products, of `size` bytes an element, begin where tensor cores
+    can't load them: not on a multiple of 16 bytes (NVIDIA, Matrix Multiplication Background,
+    DU-09799, tensor core requirements). A single product is padded by its library.
+
+    >>> from hwsim.graph.ops.kernel import gemm
+    >>> [is_unaligned(gemm("values", 64, head, 64, batch=8), 2) for head in (64, 108)]
+    [False, True]
+    """
+    batch, _, n, k = kernel.shape or (1, 1, 1, 1)
+    return batch > 1 and not kernel.core and bool(n * size % ALIGNMENT or k * size % ALIGNMENT)
 
 
 def _traffic(kernel: Kernel, size: float, rates: Rates) -> float:

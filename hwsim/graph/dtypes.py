@@ -16,3 +16,24 @@ BYTES: dict[Dtype, float] = {
     "fp8": 1.0,
     "fp4": 0.5,
 }
+
+
+def stored(dtype: Dtype) -> Dtype:
+    """What tensors are stored in where training is in `dtype`: bf16 below 16 bits.
+
+    There only the operands of linear layers' products are in the low format, cast just before
+    (Micikevicius et al. 2022, arXiv 2209.05433; NVIDIA Transformer Engine).
+
+    >>> stored("fp8"), stored("fp16")
+    ('bf16', 'fp16')
+    """
+    return "bf16" if BYTES[dtype] < BYTES["bf16"] else dtype
+
+
+def stored_bytes(dtype: Dtype) -> float:
+    """Bytes of an element of activations, messages and parameters in a step of `dtype`.
+
+    >>> stored_bytes("fp8"), stored_bytes("fp32")
+    (2.0, 4.0)
+    """
+    return BYTES[stored(dtype)]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from hwsim.graph.dtypes import BYTES, Dtype
+from hwsim.graph.dtypes import Dtype, stored_bytes
 from hwsim.graph.ops.kernel import Kernel, Op, matrix_flops
 
 Optimizer = Literal["adam", "sgd", "momentum"]
@@ -63,7 +63,7 @@ class Layer:
 
     def saved_bytes(self, dtype: Dtype) -> float:
         """Bytes kept for the backward pass by all repeats."""
-        return self.saved * BYTES[dtype] + self.masks
+        return self.saved * stored_bytes(dtype) + self.masks
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def state_bytes(dtype: Dtype) -> float:
     >>> state_bytes("bf16"), state_bytes("fp64")
     (4.0, 8.0)
     """
-    return max(BYTES[dtype], MASTER_BYTES)
+    return max(stored_bytes(dtype), MASTER_BYTES)
 
 
 def parameter_bytes(dtype: Dtype, *, master: bool = True) -> float:
@@ -161,7 +161,7 @@ def parameter_bytes(dtype: Dtype, *, master: bool = True) -> float:
     >>> parameter_bytes("fp32"), parameter_bytes("bf16"), parameter_bytes("bf16", master=False)
     (4.0, 6.0, 2.0)
     """
-    size = BYTES[dtype]
+    size = stored_bytes(dtype)
     return size if size >= MASTER_BYTES or not master else size + MASTER_BYTES
 
 
@@ -178,6 +178,6 @@ def update_bytes(optimizer: Optimizer, dtype: Dtype, *, master: bool = True) -> 
     30.0
     """
     kept = (1 + 2 * MOMENTS[optimizer]) * state_bytes(dtype)
-    if not master and BYTES[dtype] < MASTER_BYTES:
-        return kept + 2 * BYTES[dtype]
+    if not master and stored_bytes(dtype) < MASTER_BYTES:
+        return kept + 2 * stored_bytes(dtype)
     return kept + 2 * state_bytes(dtype) + parameter_bytes(dtype) - state_bytes(dtype)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from hwsim.parallel.pieces import Cut, Piece, Shared
 from hwsim.parallel.plan import Plan
-from hwsim.parallel.price import PricedLayer
+from hwsim.parallel.priced import PricedLayer
 from hwsim.parallel.program import Task, Token, Work
 from hwsim.parallel.program import plain as plain_task
 from hwsim.parallel.ranks import ENDS, Seat
@@ -171,8 +171,10 @@ class Device:
         beside, slots = len(self.besides[kind]), self.staged.slots
         edge = int(beside > 0 and self._is_edge(Slot(kind, chunk, self._edge(kind))))
         yield self._variant(kind, chunk, False, False), slots - beside
-        yield self._variant(kind, chunk, True, False), beside - edge
-        yield self._variant(kind, chunk, True, True), edge
+        if beside > edge:
+            yield self._variant(kind, chunk, True, False), beside - edge
+        if edge:
+            yield self._variant(kind, chunk, True, True), edge
 
     def _plain(self, kind: Kind, chunk: int) -> Plain | None:
         usual = self._variant(kind, chunk, False, False)
@@ -252,8 +254,7 @@ class Device:
         for place, (name, one) in enumerate(piece.passes):
             says = (("say", device, number),) if one.said else ()
             given = gives if place == last and not says else says
-            work = one.computed.work()
-            yield Task(f"{NAMES[slot.kind]} {name}", work, takes, given, slot.micro)
+            yield Task(f"{NAMES[slot.kind]} {name}", one.work, takes, given, slot.micro)
             number += len(one.said)
             takes = (("said", device, number - 1),) if one.said else ()
         if takes or not piece.passes:

@@ -18,7 +18,8 @@ class Exchange:
     what one device sends to one neighbor. ``element_bytes`` is set where an element has not the
     workload's dtype. ``beside`` names the kernel with which it can overlap, if tensor-parallel
     overlap is asked for: the product whose operand it gathers or whose result it sums, or in the
-    backward pass the other product, which needs neither.
+    backward pass the other product, which needs neither. Of an all-to-all whose rows are there in
+    ``copies`` for different devices, a node gets one.
     """
 
     name: str
@@ -28,3 +29,4 @@ class Exchange:
     repeat: int = 1
     element_bytes: float | None = None
     beside: str | None = None
+    copies: int = 1

@@ -11,7 +11,7 @@ from hwsim.errors import InputError
 from hwsim.parallel import closed
 from hwsim.parallel.closed import Declined, Passes, Sum
 from hwsim.parallel.pieces import Cut, Pieces, Shared
-from hwsim.parallel.price import PricedLayer, total
+from hwsim.parallel.priced import PricedLayer, total
 from hwsim.parallel.program import PARTS, Work
 from hwsim.parallel.staged import Staged
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from hwsim.graph.dtypes import BYTES, Dtype
+from hwsim.graph.dtypes import Dtype, stored_bytes
 from hwsim.graph.step import MOMENTS, Optimizer, parameter_bytes, state_bytes
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.schedule import Slot, order
@@ -68,8 +68,9 @@ def footprint(
 
     `cuts` are (first, end) of the layers of each model chunk, of which stage s has those numbered
     s, s + pp, s + 2 pp, ...; in a `ring` they are those of every time step. Parameters are held in
-    the workload's format and, below 32 bits, as an fp32 master copy; gradients and the optimizer's
-    moments in fp32. Raises InputError where the schedule has no order for these numbers.
+    the workload's format (bf16 below 16 bits) and, below 32 bits, as an fp32 master copy; gradients
+    and the optimizer's moments in fp32. Raises InputError where the schedule has no order for these
+    numbers.
     """
     chunks = [tuple(layers[first:end]) for first, end in cuts]
     return tuple(
@@ -114,8 +115,8 @@ def _stage(
 ) -> StageMemory:
     own = [layer for chunk in chunks for layer in chunk]
     held, waiting = _activations(chunks, slots, plan)
-    master = parameter_bytes(dtype) - BYTES[dtype] if plan.master_weights else 0.0
-    low = _elements(own, stage, plan, 3) * BYTES[dtype]
+    master = parameter_bytes(dtype) - stored_bytes(dtype) if plan.master_weights else 0.0
+    low = _elements(own, stage, plan, 3) * stored_bytes(dtype)
     copy = _elements(own, stage, plan, 1) * master
     moments = _elements(own, stage, plan, 1) * MOMENTS[optimizer] * state_bytes(dtype)
     if plan.offload == "optimizer":
@@ -203,6 +204,6 @@ def _buffers(chunks: Chunks, stage: int, plan: Plan, dtype: Dtype) -> float:
         own = [one._replace(parameters=one.parameters - one.experts, experts=0.0) for one in own]
     if plan.zero == 3:
         largest = max(layer.parameters + (layer.tied if stage else 0) for layer in own)
-        return size + largest * (2 * BYTES[dtype] + state_bytes(dtype))
+        return size + largest * (2 * stored_bytes(dtype) + state_bytes(dtype))
     gradients = _elements(own, stage, plan, level=4) * state_bytes(dtype)
     return size + (min(2 * plan.bucket, gradients) if plan.zero else gradients)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from hwsim.graph.dtypes import BYTES, Dtype
+from hwsim.graph.dtypes import Dtype, stored_bytes
 from hwsim.graph.ops import Linear
 from hwsim.graph.workload import Workload
 from hwsim.parallel.check import micro_batches, samples
@@ -48,7 +48,7 @@ def layer_memories(layers: Iterable[SplitLayer], dtype: Dtype) -> tuple[LayerMem
     found: list[LayerMemory] = []
     received = 0.0
     for layer in layers:
-        sent = layer.output * BYTES[dtype]
+        sent = layer.output * stored_bytes(dtype)
         first = _one(layer, dtype, received, sent)
         found += [first, *(layer.repeat - 1) * [first._replace(input=sent)]]
         received = sent
@@ -61,14 +61,14 @@ def _one(layer: SplitLayer, dtype: Dtype, received: float, sent: float) -> Layer
     exchanges = [e for shard in layer.shards for e in (*shard.forward, *shard.backward)]
     return LayerMemory(
         parameters=sum(op.parameters for op in ops),
-        saved=sum(op.saved * BYTES[dtype] + op.masks for op in ops),
+        saved=sum(op.saved * stored_bytes(dtype) + op.masks for op in ops),
         input=received,
         output=sent,
-        core=sum(op.recomputable * BYTES[dtype] + op.masks for op in ops if op.core),
+        core=sum(op.recomputable * stored_bytes(dtype) + op.masks for op in ops if op.core),
         # An all-reduce sums in place.
         message=max(
             (
-                e.elements * (e.element_bytes or BYTES[dtype])
+                e.elements * (e.element_bytes or stored_bytes(dtype))
                 for e in exchanges
                 if e.collective != "all_reduce"
             ),

@@ -4,20 +4,20 @@ needed that other devices hold."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
 from hwsim.cost.groups import Group
 from hwsim.cost.offload import host_bandwidth
-from hwsim.graph.dtypes import BYTES
-from hwsim.graph.step import state_bytes
+from hwsim.graph.dtypes import stored_bytes
 from hwsim.parallel.placement import expert_gradient_group, gradient_group, group, hop
-from hwsim.parallel.price import Pass, PricedLayer, PricedOp, Seconds, total
+from hwsim.parallel.priced import Pass, PricedLayer, PricedOp, Seconds, total
 from hwsim.parallel.program import HERE, Link, Work
 from hwsim.parallel.ranks import ENDS
 from hwsim.parallel.staged import Staged
 
+Passes = tuple[tuple[str, Pass], ...]
 Shared = tuple[tuple[str, Work], ...]  # who shares a collective ("sum", "expert sum"), and it
 
 
@@ -26,7 +26,7 @@ class Piece(NamedTuple):
     `copied` is a layer's activations on their way to the host after its forward pass, or back
     before its backward pass."""
 
-    passes: tuple[tuple[str, Pass], ...]
+    passes: Passes
     gathers: Shared = ()
     sums: Shared = ()
     copied: Work | None = None
@@ -44,6 +44,7 @@ class Cut:
     """The passes of each chunk of `staged` in pieces."""
 
     staged: Staged
+    _through: dict[tuple[int, str], Passes] = field(default_factory=dict)
 
     @cached_property
     def _shared(self) -> Group:
@@ -67,9 +68,9 @@ class Cut:
     def plain(self, chunk: Sequence[PricedLayer], kind: str) -> Pieces:
         """A pass as one piece, nothing shared; or layer by layer, where activations are copied."""
         if self.staged.plan.offload != "activations":
-            return (Piece(tuple(_passes(chunk, kind))),)
+            return (Piece(self._passes(chunk, kind)),)
         return tuple(
-            Piece(tuple(_passes((layer,), kind)), copied=self._copy(layer, kind))
+            Piece(self._passes((layer,), kind), copied=self._copy(layer, kind))
             for layer in (chunk if kind == "F" else chunk[::-1])
         )
 
@@ -78,7 +79,7 @@ class Cut:
         layers = chunk if kind == "F" else chunk[::-1]
         return tuple(
             Piece(
-                tuple(_passes((layer,), kind)),
+                self._passes((layer,), kind),
                 gathers=self.gathers_of(layer),
                 copied=self._copy(layer, kind),
             )
@@ -97,12 +98,12 @@ class Cut:
                 gathers = self.gathers_of(layer) if kind != "W" else ()
                 sums = self._sums(layer.gradients, layer.expert_gradients)
                 copied = self._copy(layer, kind)
-                found.append(Piece(tuple(_passes((layer,), kind)), gathers, sums, copied))
+                found.append(Piece(self._passes((layer,), kind), gathers, sums, copied))
             return tuple(found)
         passes: list[tuple[str, Pass]] = []
         copied = None
         filled, experts, bucket = 0.0, 0.0, plan.first_bucket
-        size = state_bytes(self.staged.graph.dtype)
+        size = self.staged.pricer.gradient_bytes
         eager = plan.overlap and self.staged.pricer.hides
         for layer in chunk[::-1]:
             if plan.offload == "activations":
@@ -139,17 +140,29 @@ class Cut:
     def late(self, stage: int) -> Shared:
         """What is summed once, when all gradients are there: of parameters that every tensor
         neighbor has whole, and of a matrix that the first and the last stage share."""
-        staged, size = self.staged, state_bytes(self.staged.graph.dtype)
+        staged, size = self.staged, self.staged.pricer.gradient_bytes
         plan, transfer = staged.plan, staged.pricer.transfer
         found: list[tuple[str, Work]] = []
         replicated = sum(layer.replicated for chunk in staged.on(stage) for layer in chunk)
         if plan.sequence_parallel and replicated and plan.tp > 1:
             among = group(plan, "tp", staged.system)
-            found.append(("tp", transfer("all_reduce", replicated * size, among)))
+            found.append(("tp", transfer("all_reduce", replicated * size, among, "gradients")))
         if staged.tied and plan.pp > 1 and stage in (0, plan.pp - 1):
             among = hop(plan, plan.pp - 1, staged.system)
             replicas = plan.dp * plan.cp if plan.zero >= 2 else 1
-            found.append((ENDS, transfer("all_reduce", staged.tied * size / replicas, among)))
+            tied = transfer("all_reduce", staged.tied * size / replicas, among, "gradients")
+            found.append((ENDS, tied))
+        return tuple(found)
+
+    def _passes(self, layers: Sequence[PricedLayer], kind: str) -> Passes:
+        """Every operator's pass in the order in which it runs; F forward, B and W its halves of the
+        backward pass, BW both. Equal layers are one object, whose passes are put down once."""
+        found: list[tuple[str, Pass]] = []
+        for layer in layers if kind == "F" else layers[::-1]:
+            key = (id(layer), kind)
+            if key not in self._through:
+                self._through[key] = tuple(_of(layer, kind))
+            found += self._through[key]
         return tuple(found)
 
     def _sums(self, shared: float, experts: float) -> Shared:
@@ -167,28 +180,21 @@ class Cut:
 
     def _works(self, collective: str, shared: float, experts: float, *, low: bool) -> Shared:
         dtype, transfer = self.staged.graph.dtype, self.staged.pricer.transfer
-        size = BYTES[dtype] if low else state_bytes(dtype)
+        size = stored_bytes(dtype) if low else self.staged.pricer.gradient_bytes
         found = []
         for name, parameters, among in (
             ("sum", shared, self._shared),
             ("expert sum", experts, self._experts),
         ):
             if parameters and among.devices > 1:
-                found.append((name, transfer(collective, parameters * size, among)))
+                found.append((name, transfer(collective, parameters * size, among, "gradients")))
         return tuple(found)
 
 
-def _passes(layers: Sequence[PricedLayer], kind: str) -> Iterator[tuple[str, Pass]]:
-    """Every operator's pass in the order in which it runs; F forward, B and W its halves of the
-    backward pass, BW both."""
+def _of(layer: PricedLayer, kind: str) -> Iterator[tuple[str, Pass]]:
     if kind == "F":
-        for layer in layers:
-            for op in layer.ops:
-                yield op.name, op.forward
-        return
-    for layer in layers[::-1]:
-        for op in layer.ops[::-1]:
-            yield from _ways(layer, op, kind)
+        return ((op.name, op.forward) for op in layer.ops)
+    return (way for op in layer.ops[::-1] for way in _ways(layer, op, kind))
 
 
 def _ways(layer: PricedLayer, op: PricedOp, kind: str) -> Iterator[tuple[str, Pass]]:

@@ -42,9 +42,11 @@ class Plan(BaseModel):
     `zero`: what is sharded over data parallel devices: 1 optimizer state, 2 gradients too, 3
     parameters too (FSDP). `sequence_parallel` splits along the sequence what tensor parallelism
     leaves whole. `context`: devices of a sequence gather all keys and values, or exchange heads for
-    positions around attention's core. `convolutions`: what tensor parallelism splits in them.
-    `recompute`: activations that are computed again in the backward pass: those of attention's core
-    (selective) or all but each layer's input (full). `offload`: what waits in the host's memory.
+    positions around attention's core. `dispatch`: tokens go to their experts in as many copies as
+    experts were chosen, or each to a node once, where it is passed on. `convolutions`: what tensor
+    parallelism splits in them. `recompute`: activations that are computed again in the backward
+    pass: those of attention's core (selective) or all but each layer's input (full). `offload`:
+    what waits in the host's memory.
 
     `bucket`: gradients are summed in groups of this many bytes, the first of `first_bucket` (25 MiB
     and 1 MiB are the defaults of PyTorch's DistributedDataParallel), while the backward pass goes
@@ -71,6 +73,7 @@ class Plan(BaseModel):
     zero: Stage = 0
     sequence_parallel: Flag = False
     context: Literal["gather", "all-to-all"] = "gather"
+    dispatch: Literal["copies", "nodes"] = "copies"
     convolutions: Literal["channels", "space"] = "channels"
     recompute: Literal["none", "selective", "full"] = "none"
     offload: Literal["none", "optimizer", "activations"] = "none"

@@ -1,4 +1,4 @@
-"""Seconds of every operator of a step on one device: what the lowering and the closed forms share.
+"""Seconds of every operator of a step on one device.
 
 A step's layers, split over the devices that share them, are priced once each: forward, gradients
 of the inputs, gradients of the weights, and what is said between devices meanwhile.
@@ -6,18 +6,17 @@ of the inputs, gradients of the weights, and what is said between devices meanwh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Literal
 
-from hwsim.cost.calibration import Calibration
+from hwsim.cost.calibration import Calibration, Code
 from hwsim.cost.collectives import transfer
 from hwsim.cost.groups import Group
 from hwsim.cost.offload import host_bandwidth
-from hwsim.cost.rates import Rates, rates
+from hwsim.cost.quantized import AHEAD, Launch, Quantization, StepRates, step_rates
 from hwsim.cost.roofline import BOUNDS, kernel_cost, spread_of
-from hwsim.graph.dtypes import BYTES
+from hwsim.graph.dtypes import stored_bytes
 from hwsim.graph.ops import Kernel, Linear, Op
 from hwsim.graph.step import (
     MOMENTS,
@@ -30,140 +29,50 @@ from hwsim.graph.step import (
 )
 from hwsim.hardware.spec import System
 from hwsim.parallel.exchange import Axis, Exchange
+from hwsim.parallel.launched import Kernels, launched
 from hwsim.parallel.placement import group
 from hwsim.parallel.plan import Plan
+from hwsim.parallel.priced import NOTHING, Pass, PricedLayer, PricedOp, Said, Seconds, total
 from hwsim.parallel.program import HERE, Link, Work
 from hwsim.parallel.split import Shard, split
+from hwsim.parallel.waits import waited
+from hwsim.software import Software
+from hwsim.software import load as load_software
 
+# What is carried, as the factors of `Code` name it.
+Carrying = Literal["exchange", "gradients", "hop"]
 ANY, UPDATE = "any", "update.fused"  # families of framework code
 # Ends of the names of kernels that compute gradients of weights.
 OF_WEIGHTS = ("wgrad", "bgrad", "clear", "scatter")
 
 
-class Seconds(NamedTuple):
-    """Time by what bounds it; `doubt` is the sum of seconds times their spread."""
-
-    compute: float = 0.0
-    memory: float = 0.0
-    launch: float = 0.0
-    communication: float = 0.0
-    doubt: float = 0.0
-
-    @property
-    def total(self) -> float:
-        return self.compute + self.memory + self.launch + self.communication
-
-    def work(self) -> Work:
-        """The same as what the simulation runs."""
-        total = self.total
-        parts = tuple(
-            (name, seconds)
-            for name, seconds in zip((*BOUNDS, "communication"), self, strict=False)
-            if seconds
-        )
-        return Work(total, parts, spread=self.doubt / total if total else 0.0)
-
-
-NOTHING = Seconds()
-
-
-def total(found: Iterable[Seconds]) -> Seconds:
-    """The sum of several.
-
-    >>> total([Seconds(compute=1.0), Seconds(memory=2.0, doubt=0.5)]).total
-    3.0
-    """
-    return Seconds(*(sum(column) for column in zip(NOTHING, *found, strict=True)))
-
-
-class Said(NamedTuple):
-    """An exchange and what it takes: `work` alone, `seen` the seconds that computing waits."""
-
-    exchange: Exchange
-    work: Work
-    seen: Seconds
-
-
-@dataclass(frozen=True)
-class Pass:
-    """One way of an operator: what it computes, then what it says."""
-
-    computed: Seconds = NOTHING
-    said: tuple[Said, ...] = ()
-
-    @cached_property
-    def seconds(self) -> Seconds:
-        return total([self.computed, *(one.seen for one in self.said)])
-
-
-@dataclass(frozen=True)
-class PricedOp:
-    """`inputs` and `weights` are the halves of the backward pass; `again` is what recomputation
-    adds in front of it. `gradients`, `expert_gradients`: parameters whose gradients are summed."""
-
-    name: str
-    forward: Pass
-    inputs: Pass
-    weights: Pass
-    again: Pass | None
-    gradients: float
-    expert_gradients: float
-
-
-@dataclass(frozen=True)
-class PricedLayer:
-    """One layer on one device. `sent` bytes go on to the next stage; `saved` bytes stay for the
-    backward pass; `replicated` of the parameters are whole on every tensor neighbor, `tied` are
-    those of a matrix that an earlier layer owns."""
-
-    name: str
-    ops: tuple[PricedOp, ...]
-    sent: float
-    saved: float
-    replicated: float
-    tied: float
-
-    @cached_property
-    def forward(self) -> Seconds:
-        return total(op.forward.seconds for op in self.ops)
-
-    @cached_property
-    def inputs(self) -> Seconds:
-        """Backward without the weights' gradients, what is recomputed included."""
-        again = [op.again.seconds for op in self.ops if op.again is not None]
-        return total([*again, *(op.inputs.seconds for op in self.ops)])
-
-    @cached_property
-    def weights(self) -> Seconds:
-        return total(op.weights.seconds for op in self.ops)
-
-    @cached_property
-    def seconds(self) -> float:
-        return self.forward.total + self.inputs.total + self.weights.total
-
-    @cached_property
-    def gradients(self) -> float:
-        """Parameters of this device but the experts'."""
-        return sum(op.gradients for op in self.ops)
-
-    @cached_property
-    def expert_gradients(self) -> float:
-        return sum(op.expert_gradients for op in self.ops)
-
-
 class Pricer:
-    """Prices layers of `graph` on one device of a plan; equal kernels and messages once."""
+    """Prices layers of `graph` on one device of a plan; equal kernels and messages once.
+
+    `recipe` is how operands are cast where training is in fp8 or fp4; None: as its format has it.
+    """
 
     def __init__(
-        self, graph: StepGraph, system: System, plan: Plan, calibration: Calibration
+        self,
+        graph: StepGraph,
+        system: System,
+        plan: Plan,
+        calibration: Calibration,
+        software: Software | None = None,
+        micro_batches: int = 1,
     ) -> None:
         self.graph, self.system, self.plan, self.calibration = graph, system, plan, calibration
-        self.rates = rates(
-            system.device, calibration, graph.dtype, family=family(graph, calibration)
+        self.software, self.micro_batches = software, micro_batches
+        self.code, recipe = code_of(software, calibration), recipe_of(software)
+        self.rates, self._updating = (
+            step_rates(
+                system.device, calibration, graph.dtype, family=name, code=code, recipe=recipe
+            )
+            for name, code in ((family(graph, calibration), self.code), (UPDATE, None))
         )
-        self._updating = rates(system.device, calibration, graph.dtype, family=UPDATE)
         self._groups: dict[Axis, Group] = {}
-        self._carried: dict[tuple[str, float, Group], Work] = {}
+        self._carried: dict[tuple[str, float, Group, Carrying, int], Work] = {}
+        self._costs: dict[Kernel, Seconds] = {}
 
     def layers(self) -> Iterator[PricedLayer]:
         """Every layer in order, equal ones unrolled: they are the same object."""
@@ -182,8 +91,14 @@ class Pricer:
     def layer(self, layer: Layer, recompute: str = "none") -> PricedLayer:
         """One layer. Raises InputError if the plan can't split it or a link is missing."""
         shared = split(layer, self.plan)
-        ops = tuple(self._op(shard, recompute) for shard in shared.shards)
-        size = BYTES[self.graph.dtype]
+        kernels = launched([shard.op for shard in shared.shards], self.software)
+        ops = tuple(
+            self._op(shard, own, recompute)
+            for shard, own in zip(shared.shards, kernels, strict=True)
+        )
+        if self.code is not None:
+            ops = waited(ops, apart=self.plan.schedule == "zero-bubble")
+        size = stored_bytes(self.graph.dtype)
         one = replace(shared, repeat=1)
         dropped = sum(
             shard.op.recomputable * size + shard.op.masks
@@ -207,7 +122,7 @@ class Pricer:
     @property
     def hides(self) -> bool:
         """Whether transfers hide behind computing: not on a CPU, whose threads do both."""
-        return self.rates.host is None
+        return self.rates.plain.host is None
 
     def update(self, parameters: float) -> Work:
         """The optimizer over so many parameters, with what the plan adds to it."""
@@ -218,31 +133,43 @@ class Pricer:
             kernels.insert(0, unscale_kernel(dtype, parameters))
         computed = total(self._computed(kernel, self._updating) for kernel in kernels)
         seconds, spread = computed.total, computed.work().spread
+        if self.code is not None:
+            seconds = self.code.step + self.code.update * seconds
         if plan.offload == "optimizer":  # states come and go over the host's link meanwhile
-            copy = parameter_bytes(dtype, master=plan.master_weights) - BYTES[dtype]
+            copy = parameter_bytes(dtype, master=plan.master_weights) - stored_bytes(dtype)
             states = MOMENTS[optimizer] * state_bytes(dtype) + copy
             seconds = max(seconds, parameters * states / host_bandwidth(self.system))
         return Work(seconds, (("update", seconds),), spread)
 
-    def transfer(self, collective: str, size: float, among: Group) -> Work:
+    @property
+    def gradient_bytes(self) -> float:
+        """Bytes of a gradient while it is summed over devices."""
+        own = state_bytes(self.graph.dtype)
+        return own if self.software is None else min(own, float(self.software.gradients))
+
+    def transfer(
+        self, collective: str, size: float, among: Group, what: Carrying, copies: int = 1
+    ) -> Work:
         """A collective on `size` bytes as something that one device's links carry."""
-        key = (collective, size, among)
+        key = (collective, size, among, what, copies)
         if key not in self._carried:
-            made = transfer(collective, size, among, self.system, self.calibration)
+            made = transfer(collective, size, among, self.system, self.calibration, copies=copies)
+            slower = 1.0 if self.code is None else float(getattr(self.code, what))
+            seconds = slower * made.seconds
             self._carried[key] = Work(
-                made.seconds,
-                (("communication", made.seconds),) if made.seconds else (),
+                seconds,
+                (("communication", seconds),) if seconds else (),
                 made.spread,
-                made.fixed,
-                tuple((Link(HERE, kind), load) for kind, load in made.loads),
+                slower * made.fixed,
+                tuple((Link(HERE, kind), min(load / slower, 1.0)) for kind, load in made.loads),
                 made.taken,
             )
         return self._carried[key]
 
-    def _op(self, shard: Shard, recompute: str) -> PricedOp:
+    def _op(self, shard: Shard, kernels: Kernels, recompute: str) -> PricedOp:
         op = shard.op
-        ahead, backward = op.forward(), op.backward()
-        forward = self._pass(ahead, shard.forward, ahead)
+        ahead, backward = kernels
+        forward = self._pass(ahead, shard.forward, ahead, back=False)
         own = [kernel for kernel in backward if kernel.name.rpartition(".")[2] in OF_WEIGHTS]
         others = [kernel for kernel in backward if kernel not in own]
         # Weights' gradients that a schedule puts off hide nothing.
@@ -252,11 +179,19 @@ class Pricer:
             op.name,
             forward,
             self._pass(others, shard.backward, there),
-            self._pass(own, (), ()),
+            self._pass([*own, *self._accumulated(op)], (), ()),
             forward if repeated else None,
             op.parameters - op.expert_parameters + self._copied(op),
             op.expert_parameters,
         )
+
+    def _accumulated(self, op: Op) -> tuple[Kernel, ...]:
+        """The sum with the gradients of earlier micro-batches, where it is a kernel of its own."""
+        moved = 0.0 if self.software is None else self.software.accumulate
+        if not moved or not op.parameters or self.micro_batches == 1:
+            return ()
+        name = f"{op.name}.accumulate"
+        return (Kernel(name, "vector", op.parameters, op.parameters, element_bytes=moved),)
 
     def _copied(self, op: Op) -> float:
         """Parameters that the last stage has as a copy of the first's: both sum and update them."""
@@ -265,29 +200,52 @@ class Pricer:
         return 0.0
 
     def _pass(
-        self, kernels: Iterable[Kernel], exchanges: Iterable[Exchange], beside: Iterable[Kernel]
+        self,
+        kernels: Sequence[Kernel],
+        exchanges: Iterable[Exchange],
+        beside: Iterable[Kernel],
+        *,
+        back: bool = True,
     ) -> Pass:
         """Kernels and exchanges, which may overlap one of those `beside` them."""
-        left = {kernel.name: self._computed(kernel).total for kernel in beside}
         said = []
+        left: dict[str, float] = {}
         for exchange in exchanges:
+            left = left or {kernel.name: self._product(kernel).total for kernel in beside}
             name = exchange.beside or ""
             one = self._say(exchange, left.get(name, 0.0))
             left[name] = left.get(name, 0.0) - (one.work.seconds - one.seen.total)
             said.append(one)
-        return Pass(total(self._computed(kernel) for kernel in kernels), tuple(said))
+        computed = total(self._cost(kernel) for kernel in kernels)
+        return Pass(computed, tuple(said), self._issue(kernels, back=back))
 
-    def _computed(self, kernel: Kernel, reached: Rates | None = None) -> Seconds:
-        reached = reached or self.rates
-        cost = kernel_cost(kernel, reached, self.graph.dtype)
-        doubt = cost.seconds * spread_of(kernel, reached)
-        return NOTHING._replace(**{BOUNDS[cost.bound]: cost.seconds}, doubt=doubt)
+    def _issue(self, kernels: Sequence[Kernel], *, back: bool) -> float:
+        """Seconds in which the host issues kernels, where it runs ahead."""
+        if self.code is None:
+            return 0.0
+        slower = self.code.backward if back else 1.0
+        launches = (one.kernel for kernel in kernels for one in self.rates.launches(kernel))
+        return slower * self.code.issue * sum(kernel.launches for kernel in launches)
+
+    def _cost(self, kernel: Kernel) -> Seconds:
+        if kernel not in self._costs:
+            self._costs[kernel] = self._computed(kernel, self.rates)
+        return self._costs[kernel]
+
+    def _computed(self, kernel: Kernel, reached: StepRates) -> Seconds:
+        return total(_seconds(one) for one in reached.launches(kernel))
+
+    def _product(self, kernel: Kernel) -> Seconds:
+        """A kernel without the casts in front of it."""
+        *_, last = self.rates.launches(kernel)
+        return _seconds(last)
 
     def _say(self, exchange: Exchange, product: float) -> Said:
         """An exchange beside the seconds of a product that no other one overlaps."""
-        size = exchange.element_bytes or BYTES[self.graph.dtype]
+        size = exchange.element_bytes or stored_bytes(self.graph.dtype)
         among = self._group(exchange.axis)
-        once = self.transfer(exchange.collective, exchange.elements * size, among)
+        moved = exchange.elements * size
+        once = self.transfer(exchange.collective, moved, among, "exchange", exchange.copies)
         n = exchange.repeat
         work = once._replace(
             seconds=n * once.seconds,
@@ -303,6 +261,26 @@ class Pricer:
         if axis not in self._groups:
             self._groups[axis] = group(self.plan, axis, self.system)
         return self._groups[axis]
+
+
+def _seconds(launch: Launch) -> Seconds:
+    cost = kernel_cost(*launch)
+    doubt = cost.seconds * spread_of(launch.kernel, launch.rates)
+    return NOTHING._replace(**{BOUNDS[cost.bound]: cost.seconds}, doubt=doubt)
+
+
+def recipe_of(software: Software | None) -> Quantization | None:
+    """How a profile casts operands: casts that are part of the kernel before read nothing."""
+    if software is None or software.unfused_quantization:
+        return None
+    return AHEAD._replace(read=0.0)
+
+
+def code_of(software: Software | None, calibration: Calibration) -> Code | None:
+    """What was fitted to a profile, or to the nearest one that it descends from."""
+    while software is not None and software.name not in calibration.software:
+        software = load_software(software.after) if software.after else None
+    return None if software is None else calibration.software[software.name]
 
 
 def overlapped(product: float, said: float, chunks: int) -> float:

@@ -16,9 +16,11 @@ from hwsim.parallel import schedule, stages
 from hwsim.parallel.check import samples
 from hwsim.parallel.placement import hop
 from hwsim.parallel.plan import Plan, Schedule
-from hwsim.parallel.price import PricedLayer, Pricer
+from hwsim.parallel.price import Pricer
+from hwsim.parallel.priced import PricedLayer
 from hwsim.parallel.program import Work
 from hwsim.parallel.schedule import Slot
+from hwsim.software import Software
 
 MOST_LAYERS = 10_000  # every one is priced and placed
 
@@ -92,7 +94,7 @@ class Staged:
         sent = [chunk[-1].sent for chunk in self.chunks]
         sent[-1:] = [self.chunks[0][0].sent] if self.ring else []
         return tuple(
-            self.pricer.transfer("send", size, among[number % self.plan.pp])
+            self.pricer.transfer("send", size, among[number % self.plan.pp], "hop")
             for number, size in enumerate(sent)
         )
 
@@ -113,8 +115,14 @@ class Staged:
         return self.pricer.update(shared + experts)
 
 
-def staged(workload: Workload, system: System, plan: Plan, calibration: Calibration) -> Staged:
-    """The step of a plan that was checked against workload and system.
+def staged(
+    workload: Workload,
+    system: System,
+    plan: Plan,
+    calibration: Calibration,
+    software: Software | None = None,
+) -> Staged:
+    """The step of a plan that was checked against workload and system, as `software` runs it.
 
     Raises InputError if an operator can't be split so, if there are fewer layers than chunks, if a
     ring has no such order, or if the device has no rate for the data type.
@@ -131,7 +139,7 @@ def staged(workload: Workload, system: System, plan: Plan, calibration: Calibrat
             f"found {count:,} layers",
             f"write fewer: at most {MOST_LAYERS:,} are simulated",
         )
-    pricer = Pricer(graph, system, plan, calibration)
+    pricer = Pricer(graph, system, plan, calibration, software, share // micro)
     layers = tuple(pricer.layers())
     ring = graph.ring and plan.pp > 1
     slots = share // micro

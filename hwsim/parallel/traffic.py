@@ -7,7 +7,7 @@ from typing import Literal
 
 from hwsim.parallel.device import AHEAD, Device
 from hwsim.parallel.pieces import Shared
-from hwsim.parallel.price import Said
+from hwsim.parallel.priced import Said
 from hwsim.parallel.program import Task, Token, Work
 from hwsim.parallel.program import plain as plain_task
 from hwsim.parallel.schedule import Slot

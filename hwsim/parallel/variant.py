@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from hwsim.parallel.pieces import Cut, Pieces
-from hwsim.parallel.price import PricedLayer, Said
+from hwsim.parallel.priced import PricedLayer, Said
 from hwsim.parallel.program import Work
 
 

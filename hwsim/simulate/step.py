@@ -13,6 +13,7 @@ from hwsim.parallel.staged import Staged, staged
 from hwsim.simulate.disturbance import Disturbance
 from hwsim.simulate.engine import run
 from hwsim.simulate.timeline import Timeline
+from hwsim.software import Software
 
 
 def simulate(
@@ -25,14 +26,15 @@ def simulate(
     everyone: bool = False,
     trace: bool = True,
     detail: bool = False,
+    software: Software | None = None,
 ) -> Timeline:
     """The timeline of one step.
 
     One device of each stage stands for its equals unless `everyone` or a `disturbance` asks for
-    all. Without `trace` no spans are kept; `detail` makes one for every operator. Raises InputError
+    all. `software` is the profile of what runs it. Without `trace` no spans are kept; `detail` makes one for every operator. Raises InputError
     if the plan doesn't suit workload and system, or if the device has no rate for the data type.
     """
-    step = prepared(system, workload, plan, calibration)
+    step = prepared(system, workload, plan, calibration, software)
     program = programmed(step, disturbance, everyone=everyone, detail=detail)
     return run(program, disturbance=disturbance, trace=trace)
 
@@ -45,7 +47,13 @@ def programmed(
     return lower(step, everyone=everyone or disturbance is not None, detail=detail, loaded=slow)
 
 
-def prepared(system: System, workload: Workload, plan: Plan, calibration: Calibration) -> Staged:
+def prepared(
+    system: System,
+    workload: Workload,
+    plan: Plan,
+    calibration: Calibration,
+    software: Software | None = None,
+) -> Staged:
     """The step in stages, ready to be simulated. Raises InputError as `simulate` does."""
     check(plan, workload, system)
-    return staged(scaled(workload, plan), system, plan, calibration)
+    return staged(scaled(workload, plan), system, plan, calibration, software)

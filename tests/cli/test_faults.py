@@ -185,6 +185,11 @@ OPTIONS = [
     setting("workload-endless", "workload.hidden=" + "9" * 5000, "whole number"),
     setting("workload-dtype", "workload.dtype=half", "half", "fp16"),
     setting("workload-dtype-lacking", "workload.dtype=fp8", "fp8", "v100-sxm2-16gb", "fp16"),
+    Fault(
+        "workload-dtype-bf16-lacking",
+        ("estimate", "--hw", "rtx6000ada", "--model", "charlm", "--set", "workload.dtype=fp8"),
+        ("workload.dtype", "rtx6000ada", "fp8", "bf16", "device.matrix.bf16"),
+    ),
     setting("plan-field", "plan.bukket=1 MiB", "bucket"),
     setting("plan-unit", "plan.bucket=25", "25", "without a unit", "16 GiB"),
     setting("plan-bits", "plan.bucket=25 Mb", "25 Mb", "bits"),

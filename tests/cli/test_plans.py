@@ -64,6 +64,7 @@ WORDS = [
         ("recompute", "selectiv", "selective"),
         ("offload", "activation", "activations"),
         ("convolutions", "5", "space"),
+        ("dispatch", "node", "nodes"),
     )
 ]
 

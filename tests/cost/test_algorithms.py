@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hwsim.cost.algorithms import (
     Path,
     Schedule,
+    forwarded_all_to_all,
     hierarchical_all_reduce,
     joined,
     pairwise_all_to_all,
@@ -64,6 +65,17 @@ def test_one_device_neither_steps_nor_sends(schedule):
 def test_what_is_sent_by_one_of_many(schedule, inside, across):
     assert schedule(10**6, 1).volume == pytest.approx(inside, rel=1e-5)
     assert schedule(1, 10**6).volume_across == pytest.approx(across, rel=1e-5)
+
+
+@given(inside=st.integers(1, 72), nodes=st.integers(1, 64), copies=st.integers(2, 16))
+@settings(deadline=None, max_examples=40)
+def test_rows_cross_the_network_once_for_a_node(inside, nodes, copies):
+    plain, once = pairwise_all_to_all(inside, nodes), forwarded_all_to_all(inside, nodes, copies)
+    assert once.volume_across <= plain.volume_across + 1e-9
+    assert copies * once.volume_across >= plain.volume_across - 1e-9
+    assert (once.steps, once.steps_across) == (plain.steps, plain.steps_across)
+    single = forwarded_all_to_all(inside, nodes, 1)
+    assert single.volume_across == pytest.approx(plain.volume_across)
 
 
 def test_trees_have_as_many_levels_as_the_nodes_have_digits():

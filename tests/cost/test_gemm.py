@@ -1,11 +1,18 @@
 """Products in tiles: by hand, what never gets slower, and arrays."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hwsim.cost.calibration import load_for
 from hwsim.cost.gemm import TILES, Tiled, product_parts, tile_name, tile_number
+from hwsim.cost.rates import rates
+from hwsim.cost.roofline import kernel_cost
+from hwsim.graph.ops import gemm
+from hwsim.hardware import catalog
 
 # 80 processors, 14 TFLOP/s, 900 GB/s.
 AT = Tiled(peak=14e12, half=10.0, setup=16.0, memory=900e9, processors=80.0, launch=5e-6)
@@ -117,3 +124,16 @@ def test_every_tile_has_a_name():
     assert [tile_number(tile_name(number)) for number in range(len(TILES))] == list(
         range(len(TILES))
     )
+
+
+@pytest.mark.parametrize("name", ["h100-sxm-80gb", "b200-sxm"])
+def test_experts_with_few_rows_take_no_cliff(name):
+    device = catalog.load(name).device
+    reached = rates(device, load_for(device), "bf16")
+    seconds = [
+        kernel_cost(gemm("x", rows, 2048, 4096, batch=16, transposed=True), reached, "bf16").seconds
+        for rows in range(1, 400)
+    ]
+    steps = [after / before for before, after in itertools.pairwise(seconds)]
+    assert min(steps) > 0.995
+    assert max(steps) < 1.25

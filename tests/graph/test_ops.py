@@ -18,6 +18,7 @@ from hwsim.graph.ops import (
     Dropout,
     Embedding,
     Experts,
+    LatentProjection,
     Linear,
     Normalization,
     Op,
@@ -35,6 +36,9 @@ OF_BATCH: dict[str, Callable[[int], Op]] = {
     "convolution": lambda b: Convolution2d("x", b, 3, 9, 9, 5, (3, 3), (2, 2), (1, 1)),
     "fused attention": lambda b: Attention("x", b, 4, 2, 6, 3),
     "eager attention": lambda b: Attention("x", b, 4, 2, 6, 3, fused=False),
+    "narrow values": lambda b: Attention("x", b, 4, 2, 6, 3, value_dim=2),
+    "narrow values, eager": lambda b: Attention("x", b, 4, 2, 6, 3, fused=False, value_dim=2),
+    "latent projection": lambda b: LatentProjection("x", b, 8, 4, 3, 2, 5, 6),
     "normalization": lambda b: Normalization("x", b, 8),
     "eager attention, dropout": lambda b: Attention("x", b, 4, 2, 6, 3, fused=False, dropout=True),
     "experts": lambda b: Experts("x", 4 * b, 5, 6, 4, 3, shared=7),
@@ -94,6 +98,51 @@ def test_backward_of_a_product_is_twice_its_forward(rows, inputs, outputs):
     assert matrix_flops(first.backward()) == matrix_flops(first.forward())
 
 
+@given(rows=SIZE, heads=st.integers(1, 5), rank=st.integers(1, 9))
+@settings(deadline=None, max_examples=20)
+def test_a_latent_projection_is_three_products_and_two_norms(rows, heads, rank):
+    op = LatentProjection("x", rows, 16, heads, 6, 2, query_rank=rank, kv_rank=4)
+    weights = [16 * (rank + 4 + 2), rank * heads * 8, 4 * heads * 12]
+    assert op.parameters == sum(weights) + rank + 4
+    assert matrix_flops(op.forward()) == 2 * rows * sum(weights)
+    assert matrix_flops(op.backward()) == 2 * matrix_flops(op.forward())
+    assert op.outputs == heads * (8 + 12)
+
+
+def test_narrow_values_cost_what_their_products_take():
+    sizes = {"batch": 2, "heads": 3, "kv_heads": 3, "sequence": 8, "head_dim": 6}
+    for fused, backward in ((True, 3 * 6 + 2 * 4), (False, 2 * 6 + 2 * 4)):
+        op = Attention("x", **sizes, fused=fused, value_dim=4)
+        scores = 2 * 3 * 8 * 8
+        assert matrix_flops(op.forward()) == 2 * scores * (6 + 4)
+        assert matrix_flops(op.backward()) == 2 * scores * backward
+        assert op.keys_values == 2 * 3 * 8 * (6 + 4)
+
+
+def test_products_of_experts_are_one_launch_or_one_for_each():
+    grouped = Experts("x", 12, 5, 6, 4, 3)
+    looped = replace(grouped, grouped=False)
+    for way in ("forward", "backward"):
+        pairs = zip(getattr(grouped, way)(), getattr(looped, way)(), strict=True)
+        for one, many in pairs:
+            if one.shape and one.shape[0] == 4:
+                assert (many.repeat, many.shape) == (4, (1, *one.shape[1:]))
+                assert many.total_flops == one.total_flops
+            else:
+                assert many == one
+
+
+def test_rows_of_other_devices_are_sorted_once_more():
+    experts = Experts("x", 12, 5, 6, 4, 3, ep=2)
+    plain = replace(experts, sorted=True)
+    for way in ("forward", "backward"):
+        kernels, fewer = getattr(experts, way)(), getattr(plain, way)()
+        more = [kernel for kernel in kernels if kernel not in fewer]
+        assert [kernel.elements for kernel in more] == 2 * [2 * experts.routed * 5]
+    alone = replace(experts, ep=4)  # one expert a device: its rows are in order
+    assert alone.forward() == replace(alone, sorted=True).forward()
+
+
 def test_a_tied_product_owns_its_bias_alone():
     assert Linear("x", 2, 3, 5, tied=True).parameters == 5
     assert Linear("x", 2, 3, 5, tied=True, bias=False).parameters == 0
@@ -151,7 +200,7 @@ def test_eager_attention_keeps_what_dropout_left_and_a_mask():
 
 def test_the_core_that_selective_recomputation_drops_is_attention():
     found = {name for name, make in OF_BATCH.items() if make(2).core}
-    assert found == {"fused attention", "eager attention", "eager attention, dropout"}
+    assert found == {name for name in OF_BATCH if "attention" in name or "values" in name}
 
 
 @given(tokens=SIZE, experts=SIZE, load=st.floats(1, 4))

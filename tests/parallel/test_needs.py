@@ -23,6 +23,14 @@ def test_one_device_holds_the_graph():
     assert parts["communication"] == 0
 
 
+@pytest.mark.parametrize("zero", [0, 3])
+@pytest.mark.parametrize("dtype", ["fp8", "fp4"])
+def test_below_16_bits_memory_is_that_of_16(dtype, zero):
+    plan = Plan(dp=2, tp=2, pp=2, zero=zero, sequence_parallel=True)
+    low, half = (needed(GPT2.model_copy(update={"dtype": d}), plan) for d in (dtype, "bf16"))
+    assert low == half
+
+
 @given(st.sampled_from([n for n in divisors(128) if n > 1]))
 @settings(deadline=None, max_examples=8)
 def test_more_devices_never_need_more_each(dp):

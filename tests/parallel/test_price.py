@@ -6,8 +6,11 @@ from hypothesis import strategies as st
 
 from hwsim.cost.calibration import load_for
 from hwsim.cost.offload import host_bandwidth
+from hwsim.cost.quantized import AHEAD, CURRENT
+from hwsim.cost.roofline import kernel_cost
 from hwsim.graph.step import StepGraph, update_bytes
 from hwsim.hardware import catalog
+from hwsim.hardware.spec import Launch
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.price import Pricer, overlapped
 from workloads.transformer import Transformer
@@ -143,6 +146,65 @@ def test_an_offloaded_optimizer_moves_its_moments_and_master_copy(dtype, master,
     model = MODEL.model_copy(update={"dtype": dtype})
     found = pricer(Plan(offload="optimizer", master_weights=master), model).update(1e9)
     assert found.seconds == pytest.approx(size * 1e9 / host_bandwidth(VOLTA))
+
+
+BLACKWELL = catalog.load("dgx-b200")
+PLANS = [
+    Plan(),
+    Plan(tp=2, sequence_parallel=True, tensor_overlap=True),
+    Plan(cp=2, recompute="full"),
+    Plan(ep=2, dp=2),
+]
+
+
+def priced(dtype, plan, calibration, recipe=None, sequence=64):
+    model = Transformer(layers=2, sequence=sequence, batch=8, dtype=dtype, experts=4)
+    graph = model.graph(model.batch // plan.dp)
+    return Pricer(graph, BLACKWELL, plan, calibration, recipe)
+
+
+@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize("dtype", ["fp8", "fp4"])
+def test_below_16_bits_devices_say_keep_and_update_what_they_do_in_16(dtype, plan):
+    calibration = load_for(BLACKWELL.device)
+    low, half = (priced(name, plan, calibration) for name in (dtype, "bf16"))
+    assert low.update(1e9) == half.update(1e9)
+    for one, other in zip(low.layers(), half.layers(), strict=True):
+        assert (one.sent, one.saved) == (other.sent, other.saved)
+        exchanges = zip(said(one), said(other), strict=True)
+        assert all(here.work == there.work for here, there in exchanges)
+
+
+@pytest.mark.parametrize("dtype", ["fp8", "fp4"])
+def test_casts_that_cost_less_make_a_step_faster(dtype):
+    calibration = load_for(BLACKWELL.device)
+    recipes = (CURRENT, AHEAD, AHEAD._replace(read=0.0))
+    pricers = [priced(dtype, Plan(), calibration, recipe, sequence=8192) for recipe in recipes]
+    seconds = [sum(layer.seconds for layer in pricer.layers()) for pricer in pricers]
+    assert seconds[0] > seconds[1] > seconds[2]
+
+
+@pytest.mark.parametrize(("dtype", "ratio"), [("fp8", 2.0), ("fp4", 4.0)])
+def test_with_work_alone_linear_layers_are_faster_by_their_rate_and_no_others(dtype, ratio):
+    bare = BLACKWELL.device.model_copy(update={"launch": Launch(kernel=0.0, dispatch=0.0)})
+    memory = bare.memory.model_copy(update={"bandwidth": 1e30})
+    system = BLACKWELL.model_copy(update={"device": bare.model_copy(update={"memory": memory})})
+    none = {"products": {}, "recurrences": {}, "convolutions": {}, "eager": {}, "streams": None}
+    calibration = CALIBRATION.model_copy(update=none)
+    model = Transformer(layers=2, sequence=64, batch=8)
+
+    def halves(name):
+        graph = model.model_copy(update={"dtype": name}).graph()
+        reached = Pricer(graph, system, Plan(), calibration).rates
+        found = {True: 0.0, False: 0.0}
+        for kernel in (*graph.forward(), *graph.backward()):
+            *_, last = reached.launches(kernel)
+            found[kernel.casts is not None] += kernel_cost(*last).seconds
+        return found
+
+    low, half = halves(dtype), halves("bf16")
+    assert half[True] == pytest.approx(ratio * low[True])
+    assert half[False] == pytest.approx(low[False])
 
 
 def test_a_graph_without_layers_has_none():

@@ -35,6 +35,14 @@ def test_stages_are_balanced_by_cost_or_by_layers():
     assert by_cost[0] > by_number[0] == by_number[1] == 4
 
 
+def test_dense_layers_of_a_mixture_count_as_those_of_experts():
+    mixture = DEEP.model_copy(update={"layers": 13, "experts": 4, "dense_layers": 3})
+    plan = {"pp": 2, "virtual": 2, "schedule": "interleaved", "micro_batch": 1}
+    made = step(mixture, **plan, balance="layers")
+    blocks = [sum(layer.name in ("block", "experts") for layer in chunk) for chunk in made.chunks]
+    assert (sum(blocks), max(blocks)) == (13, 4)
+
+
 def test_the_update_is_that_of_a_share_where_state_is_sharded():
     whole, shared = (step(DEEP, dp=4, zero=zero).update(0).seconds for zero in (0, 1))
     assert shared < whole

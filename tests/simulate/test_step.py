@@ -117,9 +117,9 @@ def test_stages_and_micro_batches_share_all_kernels_of_a_replica(steps, data):
     asked = data.draw(steps(**whole))
     step = prepared(*asked)
     graph = asked.workload.graph(asked.plan.micro_batch)
-    reached = step.pricer.rates
     kernels = Counter([*graph.forward(), *graph.backward()])
-    one = sum(n * kernel_cost(k, reached, graph.dtype).seconds for k, n in kernels.items())
+    launches = step.pricer.rates.launches
+    one = sum(n * kernel_cost(*each).seconds for k, n in kernels.items() for each in launches(k))
     parts = simulate(*asked, trace=False).parts()
     assert asked.plan.pp * busy(parts) == pytest.approx(step.slots * one, rel=1e-9)
 

@@ -73,4 +73,4 @@ def test_a_fault_names_path_value_and_correction(path, text, fragments):
         VOLTA.with_settings({path: text})
     for fragment in fragments:
         assert fragment in str(error.value)
-    assert len(str(error.value)) < 300
+    assert len(str(error.value)) < 350

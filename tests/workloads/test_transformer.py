@@ -73,6 +73,47 @@ def test_parameters_of_published_mixtures():
     assert graph.parameters + 12_288 == 30_532_122_624
 
 
+MODERN = {**LLAMA, "sequence": 4096}
+DEEPSEEK = {
+    "layers": 61,
+    "hidden": 7168,
+    "heads": 128,
+    "head_dim": 128,
+    "query_rank": 1536,
+    "kv_rank": 512,
+    "rotary_dim": 64,
+    "ffn": 18432,
+    "vocabulary": 129_280,
+    "experts": 256,
+    "topk": 8,
+    "moe_ffn": 2048,
+    "shared_experts": 1,
+    "dense_layers": 3,
+    **MODERN,
+}
+
+
+def test_parameters_of_mixtures_with_latent_attention_or_many_experts():
+    # DeepSeek-V3 (arXiv 2412.19437): 671 billion without its prediction of a second token, 37
+    # billion for a token; the 256 corrections of each router's scores are not in the graph.
+    graph = Transformer(**DEEPSEEK).graph(1)
+    assert graph.parameters + 58 * 256 == 671_026_419_200
+    assert graph.parameters - 58 * 248 * 3 * 7168 * 2048 == pytest.approx(37e9, rel=0.02)
+    # Qwen3-235B-A22B without the gains of queries' and keys' norms.
+    qwen = {"layers": 94, "hidden": 4096, "heads": 64, "kv_heads": 4, "head_dim": 128, **MODERN}
+    graph = Transformer(**qwen, vocabulary=151_936, experts=128, topk=8, moe_ffn=1536).graph(1)
+    assert graph.parameters + 94 * 2 * 128 == 235_093_634_560
+    # gpt-oss-120b (arXiv 2508.10925): 116.83 billion; sinks and biases of routers are left out.
+    oss = {"layers": 36, "hidden": 2880, "heads": 64, "kv_heads": 8, "head_dim": 64, **MODERN}
+    oss |= {"bias": True, "vocabulary": 201_088, "experts": 128, "topk": 4, "moe_ffn": 2880}
+    assert Transformer(**oss).graph(1).parameters == pytest.approx(116.83e9, rel=1e-4)
+
+
+def test_latent_attention_has_wider_keys_than_values():
+    core = next(op for op in Transformer(**DEEPSEEK).graph(1).layers[1].ops if op.core)
+    assert (core.head_dim, core.value_width, core.kv_heads) == (192, 128, 128)
+
+
 def test_dense_layers_come_before_those_of_experts():
     workload = Transformer(layers=5, experts=4, dense_layers=2, moe_ffn=96, shared_experts=2)
     _, dense, experts, _ = workload.graph(1).layers
@@ -126,6 +167,19 @@ def test_fused_attention_saves_memory_and_recomputes():
         (
             {"experts": 4, "dense_layers": 12},
             r"workload\.dense_layers: found 12 of 12 layers; write at most 11",
+        ),
+        ({"kv_rank": 8}, r"workload\.query_rank: found nothing, but kv_rank; write all of"),
+        (
+            {"query_rank": 8, "kv_rank": 8, "rotary_dim": 4},
+            r"workload\.positions: found learned with rotary_dim; write 'rotary'",
+        ),
+        (
+            {"query_rank": 8, "kv_rank": 8, "rotary_dim": 3, "positions": "rotary"},
+            r"workload\.positions: found rotary positions with 3 units per head",
+        ),
+        (
+            {"query_rank": 8, "kv_rank": 8, "rotary_dim": 4, "kv_heads": 6, "positions": "rotary"},
+            r"workload\.kv_heads: found 6 of 12 heads with latent attention; write 12",
         ),
         ({"experts": 4, "imbalance": 0.5}, r"workload\.imbalance: .*"),
     ],

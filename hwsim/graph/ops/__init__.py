@@ -4,6 +4,7 @@ from hwsim.graph.ops.attention import Attention
 from hwsim.graph.ops.convolution import Convolution2d
 from hwsim.graph.ops.experts import Experts
 from hwsim.graph.ops.kernel import Engine, Kernel, Op, gemm, matrix_flops, vector_flops
+from hwsim.graph.ops.latent import LatentProjection
 from hwsim.graph.ops.linear import Embedding, Linear
 from hwsim.graph.ops.loss import CTC, CrossEntropy
 from hwsim.graph.ops.pointwise import Dropout, Normalization, Pointwise
@@ -18,6 +19,7 @@ __all__ = [
     "Engine",
     "Experts",
     "Kernel",
+    "LatentProjection",
     "Linear",
     "Normalization",
     "Op",

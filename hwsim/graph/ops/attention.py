@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 from hwsim.graph.ops.kernel import Kernel, Op, gemm
 from hwsim.graph.ops.pointwise import DROPOUT_FLOPS, DROPOUT_PASSES
@@ -17,7 +18,8 @@ SOFTMAX_BACKWARD_FLOPS = 4
 class Attention(Op):
     """Q (batch, heads, sequence, head_dim), K and V with kv_heads; no projections.
 
-    Each product has 2 batch heads sequence^2 head_dim FLOPs; grouped heads share K and V but
+    Values and the output have ``value_dim`` units a head, head_dim unless it is given. Each product
+    has 2 batch heads sequence^2 head_dim (or value_dim) FLOPs; grouped heads share K and V but
     not the products. Eager runs 2 products forward and 4 backward and writes the scores to memory;
     fused (FlashAttention-2, Dao 2023) reads Q, K, V, writes the output, and recomputes the scores
     in the backward pass: 5 products. A causal mask does not halve anything here, as in torch's
@@ -40,6 +42,7 @@ class Attention(Op):
     fused: bool = True
     context: int = 1
     dropout: bool = False
+    value_dim: int | None = None
 
     @property
     def parameters(self) -> int:
@@ -47,11 +50,11 @@ class Attention(Op):
 
     @property
     def saved(self) -> float:
-        return self._queries + 2 * self._keys // self.context + self._between
+        return self._queries + self.keys_values // self.context + self._between
 
     @property
     def masks(self) -> float:
-        return self._scores if self.dropout and not self.fused else 0
+        return self.scores if self.dropout and not self.fused else 0
 
     @property
     def core(self) -> bool:
@@ -61,25 +64,36 @@ class Attention(Op):
     def recomputable(self) -> float:
         return self._between
 
+    @property
+    def value_width(self) -> int:
+        """Units of a head's values."""
+        return self.value_dim or self.head_dim
+
+    @property
+    def keys_values(self) -> int:
+        """Elements of all keys and values."""
+        return self.batch * self.kv_heads * self.sequence * (self.head_dim + self.value_width)
+
     def forward(self) -> tuple[Kernel, ...]:
         if self.fused:
-            return (self._fused("forward", 2, 2 * self._queries + 2 * self._keys + self._rows),)
+            elements = self._queries + self._outputs + self.keys_values + self._rows
+            return (self._fused("forward", (1, 1), elements),)
         kernels = [self._product("scores", self.sequence, self.head_dim)]
         if self.causal:
             kernels.append(self._pointwise("mask.forward", 1, 2))
         kernels.append(self._pointwise("softmax.forward", SOFTMAX_FLOPS, 2))
         if self.dropout:
             kernels.append(self._pointwise("dropout.forward", DROPOUT_FLOPS, DROPOUT_PASSES))
-        kernels.append(self._product("values", self.head_dim, self.sequence))
+        kernels.append(self._product("values", self.value_width, self.sequence))
         return tuple(kernels)
 
     def backward(self) -> tuple[Kernel, ...]:
         if self.fused:  # q, k, v, o, do and the log-sums in; dq, dk, dv out
-            elements = 4 * self._queries + 4 * self._keys + self._rows
-            return (self._fused("backward", 5, elements),)
+            outside = self._queries + self._outputs + self.keys_values
+            return (self._fused("backward", (3, 2), 2 * outside + self._rows),)
         kernels = [
-            self._product("values.dgrad", self.head_dim, self.sequence),
-            self._product("softmax.dgrad", self.sequence, self.head_dim),
+            self._product("values.dgrad", self.value_width, self.sequence),
+            self._product("softmax.dgrad", self.sequence, self.value_width),
         ]
         if self.dropout:
             kernels.append(self._pointwise("dropout.backward", DROPOUT_FLOPS, DROPOUT_PASSES))
@@ -98,7 +112,7 @@ class Attention(Op):
         """
         if self.fused:
             return self._rows
-        return self._scores * (2 if self.dropout else 1)
+        return self.scores * (2 if self.dropout else 1)
 
     @property
     def _rows(self) -> int:
@@ -109,7 +123,8 @@ class Attention(Op):
         return self.sequence // self.context
 
     @property
-    def _scores(self) -> int:
+    def scores(self) -> int:
+        """Elements of the scores of all heads."""
         return self._rows * self.sequence
 
     @property
@@ -117,18 +132,22 @@ class Attention(Op):
         return self._rows * self.head_dim
 
     @property
-    def _keys(self) -> int:
-        return self.batch * self.kv_heads * self.sequence * self.head_dim
+    def _outputs(self) -> int:
+        return self._rows * self.value_width
 
     def _product(self, part: str, n: int, k: int) -> Kernel:
         return gemm(f"{self.name}.{part}", self._queried, n, k, batch=self.batch * self.heads)
 
     def _pointwise(self, part: str, flops: int, passes: float) -> Kernel:
-        scores = self._scores
+        scores = self.scores
         return Kernel(f"{self.name}.{part}", "vector", flops * scores, passes * scores)
 
-    def _fused(self, way: str, products: int, elements: int) -> Kernel:
-        """All products in one launch; its shape has the output's tile and their summed depth."""
-        shape = (self.batch * self.heads, self._queried, self.head_dim, products * self.sequence)
-        flops = 2 * products * self._scores * self.head_dim
-        return Kernel(f"{self.name}.{way}", "matrix", flops, elements, shape=shape)
+    def _fused(self, way: str, products: tuple[int, int], elements: int) -> Kernel:
+        """All products, some of head_dim and some of value_dim, in one launch; its shape has the
+        output's tile and their summed depth."""
+        widths = products[0] * self.head_dim + products[1] * self.value_width
+        depth = ceil(widths * self.sequence / self.value_width)
+        shape = (self.batch * self.heads, self._queried, self.value_width, depth)
+        name = f"{self.name}.{way}"
+        flops = 2 * self.scores * widths
+        return Kernel(name, "matrix", flops, elements, shape=shape, core=True)

@@ -17,7 +17,7 @@ class Experts(Op):
     """`tokens` of width `hidden`, each through `topk` of `experts` networks of width `ffn`.
 
     Router (a product with a softmax), tokens permuted so that those of an expert follow each other,
-    the experts' products batched, activation times the router's weight, the `topk` results of a
+    the experts' products, activation times the router's weight, the `topk` results of a
     token summed (Shazeer et al. 2017; dropless, as MegaBlocks, Gale et al. 2022). ``shared`` is the
     width of a network that every token passes besides. An expert has
 
@@ -27,8 +27,12 @@ class Experts(Op):
     2 tokens hidden experts for the router, 2 rows hidden ffn for each expert and matrix (three if
     ``gated``, else two).
 
-    Of ``ep`` devices with as many tokens each has its part of the experts. Outside the experts
-    each of ``spread`` devices has its part of the tokens.
+    The experts' products are one launch, in whose waves the tiles of all experts are, if they are
+    ``grouped``, else one launch for each expert.
+
+    Of ``ep`` devices with as many tokens each has its part of the experts, and what comes from the
+    others is put in the order of the experts once more, unless it is ``sorted`` on its way. Outside
+    the experts each of ``spread`` devices has its part of the tokens.
 
     >>> one = Experts("experts", tokens=6, hidden=4, ffn=8, experts=3, topk=2, bias=False)
     >>> one.parameters, one.expert_parameters, [k.shape for k in one.forward() if k.shape]
@@ -47,6 +51,8 @@ class Experts(Op):
     imbalance: float = 1.0
     ep: int = 1
     spread: int = 1
+    sorted: bool = False
+    grouped: bool = True
 
     @property
     def parameters(self) -> int:
@@ -89,9 +95,11 @@ class Experts(Op):
             *self._router.forward(),
             self._gate("forward", SOFTMAX_FLOPS + self.topk),
             self._copies("permute.forward", 0, 2 * self.topk),
-            self._product("up.forward", self._up(self.ffn), self.hidden),
+            *self._sort("sort.forward"),
+            self._ahead("up.forward", self._up(self.ffn), self.hidden),
             *self._activation(self.name, self.routed, self.ffn).forward(),
-            self._product("down.forward", self.hidden, self.ffn),
+            self._ahead("down.forward", self.hidden, self.ffn),
+            *self._sort("unsort.forward"),
             self._copies("combine.forward", self.topk, self.topk + 1),
             *(kernel for op in self._beside for kernel in op.forward()),
         )
@@ -100,9 +108,11 @@ class Experts(Op):
         return (
             *(kernel for op in reversed(self._beside) for kernel in op.backward()),
             self._copies("combine.backward", 0, self.topk + 1),
+            *self._sort("unsort.backward"),
             *self._gradients("down", self.hidden, self.ffn),
             *self._activation(self.name, self.routed, self.ffn).backward(),
             *self._gradients("up", self._up(self.ffn), self.hidden),
+            *self._sort("sort.backward"),
             self._copies("permute.backward", self.topk, self.topk + 1),
             self._gate("backward", SOFTMAX_FLOPS),
             *self._router.backward(),
@@ -114,7 +124,8 @@ class Experts(Op):
 
     @property
     def _router(self) -> Linear:
-        return Linear(f"{self.name}.router", self._outside, self.hidden, self.experts, bias=False)
+        name, sizes = f"{self.name}.router", (self._outside, self.hidden, self.experts)
+        return Linear(name, *sizes, bias=False, quantized=False)
 
     @property
     def _beside(self) -> tuple[Op, ...]:
@@ -138,17 +149,31 @@ class Experts(Op):
         inputs, flops = (2, SWIGLU_FLOPS) if self.gated else (1, GELU_FLOPS)
         return Pointwise(f"{name}.activation", rows * width, inputs, flops=flops + 1)
 
-    def _product(self, part: str, n: int, k: int) -> Kernel:
-        """Of all experts of a device."""
-        name = f"{self.name}.{part}"
-        return gemm(name, self.rows, n, k, batch=self.local, transposed=True)
+    def _ahead(self, part: str, n: int, k: int) -> Kernel:
+        casts = (self.routed * k, self.local * k * n)
+        return self._product(part, self.rows, n, k, casts, transposed=True)
 
     def _gradients(self, part: str, outputs: int, inputs: int) -> Iterator[Kernel]:
-        name = f"{self.name}.{part}"
-        yield gemm(f"{name}.dgrad", self.rows, inputs, outputs, batch=self.local)
-        yield gemm(f"{name}.wgrad", outputs, inputs, self.rows, batch=self.local)
+        casts = (self.routed * outputs,)
+        yield self._product(f"{part}.dgrad", self.rows, inputs, outputs, casts)
+        yield self._product(f"{part}.wgrad", outputs, inputs, self.rows, ())
         if self.bias:
-            yield bias_gradient(name, self.routed, outputs)
+            yield bias_gradient(f"{self.name}.{part}", self.routed, outputs)
+
+    def _product(
+        self,
+        part: str,
+        m: int,
+        n: int,
+        k: int,
+        casts: tuple[float, ...],
+        *,
+        transposed: bool = False,
+    ) -> Kernel:
+        """Of all experts of a device."""
+        batch, repeat = (self.local, 1) if self.grouped else (1, self.local)
+        name = f"{self.name}.{part}"
+        return gemm(name, m, n, k, batch=batch, repeat=repeat, transposed=transposed, casts=casts)
 
     def _gate(self, way: str, flops: int) -> Kernel:
         scores, chosen = self._outside * self.experts, self._outside * self.topk
@@ -159,3 +184,9 @@ class Experts(Op):
         """Every token copied to its experts' rows, or those summed."""
         size = self._outside * self.hidden
         return Kernel(f"{self.name}.{part}", "vector", flops * size, passes * size)
+
+    def _sort(self, part: str) -> Iterator[Kernel]:
+        """Rows of the experts' order and the devices' order, the one copied to the other."""
+        if self.ep > 1 and self.local > 1 and not self.sorted:
+            elements = 2 * self.routed * self.hidden
+            yield Kernel(f"{self.name}.{part}", "vector", 0, elements)

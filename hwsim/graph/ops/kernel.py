@@ -52,7 +52,10 @@ class Kernel:
     where its second operand is stored (n, k), rows one after the other.
     ``window`` is set for a convolution's, ``reduction`` where rows are read to sum them up first
     (softmax, normalization). ``element_bytes`` is set where an element has not the workload's
-    dtype.
+    dtype. ``casts`` is set for a linear layer's product, which may run in a format below 16 bits:
+    the elements of each operand that is cast in front of it, unless an earlier cast serves.
+    ``core``: the whole core of attention in one launch. ``joined``: done in the launch of the
+    kernel before.
     """
 
     name: str
@@ -68,6 +71,14 @@ class Kernel:
     element_bytes: float | None = None
     window: Window | None = None
     reduction: bool = False
+    casts: tuple[float, ...] | None = None
+    core: bool = False
+    joined: bool = False
+
+    @property
+    def launches(self) -> int:
+        """How often the host issues it."""
+        return 0 if self.joined else self.repeat
 
     @property
     def total_flops(self) -> float:
@@ -136,6 +147,7 @@ def gemm(
     weights: float = 0.0,
     matrices: int = 1,
     transposed: bool = False,
+    casts: tuple[float, ...] | None = None,
 ) -> Kernel:
     """`batch` products (m, k) x (k, n): 2 batch m n k FLOPs, batch (mk + kn + mn) elements.
 
@@ -153,6 +165,7 @@ def gemm(
         matrices=matrices,
         shape=(batch, m, n, k),
         transposed=transposed,
+        casts=casts,
     )
 
 

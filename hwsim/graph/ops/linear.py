@@ -15,7 +15,12 @@ class Linear(Op):
     for the input's unless ``input_gradient`` is off (nothing trained comes before). The matrix
     of a ``tied`` one belongs to another operator; a bias is its own all the same. An input that is
     ``gathered`` from so many devices is kept by each of them in part; where the output is
-    ``scattered`` over so many, each adds the bias to its own rows.
+    ``scattered`` over so many, each adds the bias to its own rows. In a step in fp8 or fp4 the
+    products of one that is ``quantized`` run in that format: not those of an output layer or a
+    router (Transformer Engine, Megatron-LM). Input and weight are cast for the forward pass, the
+    output's gradient for the backward pass, each with the transposed copy that the other needs.
+    All the same the input is saved, and the weight held, as if in bf16 and once: Transformer Engine
+    saves the input's copy in the low format instead, and holds two of the weight besides.
 
     >>> one = Linear("fc", rows=2, inputs=3, outputs=5)
     >>> one.parameters, one.forward()[0].flops, one.saved
@@ -31,6 +36,7 @@ class Linear(Op):
     tied: bool = False
     gathered: int = 1
     scattered: int = 1
+    quantized: bool = True
 
     @property
     def parameters(self) -> int:
@@ -43,16 +49,24 @@ class Linear(Op):
 
     def forward(self) -> tuple[Kernel, ...]:
         sizes = (self.rows, self.outputs, self.inputs)
-        return (gemm(f"{self.name}.forward", *sizes, transposed=True),)
+        casts = self._casts(self.rows * self.inputs, self.inputs * self.outputs)
+        return (gemm(f"{self.name}.forward", *sizes, transposed=True, casts=casts),)
 
     def backward(self) -> tuple[Kernel, ...]:
-        kernels = [gemm(f"{self.name}.wgrad", self.outputs, self.inputs, self.rows)]
+        gradient, sizes = self._casts(self.rows * self.outputs), (self.rows, self.inputs)
+        kernels = []
         if self.input_gradient:
-            kernels.insert(0, gemm(f"{self.name}.dgrad", self.rows, self.inputs, self.outputs))
+            kernels.append(gemm(f"{self.name}.dgrad", *sizes, self.outputs, casts=gradient))
+            gradient = self._casts()
+        sizes = (self.outputs, self.inputs)
+        kernels.append(gemm(f"{self.name}.wgrad", *sizes, self.rows, casts=gradient))
         if self.bias:
             rows = self.rows // self.scattered
             kernels.append(bias_gradient(self.name, rows, self.outputs))
         return tuple(kernels)
+
+    def _casts(self, *sizes: float) -> tuple[float, ...] | None:
+        return sizes if self.quantized else None
 
 
 @dataclass(frozen=True, slots=True)

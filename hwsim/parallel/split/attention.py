@@ -33,18 +33,18 @@ def attention(op: Attention, around: Around) -> Divided:
     """
     heads, kv_heads = heads_of(op, around)
     share = replace(op, heads=heads, kv_heads=kv_heads)
-    queries = op.batch * op.heads * op.sequence // op.context * op.head_dim
+    rows = op.batch * op.heads * op.sequence // op.context
     forward: tuple[Exchange, ...] = ()
     backward: tuple[Exchange, ...] = ()
     if around.held.layout != "parts":
-        inputs = queries + 2 * op.batch * op.kv_heads * op.sequence // op.context * op.head_dim
+        inputs = rows * op.head_dim + op.keys_values // op.context
         forward = fetched(op, around.held, inputs)
         backward = (gather(f"{op.name}.gradient", inputs),)
     if around.plan.context == "all-to-all" and op.context > 1:
         share, there, back = _exchanged(share, around)
         shard = Shard(share, (*forward, *there), (*back, *backward))
-        return Divided(shard, Held("parts", queries))
-    keys = 2 * share.batch * kv_heads * share.sequence * share.head_dim
+        return Divided(shard, Held("parts", rows * op.value_width))
+    keys = share.keys_values
     first, last = share.forward()[0].name, share.backward()[0].name
     forward = (
         *forward,
@@ -55,7 +55,7 @@ def attention(op: Attention, around: Around) -> Divided:
         Exchange(f"{op.name}.keys.gradient", "reduce_scatter", "cp", keys, beside=last),
         *backward,
     )
-    return Divided(Shard(share, forward, backward), Held("parts", queries))
+    return Divided(Shard(share, forward, backward), Held("parts", rows * op.value_width))
 
 
 def _exchanged(
@@ -73,11 +73,16 @@ def _exchanged(
     if ways % kv_heads:
         exactly(kv_heads, ways, where, f"key heads of {op.name!r}")
     share = replace(op, heads=heads, kv_heads=max(1, kv_heads // ways), context=1)
-    rows = op.batch * op.sequence // ways * op.head_dim
-    queries, keys = rows * op.heads, rows * max(kv_heads, ways)
-    parts = {"queries": queries, "keys": keys, "values": keys, "output": queries}
+    rows, sent = op.batch * op.sequence // ways, max(kv_heads, ways)
+    widths = {
+        "queries": op.heads * op.head_dim,
+        "keys": sent * op.head_dim,
+        "values": sent * op.value_width,
+        "output": op.heads * op.value_width,
+    }
     forward = [
-        Exchange(f"{op.name}.{name}", "all_to_all", "cp", size) for name, size in parts.items()
+        Exchange(f"{op.name}.{name}", "all_to_all", "cp", rows * width)
+        for name, width in widths.items()
     ]
     backward = [replace(one, name=f"{one.name}.gradient") for one in reversed(forward)]
     return share, tuple(forward), tuple(backward)

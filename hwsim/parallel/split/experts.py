@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from hwsim.graph.ops import Experts
 from hwsim.parallel.exchange import Exchange
+from hwsim.parallel.plan import Plan
 from hwsim.parallel.split.rules import (
     Around,
     Divided,
@@ -42,8 +43,9 @@ def experts(op: Experts, around: Around) -> Divided:
         shared=around.part(op.shared, f"shared units of {op.name!r}"),
         ep=plan.ep,
         spread=spread,
+        sorted=plan.dispatch == "nodes",
     )
-    sends = _gathered(share) if spread > 1 else _summed(share, around)
+    sends = _gathered(share, plan) if spread > 1 else _summed(share, around)
     biases = op.hidden * (share.local + (1 if op.shared else 0)) if op.bias else 0
     shard = Shard(share, *sends, op.hidden * op.experts + biases)
     return Divided(shard, Held(around.home, op.tokens * op.hidden))
@@ -58,32 +60,32 @@ def _summed(op: Experts, around: Around) -> Sends:
     return (
         (
             *fetched(op, around.held, size),
-            _sent(op, "dispatch"),
-            _sent(op, "combine"),
+            _sent(op, "dispatch", around.plan),
+            _sent(op, "combine", around.plan),
             total(f"{op.name}.sum", size, "whole"),
         ),
         (
-            _sent(op, "combine.gradient"),
-            _sent(op, "dispatch.gradient"),
+            _sent(op, "combine.gradient", around.plan),
+            _sent(op, "dispatch.gradient", around.plan),
             total(f"{op.name}.gradient", size, around.held.layout),
         ),
     )
 
 
-def _gathered(op: Experts) -> Sends:
+def _gathered(op: Experts, plan: Plan) -> Sends:
     """Forward and backward, where every device has its rows; the shared network is two products."""
     routed, size, shared = op.routed * op.hidden, op.tokens * op.hidden, f"{op.name}.shared"
     forward = (
-        _sent(op, "dispatch"),
+        _sent(op, "dispatch", plan),
         gather(f"{op.name}.rows", routed),
         total(f"{op.name}.rows.sum", routed, "rows"),
-        _sent(op, "combine"),
+        _sent(op, "combine", plan),
     )
     backward = (
-        _sent(op, "combine.gradient"),
+        _sent(op, "combine.gradient", plan),
         gather(f"{op.name}.rows.gathered", routed),
         total(f"{op.name}.rows.gradient", routed, "rows"),
-        _sent(op, "dispatch.gradient"),
+        _sent(op, "dispatch.gradient", plan),
     )
     if not op.shared:
         return forward, backward
@@ -102,10 +104,11 @@ def _gathered(op: Experts) -> Sends:
     )
 
 
-def _sent(op: Experts, part: str) -> Exchange:
+def _sent(op: Experts, part: str, plan: Plan) -> Exchange:
     """One device's tokens, a copy for each choice; the busiest device sets the pace."""
-    copies = op.imbalance * (op.tokens // op.spread) * op.topk * op.hidden
-    return Exchange(f"{op.name}.{part}", "all_to_all", "ep", copies)
+    elements = op.imbalance * (op.tokens // op.spread) * op.topk * op.hidden
+    copies = op.topk if plan.dispatch == "nodes" else 1
+    return Exchange(f"{op.name}.{part}", "all_to_all", "ep", elements, copies=copies)
 
 
 @fewer_rows.register

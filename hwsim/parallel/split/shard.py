@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hwsim.graph.dtypes import BYTES, Dtype
+from hwsim.graph.dtypes import Dtype, stored_bytes
 from hwsim.graph.ops import Op
 from hwsim.graph.step import Layer
 from hwsim.parallel.exchange import Exchange
@@ -74,4 +74,4 @@ class SplitLayer:
         >>> SplitLayer("none", ()).saved_bytes("fp16")
         0.0
         """
-        return self.saved * BYTES[dtype] + self.masks
+        return self.saved * stored_bytes(dtype) + self.masks

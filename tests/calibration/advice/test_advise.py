@@ -165,3 +165,8 @@ def test_faults_of_the_options_are_said(words, where):
 def test_advice_wants_whole_kernels():
     with pytest.raises(InputError, match=r"plan\.dp alone"):
         advise(subject("wordlm", "volta").with_settings({"plan.tp": "2"}))
+
+
+def test_advice_wants_kernels_that_are_timed():
+    with pytest.raises(InputError, match="advise on bf16"):
+        advise(subject("transformer", "h100-sxm-80gb").with_settings({"workload.dtype": "fp8"}))

@@ -1,9 +1,11 @@
 """Code around the kernels of published steps: found again, borrowed, left out."""
 
+import numpy as np
 import pytest
 
 from calibration.fitting import code as fit_code
 from calibration.fitting.code import BORROWED, borrowed, joined, timed
+from calibration.fitting.eager import Timed
 from calibration.measurement import Case, Measurement, Provenance
 from calibration.predict import Prediction, Predictor, Skipped
 from calibration.shapes import TransformerStep
@@ -18,7 +20,7 @@ def known(device):
     return load_for(device).model_copy(update={"eager": {"transformer": TRUE}})
 
 
-def steps(device="a100-sxm-80gb", **changes):
+def steps(device="a100-sxm-80gb", dtype="fp16", **changes):
     predict = Predictor(known)
     for layers, hidden, micro in (
         (2, 512, 1),
@@ -31,7 +33,7 @@ def steps(device="a100-sxm-80gb", **changes):
         rest = {"vocab": 1000, "seq": 512, "gated_mlp": 0, "micro_batch": micro}
         shape = TransformerStep(**sizes, **rest, **PLAN | changes, global_batch=8 * micro)
         link = {"devices_per_node": 8, "intra_link": "nvlink3-nvswitch"}
-        case = Case(shape=shape, device=device, dtype="fp16", devices=shape.devices, **link)
+        case = Case(shape=shape, device=device, dtype=dtype, devices=shape.devices, **link)
         given = case.model_dump() | {"shape": shape}
         made = Measurement(**given, seconds=1.0, provenance=Provenance(source="made"))
         answer = predict(made)
@@ -49,6 +51,15 @@ def test_known_code_is_found_again(codes):
     found = codes["a100-sxm-80gb", "transformer"].eager
     assert found.launch == pytest.approx(TRUE.launch, rel=0.1)
     assert found.products == pytest.approx(TRUE.products, rel=0.2)
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "fp8"])
+def test_the_true_factors_leave_nothing(dtype):
+    device = catalog.load("h100-sxm-80gb").device
+    for case in steps("h100-sxm-80gb", dtype, dp=1):
+        one = Timed(case, device, known(device))
+        values = np.array([TRUE.products, TRUE.streams, TRUE.launch])
+        assert one.residual(values) == pytest.approx(0.0, abs=1e-9)
 
 
 def test_another_device_borrows_it_with_a_wider_interval(codes):

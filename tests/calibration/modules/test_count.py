@@ -19,6 +19,7 @@ from workloads.wordlm import WordLM
 
 SMALL = {"hidden": 32, "heads": 4, "layers": 2, "sequence": 12, "vocabulary": 50}
 MOE = {"experts": 6, "topk": 2, "moe_ffn": 24}
+LATENT = {"query_rank": 20, "kv_rank": 12, "head_dim": 6, "rotary_dim": 4, "positions": "rotary"}
 GATED = {"gated": True, "ffn": 40, "norm": "rmsnorm", "bias": False}
 
 CASES = {
@@ -56,6 +57,15 @@ CASES = {
         2,
     ),
     "transformer shared experts": (Transformer(**SMALL, **MOE, shared_experts=1), 2),
+    "transformer of latents": (Transformer(**SMALL, **LATENT), 3),
+    "transformer of latents, eager": (
+        Transformer(**SMALL, **LATENT, attention="eager", causal=False),
+        2,
+    ),
+    "transformer of latents and experts": (
+        Transformer(**SMALL, **GATED, **MOE, **LATENT, shared_experts=1, dense_layers=1),
+        2,
+    ),
     "transformer all at once": (
         Transformer(**SMALL, **GATED, kv_heads=2, positions="rotary", attention="eager"),
         2,
@@ -72,6 +82,8 @@ TRAINABLE = [
     Transformer(**SMALL, **GATED, kv_heads=2, positions="rotary", attention="fused"),
     Transformer(**SMALL, **MOE, shared_experts=1, dense_layers=1, dropout=True),
     Transformer(**SMALL, **GATED, **MOE, attention="eager", dropout=True),
+    Transformer(**SMALL, **GATED, **LATENT),
+    Transformer(**SMALL, **LATENT, attention="eager"),
 ]
 
 
@@ -111,6 +123,15 @@ def test_every_parameter_of_a_twin_gets_a_gradient(workload):
 def test_eager_and_fused_attention_compute_the_same(kv_heads, causal):
     sizes = {**SMALL, "kv_heads": kv_heads, "causal": causal, "positions": "rotary"}
     eager, fused = Transformer(**sizes, attention="eager"), Transformer(**sizes)
+    module = twin(eager)
+    one, other = module.build(eager), module.build(fused)
+    other.load_state_dict(one.state_dict())
+    batch = module.example(eager, 2)
+    torch.testing.assert_close(one(*batch), other(*batch))
+
+
+def test_eager_and_fused_attention_compute_the_same_of_latents():
+    eager, fused = Transformer(**SMALL, **LATENT, attention="eager"), Transformer(**SMALL, **LATENT)
     module = twin(eager)
     one, other = module.build(eager), module.build(fused)
     other.load_state_dict(one.state_dict())

@@ -17,6 +17,7 @@ from hwsim.graph.ops import (
     Dropout,
     Embedding,
     Experts,
+    LatentProjection,
     Linear,
     Normalization,
     Pointwise,
@@ -329,6 +330,49 @@ def test_experts_gather_the_rows_they_got_under_sequence_parallelism():
     for part in ("forward", "backward"):
         assert 2 * total_of([shard.op], part) == total_of([EXPERTS], part)
     assert 2 * len(one(replace(EXPERTS, shared=0), tp=2, sequence_parallel=True).forward) == 4
+
+
+def test_tokens_that_go_to_each_node_once():
+    shard = one(EXPERTS, dp=2, ep=2, dispatch="nodes")
+    assert {(e.collective, e.copies) for e in shard.forward} == {("all_to_all", 3)}
+    assert "moe.sort.forward" not in [kernel.name for kernel in shard.op.forward()]
+    plain = one(EXPERTS, dp=2, ep=2)
+    assert {e.copies for e in plain.forward} == {1}
+    assert "moe.sort.forward" in [kernel.name for kernel in plain.op.forward()]
+
+
+LATENT = LatentProjection("qkv", 12, 16, 8, 6, 2, query_rank=10, kv_rank=4)
+
+
+@pytest.mark.parametrize("tp", [2, 4, 8])
+def test_latent_projections_lead_down_everywhere_and_up_to_their_heads(tp):
+    core = Attention("core", 2, 8, 8, 6, 8, value_dim=6)
+    first, second = divided(LATENT, core, Linear("out", 12, 48, 16), tp=tp)[:2]
+    assert first.op == replace(LATENT, heads=8 // tp)
+    own = LATENT.parameters - first.replicated
+    assert tp * (first.op.parameters - first.replicated) == own
+    assert first.replicated == 16 * 16 + 14
+    assert [(e.collective, e.elements) for e in first.backward] == [("all_reduce", 12 * 16)]
+    assert (first.forward, second.op.heads, second.forward) == ((), 8 // tp, ())
+
+
+def test_latent_features_are_gathered_under_sequence_parallelism():
+    shard = one(LATENT, tp=2, sequence_parallel=True)
+    assert shard.op.saved == LATENT.saved / 2
+    assert [(e.name, e.collective, e.elements) for e in shard.forward[:1]] == [
+        ("qkv.latent", "all_gather", 12 * 16)
+    ]
+    assert [e.collective for e in shard.backward[-2:]] == ["all_gather", "reduce_scatter"]
+    ways = dict.fromkeys(("forward", "backward"))
+    for way in ways:
+        assert 2 * total_of([shard.op], way) == total_of([LATENT], way)
+
+
+def test_latent_projections_that_can_not_be_shared_so():
+    with pytest.raises(InputError, match=r"plan\.tp: found 3, .* 8 heads of 'qkv'; write 2 or 4"):
+        one(LATENT, tp=3)
+    with pytest.raises(InputError, match=r"plan\.cp: found 5, .* 12 rows of 'qkv'; write 4 or 6"):
+        one(LATENT, cp=5)
 
 
 def test_uneven_experts_send_more():
