@@ -23,7 +23,6 @@ from calibration.shapes import (
     Convolution,
     Gemm,
     ModelStep,
-    MoeStep,
     Pointwise,
     Recurrent,
     Shape,
@@ -47,7 +46,6 @@ KINDS: dict[type[Shape], str] = {
     Pointwise: "streams",
 }
 NOT_YET: dict[type[Shape], str] = {
-    MoeStep: "steps of named mixtures of experts are not predicted yet",
     ModelStep: "the layers of named models are not described yet",
     TrainingRun: "whole runs of named models are not predicted yet",
     StepsToTarget: "no law of steps was measured for this workload",
@@ -146,7 +144,7 @@ def _spread(case: Case, basis: Basis) -> tuple[float, float]:
 
 
 def _parts(case: Case, basis: Basis, row: Row | None) -> list[Part]:
-    """What a case is made of on a basis; a dense transformer's step is its `row`.
+    """What a case is made of on a basis; a transformer's step is its `row`.
 
     Raises InputError where it can't be costed.
     """

@@ -1,4 +1,4 @@
-"""A row of a dense transformer -> workload, plan, software, and in words what it doesn't say.
+"""A row of a transformer -> workload, plan, software, and in words what it doesn't say.
 
 Source and note of a row are read as its sizes are; results are not.
 """
@@ -11,9 +11,10 @@ from typing import NamedTuple
 from calibration.measurement import Case, Measurement
 from calibration.predict.basis import device_of, dtype_of
 from calibration.predict.houses import UNKNOWN, House, house_of, software_of
+from calibration.predict.moe import read_moe
 from calibration.predict.plans import plan_of
 from calibration.predict.systems import network_of
-from calibration.shapes import TransformerStep
+from calibration.shapes import MoeStep, TransformerStep
 from hwsim.errors import InputError
 from hwsim.parallel.fits import capacity
 from hwsim.parallel.needs import needed
@@ -33,7 +34,8 @@ RECOMPUTED = {
 
 
 class Row(NamedTuple):
-    """What a row describes. `software` is a profile's name, None where none is known; `scaling`
+    """What a row describes. `plan` has set what the row or a rule says, the rest is the software's
+    to choose. `software` is a profile's name, None where none is known; `scaling`
     how fp8 operands are scaled, where that is told ("tensorwise", "rowwise")."""
 
     workload: Transformer
@@ -44,11 +46,16 @@ class Row(NamedTuple):
 
 
 def row_of(measurement: Measurement) -> Row | None:
-    """What a measurement's row describes, if it is a dense transformer's step."""
-    shape, told = measurement.shape, measurement.provenance
-    if not isinstance(shape, TransformerStep):
-        return None
-    return read_dense(measurement.case, shape, told.source, told.note)
+    """What a measurement's row describes, if it is a transformer's step."""
+    case, shape, told = measurement.case, measurement.shape, measurement.provenance
+    if isinstance(shape, TransformerStep):
+        return read_dense(case, shape, told.source, told.note)
+    if isinstance(shape, MoeStep):
+        software = software_of(told.source, (told.note or "").lower(), shape.software)
+        workload, plan, assumed = read_moe(case, shape, told.note or "")
+        opened = (*([] if software else [UNKNOWN]), *assumed, *_network(case))
+        return Row(workload, plan, software, opened)
+    return None
 
 
 def read_dense(case: Case, shape: TransformerStep, source: str, note: str | None) -> Row:
@@ -68,10 +75,13 @@ def read_dense(case: Case, shape: TransformerStep, source: str, note: str | None
     scaling = found[1] if found else None
     if "packed sequences" in note:
         assumed.append("attention spans the whole sequence, though several are packed into it")
-    network = network_of(case)[1]
-    if network is not None:
-        assumed.append(network)
-    return Row(workload, plan, software, tuple(assumed), scaling)
+    return Row(workload, plan, software, (*assumed, *_network(case)), scaling)
+
+
+def _network(case: Case) -> list[str]:
+    """What is taken for a network that isn't named."""
+    sentence = network_of(case)[1]
+    return [sentence] if sentence else []
 
 
 def _workload(

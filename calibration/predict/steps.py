@@ -72,7 +72,7 @@ def workload_of(case: Case, shape: Shape) -> Workload:
 
 def _micro_batch(plan: Plan) -> int:
     """Sequences of a micro-batch, where a device has whole kernels."""
-    ways = {"tensor": plan.tp, "pipeline": plan.pp, "context": plan.cp}
+    ways = {"tensor": plan.tp, "pipeline": plan.pp, "context": plan.cp, "expert": plan.ep}
     split = [way for way, degree in ways.items() if degree > 1]
     if split:
         raise InputError("", f"under {', '.join(split)} parallelism no device has whole kernels")
