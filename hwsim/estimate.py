@@ -30,10 +30,11 @@ from hwsim.parallel.formula import CLAIM, Found, formula
 from hwsim.parallel.lower import lower
 from hwsim.parallel.memory import StageMemory
 from hwsim.parallel.needs import needed
-from hwsim.parallel.plan import Plan
+from hwsim.parallel.plan import Plan, with_defaults
 from hwsim.parallel.staged import staged
 from hwsim.simulate.engine import run
 from hwsim.simulate.timeline import Timeline
+from hwsim.software.spec import Software
 
 Floats = npt.NDArray[np.float64]
 
@@ -135,21 +136,23 @@ def estimate(
     calibration: Calibration | None = None,
     steps: float | None = None,
     engine: Engine = "events",
+    software: Software | None = None,
 ) -> Estimate:
     """How long `workload` takes to train on `system`.
 
     Without `plan` one device is used, without `calibration` what was fitted to the device, its
     architecture or any device; `steps` replaces the law; `engine` simulates the step's events, or
-    takes its closed form. A step that needs more memory than there is comes back with
+    takes its closed form; `software` says how a framework runs the step, and what the plan is where
+    fields of it were not set. A step that needs more memory than there is comes back with
     `memory.fits` False. Raises InputError if the plan doesn't suit workload and system, if the
     device has no rate for the data type, if the closed form doesn't hold, or if a time is not
     finite.
     """
-    plan = plan or Plan()
+    plan = with_defaults(plan or Plan(), software)
     calibration = calibration or load_for(system.device)
     check(plan, workload, system)
     workload = scaled(workload, plan)
-    step = staged(workload, system, plan, calibration)
+    step = staged(workload, system, plan, calibration, software=software)
     timeline = formula(step) if engine == "closed" else run(lower(step), trace=False)
     graph = workload.graph(samples(plan, workload))
     spread = timeline.spread

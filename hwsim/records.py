@@ -92,7 +92,7 @@ def wanted(annotation: Any) -> str:
     while typing.get_origin(bare) is typing.Annotated:
         bare = typing.get_args(bare)[0]
     if typing.get_origin(bare) is Literal:
-        return "write one of " + ", ".join(f"'{choice}'" for choice in typing.get_args(bare))
+        return "write one of " + ", ".join(_choice(choice) for choice in typing.get_args(bare))
     inner = record_of(bare)
     if inner is not None:
         fields = ", ".join(inner.model_fields)
@@ -113,7 +113,9 @@ def is_text(annotation: Any) -> bool:
         return True
     while typing.get_origin(bare) is typing.Annotated:
         bare = typing.get_args(bare)[0]
-    return bare is str or typing.get_origin(bare) is Literal
+    if typing.get_origin(bare) is Literal:
+        return all(isinstance(choice, str) for choice in typing.get_args(bare))
+    return bare is str
 
 
 def words_of(annotation: Any) -> tuple[str, ...]:
@@ -174,6 +176,10 @@ def _problem(record: type[BaseModel], fault: Any, where: str) -> InputError:
         bound = bounds[kind]
         return InputError(at(where, path), what, f"write {words[bound]} {context[bound]}")
     return InputError(at(where, path), what, wanted(annotation))
+
+
+def _choice(choice: Any) -> str:
+    return f"'{choice}'" if isinstance(choice, str) else json.dumps(choice)
 
 
 def _without_none(annotation: Any) -> Any:

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.cost.calibration import Code
-from hwsim.software import Software, load
+from hwsim.software.catalog import load
+from hwsim.software.spec import Software
 
 Floats = NDArray[np.float64]
 

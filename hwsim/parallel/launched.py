@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from hwsim.graph.ops import Attention, Dropout, Kernel, Normalization, Op, Pointwise
-from hwsim.software import Software
+from hwsim.software.spec import Software
 
 GROUPS = 4  # the fused softmax takes so many rows of scores at a time
 # Operands of 16 bits in and out of each kernel of a softmax that is computed in fp32.

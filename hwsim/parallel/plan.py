@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hwsim import records
 from hwsim.graph.workload import MOST_SAMPLES
 from hwsim.hardware.spec import System
+from hwsim.software.spec import Software
 from hwsim.units import Bytes
 
 MOST_DEVICES = 10**7
@@ -41,9 +43,9 @@ class Plan(BaseModel):
 
     `zero`: what is sharded over data parallel devices: 1 optimizer state, 2 gradients too, 3
     parameters too (FSDP). `sequence_parallel` splits along the sequence what tensor parallelism
-    leaves whole. `context`: devices of a sequence gather all keys and values, or exchange heads for
-    positions around attention's core. `dispatch`: tokens go to their experts in as many copies as
-    experts were chosen, or each to a node once, where it is passed on. `convolutions`: what tensor
+    leaves whole. `dispatch`: tokens go to their experts in as many copies as experts were chosen,
+    or each to a node once, where it is passed on. `context`: devices of a sequence gather all keys
+    and values, or exchange heads for positions around attention's core. `convolutions`: what tensor
     parallelism splits in them. `recompute`: activations that are computed again in the backward
     pass: those of attention's core (selective) or all but each layer's input (full). `offload`:
     what waits in the host's memory.
@@ -72,8 +74,8 @@ class Plan(BaseModel):
     balance: Literal["cost", "layers"] = "cost"
     zero: Stage = 0
     sequence_parallel: Flag = False
-    context: Literal["gather", "all-to-all"] = "gather"
     dispatch: Literal["copies", "nodes"] = "copies"
+    context: Literal["gather", "all-to-all"] = "gather"
     convolutions: Literal["channels", "space"] = "channels"
     recompute: Literal["none", "selective", "full"] = "none"
     offload: Literal["none", "optimizer", "activations"] = "none"
@@ -101,6 +103,24 @@ class Plan(BaseModel):
                 break
             inner *= getattr(self, other)
         return inner
+
+
+def with_defaults(plan: Plan, software: Software | None) -> Plan:
+    """The plan as `software` runs it: what the profile says of fields that were not set.
+
+    Those still count as not set, so that another profile replaces them. Raises InputError for a
+    profile that names no field of a plan, or a value that the field can't have.
+
+    >>> fsdp = Software(name="mine", attention="fused", accumulate=0, gradients=2, plan={"zero": 3})
+    >>> with_defaults(Plan(dp=8), fsdp).zero, with_defaults(Plan(dp=8, zero=1), fsdp).zero
+    (3, 1)
+    """
+    chosen = {name: getattr(plan, name) for name in plan.model_fields_set}
+    if software is None or not software.plan:
+        return Plan.model_construct(plan.model_fields_set, **chosen)
+    preset = records.validate(Plan, software.plan, f"software {software.name}: plan.")
+    told = {name: getattr(preset, name) for name in preset.model_fields_set}
+    return Plan.model_construct(set(plan.model_fields_set), **told | chosen)
 
 
 def available(system: System) -> int | None:

@@ -36,8 +36,8 @@ from hwsim.parallel.priced import NOTHING, Pass, PricedLayer, PricedOp, Said, Se
 from hwsim.parallel.program import HERE, Link, Work
 from hwsim.parallel.split import Shard, split
 from hwsim.parallel.waits import waited
-from hwsim.software import Software
-from hwsim.software import load as load_software
+from hwsim.software import catalog as profiles
+from hwsim.software.spec import Software
 
 # What is carried, as the factors of `Code` name it.
 Carrying = Literal["exchange", "gradients", "hop"]
@@ -49,7 +49,8 @@ OF_WEIGHTS = ("wgrad", "bgrad", "clear", "scatter")
 class Pricer:
     """Prices layers of `graph` on one device of a plan; equal kernels and messages once.
 
-    `recipe` is how operands are cast where training is in fp8 or fp4; None: as its format has it.
+    `software` is the profile of what runs them; `recipe` is how operands are cast where training is
+    in fp8 or fp4 (None: as the profile does, else as its format has it).
     """
 
     def __init__(
@@ -60,10 +61,11 @@ class Pricer:
         calibration: Calibration,
         software: Software | None = None,
         micro_batches: int = 1,
+        recipe: Quantization | None = None,
     ) -> None:
         self.graph, self.system, self.plan, self.calibration = graph, system, plan, calibration
         self.software, self.micro_batches = software, micro_batches
-        self.code, recipe = code_of(software, calibration), recipe_of(software)
+        self.code, recipe = code_of(software, calibration), recipe or recipe_of(software)
         self.rates, self._updating = (
             step_rates(
                 system.device, calibration, graph.dtype, family=name, code=code, recipe=recipe
@@ -278,9 +280,8 @@ def recipe_of(software: Software | None) -> Quantization | None:
 
 def code_of(software: Software | None, calibration: Calibration) -> Code | None:
     """What was fitted to a profile, or to the nearest one that it descends from."""
-    while software is not None and software.name not in calibration.software:
-        software = load_software(software.after) if software.after else None
-    return None if software is None else calibration.software[software.name]
+    names = () if software is None else profiles.lineage(software)
+    return next((calibration.software[one] for one in names if one in calibration.software), None)
 
 
 def overlapped(product: float, said: float, chunks: int) -> float:

@@ -20,7 +20,7 @@ from hwsim.parallel.price import Pricer
 from hwsim.parallel.priced import PricedLayer
 from hwsim.parallel.program import Work
 from hwsim.parallel.schedule import Slot
-from hwsim.software import Software
+from hwsim.software.spec import Software
 
 MOST_LAYERS = 10_000  # every one is priced and placed
 
@@ -120,6 +120,7 @@ def staged(
     system: System,
     plan: Plan,
     calibration: Calibration,
+    *,
     software: Software | None = None,
 ) -> Staged:
     """The step of a plan that was checked against workload and system, as `software` runs it.
@@ -139,7 +140,9 @@ def staged(
             f"found {count:,} layers",
             f"write fewer: at most {MOST_LAYERS:,} are simulated",
         )
-    pricer = Pricer(graph, system, plan, calibration, software, share // micro)
+    pricer = Pricer(
+        graph, system, plan, calibration, software=software, micro_batches=share // micro
+    )
     layers = tuple(pricer.layers())
     ring = graph.ring and plan.pp > 1
     slots = share // micro

@@ -39,18 +39,24 @@ def check(name: str, layers: int, stages: int, virtual: int = 1) -> None:
 
 def numbers(layers: Sequence[Layer], chunks: int) -> list[float]:
     """What each of the unrolled layers counts where `chunks` are to have equal numbers of the layer
-    that repeats most: 1 for it, 0 for the others; 1 for all where only that comes out even.
+    that repeats most: 1 for it, 0 for the others; 1 for all where only that comes out even. A
+    mixture's dense layers and those of experts begin alike, and count alike.
 
-    >>> from hwsim.graph.ops import Pointwise
-    >>> layers = [Layer("first", ()), Layer("block", (Pointwise("add", 1),), 6), Layer("last", ())]
-    >>> numbers(layers, 3), sum(numbers(layers, 4))
-    ([0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0], 8.0)
+    >>> block = Layer("block", (), repeat=6)
+    >>> numbers([Layer("first", ()), block, Layer("last", ())], 3)
+    [0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0]
+    >>> sum(numbers([Layer("first", ()), block, Layer("last", ())], 4))
+    8.0
     """
     most = max(layers, key=lambda layer: layer.repeat)
-    # A mixture's dense layers and those of experts begin alike: each counts as one.
-    alike = [layer.ops[:1] == most.ops[:1] for layer in layers for _ in range(layer.repeat)]
-    every = sum(alike) % chunks > 0 and len(alike) % chunks == 0
-    return [float(every or one) for one in alike]
+    alike = [one is most or (bool(one.ops) and one.ops[:1] == most.ops[:1]) for one in layers]
+    blocks = sum(one.repeat for one, same in zip(layers, alike, strict=True) if same)
+    every = blocks % chunks > 0 and sum(one.repeat for one in layers) % chunks == 0
+    return [
+        float(every or same)
+        for one, same in zip(layers, alike, strict=True)
+        for _ in range(one.repeat)
+    ]
 
 
 def partition(costs: Sequence[float], parts: int) -> list[tuple[int, int]]:

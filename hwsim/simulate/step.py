@@ -7,13 +7,13 @@ from hwsim.graph.workload import Workload
 from hwsim.hardware.spec import System
 from hwsim.parallel.check import check, scaled
 from hwsim.parallel.lower import lower
-from hwsim.parallel.plan import Plan
+from hwsim.parallel.plan import Plan, with_defaults
 from hwsim.parallel.program import Program
 from hwsim.parallel.staged import Staged, staged
 from hwsim.simulate.disturbance import Disturbance
 from hwsim.simulate.engine import run
 from hwsim.simulate.timeline import Timeline
-from hwsim.software import Software
+from hwsim.software.spec import Software
 
 
 def simulate(
@@ -22,19 +22,21 @@ def simulate(
     plan: Plan,
     calibration: Calibration,
     *,
+    software: Software | None = None,
     disturbance: Disturbance | None = None,
     everyone: bool = False,
     trace: bool = True,
     detail: bool = False,
-    software: Software | None = None,
 ) -> Timeline:
     """The timeline of one step.
 
     One device of each stage stands for its equals unless `everyone` or a `disturbance` asks for
-    all. `software` is the profile of what runs it. Without `trace` no spans are kept; `detail` makes one for every operator. Raises InputError
-    if the plan doesn't suit workload and system, or if the device has no rate for the data type.
+    all. `software` says how a framework runs the step, and what the plan is where fields of it were
+    not set. Without `trace` no spans are kept; `detail` makes one for every operator. Raises
+    InputError if the plan doesn't suit workload and system, or if the device has no rate for the
+    data type.
     """
-    step = prepared(system, workload, plan, calibration, software)
+    step = prepared(system, workload, plan, calibration, software=software)
     program = programmed(step, disturbance, everyone=everyone, detail=detail)
     return run(program, disturbance=disturbance, trace=trace)
 
@@ -52,8 +54,10 @@ def prepared(
     workload: Workload,
     plan: Plan,
     calibration: Calibration,
+    *,
     software: Software | None = None,
 ) -> Staged:
     """The step in stages, ready to be simulated. Raises InputError as `simulate` does."""
+    plan = with_defaults(plan, software)
     check(plan, workload, system)
-    return staged(scaled(workload, plan), system, plan, calibration, software)
+    return staged(scaled(workload, plan), system, plan, calibration, software=software)

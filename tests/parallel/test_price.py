@@ -160,7 +160,7 @@ PLANS = [
 def priced(dtype, plan, calibration, recipe=None, sequence=64):
     model = Transformer(layers=2, sequence=sequence, batch=8, dtype=dtype, experts=4)
     graph = model.graph(model.batch // plan.dp)
-    return Pricer(graph, BLACKWELL, plan, calibration, recipe)
+    return Pricer(graph, BLACKWELL, plan, calibration, recipe=recipe)
 
 
 @pytest.mark.parametrize("plan", PLANS)

@@ -73,16 +73,15 @@ def _exchanged(
     if ways % kv_heads:
         exactly(kv_heads, ways, where, f"key heads of {op.name!r}")
     share = replace(op, heads=heads, kv_heads=max(1, kv_heads // ways), context=1)
-    rows, sent = op.batch * op.sequence // ways, max(kv_heads, ways)
-    widths = {
-        "queries": op.heads * op.head_dim,
-        "keys": sent * op.head_dim,
-        "values": sent * op.value_width,
-        "output": op.heads * op.value_width,
+    rows, kept = op.batch * op.sequence // ways, max(kv_heads, ways)
+    parts = {
+        "queries": rows * op.heads * op.head_dim,
+        "keys": rows * kept * op.head_dim,
+        "values": rows * kept * op.value_width,
+        "output": rows * op.heads * op.value_width,
     }
     forward = [
-        Exchange(f"{op.name}.{name}", "all_to_all", "cp", rows * width)
-        for name, width in widths.items()
+        Exchange(f"{op.name}.{name}", "all_to_all", "cp", size) for name, size in parts.items()
     ]
     backward = [replace(one, name=f"{one.name}.gradient") for one in reversed(forward)]
     return share, tuple(forward), tuple(backward)

@@ -1,0 +1,88 @@
+"""What a software profile is: a frozen record of facts, with no cost formula and nothing fitted."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+Name = Annotated[str, Field(min_length=1)]
+Flag = Annotated[bool, Field(strict=True)]
+Positions = Annotated[int, Field(strict=True, ge=1, le=10**9)]
+Bytes = Annotated[int, Field(strict=True, ge=0, le=64)]
+Words = tuple[Literal["softmax", "chains"], ...]
+PlanValue = StrictBool | StrictInt | StrictStr
+
+# What a framework does, beside its name: each of these has a source.
+FACTS = (
+    "attention",
+    "fused",
+    "longest_softmax",
+    "accumulate",
+    "gradients",
+    "plan",
+    "unfused_quantization",
+)
+
+
+class Software(BaseModel):
+    """How a framework of some years runs the same graph.
+
+    `after`: the profile that it descends from; what was fitted to that one counts where nothing was
+    fitted to this one. `attention`: what its transformers run where nobody says otherwise.
+
+    `fused`: "softmax", where scale, mask and softmax of eager attention are one kernel for at most
+    `longest_softmax` positions and a multiple of 4 of micro-batch x heads on a device (Megatron-LM,
+    megatron/model/fused_softmax.py, is_kernel_available); "chains", where elementwise kernels that
+    follow each other are one (torch.compile).
+
+    `accumulate`: bytes moved per parameter when a micro-batch's gradient is added to those before,
+    0 where the product that makes it adds by itself. `gradients`: bytes of a gradient while it is
+    summed over data parallel devices. `unfused_quantization`: casts to fp8 are kernels of their
+    own, not a part of the norm or activation before them.
+
+    `plan`: fields of a plan that it runs with unless the user says otherwise; whether they exist is
+    for `hwsim.parallel.plan.with_defaults`. `sources`: where each fact is from, "assumed: ..." if
+    it is.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Name
+    description: str = ""
+    released: str = ""
+    after: Name | None = None
+    attention: Literal["eager", "fused"]
+    fused: Words = ()
+    longest_softmax: Positions = 16384
+    accumulate: Bytes
+    gradients: Literal[2, 4]
+    plan: dict[str, PlanValue] = {}
+    unfused_quantization: Flag = False
+    sources: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(set(self.fused)) < len(self.fused):
+            _fault("fused", "found a word twice", "write it once")
+        if self.after == self.name:
+            _fault("after", "found the profile itself", "write another's name, or null")
+        for field in self.sources:
+            if field not in FACTS and field.removeprefix("plan.") not in self.plan:
+                known = ", ".join((*FACTS, *(f"plan.{name}" for name in self.plan)))
+                _fault(f"sources.{field}", "found no such fact", f"write one of {known}")
+        return self
+
+
+def _fault(field: str, what: str, instead: str) -> Any:
+    context = {"field": field, "what": what, "instead": instead}
+    raise PydanticCustomError("fault", "{what}; {instead}", context)
