@@ -57,6 +57,7 @@ ROOT = 2.0  # profiles that descend from none lie so much farther apart
 NUDGE = 0.05  # of a logarithm, to see what a parameter does
 NOTHING = 1e-5  # change of a step's logarithm that is none
 NOISE = 0.05  # standard deviation of a step's logarithm that every row has
+SHORT = (2, 3)
 ROBUST = 2.0  # residuals beyond so many standard deviations count less
 MOST_OF_A_SOURCE = 40.0  # rows that a source counts for
 ROUNDS = 4
@@ -95,17 +96,24 @@ class Step:
         return (*KNOBS, FORMAT + self.row.workload.dtype) if low else tuple(KNOBS)
 
     def simulated(self, code: Code) -> float:
-        """The logarithm of its seconds under a code."""
+        """The logarithm of its seconds under a code.
+
+        Beyond `SHORT` rounds of micro-batches each more takes a pipeline as long as the one before.
+        """
+        plan, batch = self.row.plan, self.row.workload.batch
+        size = (plan.micro_batch or 1) * plan.dp
+        count, (few, more) = batch // size, (rounds * plan.pp for rounds in SHORT)
+        if count <= more + plan.pp:
+            return math.log(self._seconds(code, batch))
+        short, longer = (self._seconds(code, number * size) for number in (few, more))
+        return math.log(short + (longer - short) * (count - few) / (more - few))
+
+    def _seconds(self, code: Code, batch: int) -> float:
         under = self.kernels.model_copy(update={"software": {self.profile: code}})
-        made = simulate(
-            self.system,
-            self.row.workload,
-            self.row.plan,
-            under,
-            software=profiles.load(self.profile),
-            trace=False,
-        )
-        return math.log(made.seconds)
+        workload = self.row.workload.model_copy(update={"batch": batch})
+        software = profiles.load(self.profile)
+        made = simulate(self.system, workload, self.row.plan, under, software=software, trace=False)
+        return made.seconds
 
 
 class Point(NamedTuple):
