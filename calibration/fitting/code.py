@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from calibration.fitting.folds import even_folds
-from calibration.fitting.software import KNOBS, Parameters, Point, Step, point, solved
+from calibration.fitting.software import KNOBS, Parameters, Point, Step, point, solved, value
 from calibration.fitting.spreads import median_error
 from calibration.fitting.stack import Floats
 from calibration.measurement import Measurement
@@ -26,8 +26,9 @@ from hwsim.hardware.spec import Device
 from hwsim.software import catalog as profiles
 
 FEWEST = 3  # steps that anything is fitted to
-MOST = 120  # steps of a source on one node, or on several, that a fit looks at
-ROUNDS = 4
+MOST = 60  # steps of a source on one node, or on several, that a fit looks at
+ROUNDS = 2  # in which slopes are looked at anew,
+WITHIN = 3  # and steps alone so often in each
 FARTHEST = 1.0  # change of a logarithm in one round
 LEAST = 0.03  # spread
 UNKNOWN = 0.25  # spread of a profile without steps, and of the mean of all
@@ -90,10 +91,11 @@ def fit_code(steps: Sequence[Step]) -> Fit | None:
     parameters = Parameters(profiles.names(), sorted({step.device for step in looked}))
     for _ in range(ROUNDS):
         points = _points(looked, parameters)
-        values = solved(parameters, looked, points, parameters.values)
-        change = np.clip(values - parameters.values, -FARTHEST, FARTHEST)
-        parameters = parameters.at(parameters.values + change)
-    points = _points(looked, parameters)
+        for _ in range(WITHIN):
+            values = solved(parameters, looked, points, parameters.values)
+            change = np.clip(values - parameters.values, -FARTHEST, FARTHEST)
+            parameters = parameters.at(parameters.values + change)
+            points = _again(looked, points, parameters)
     made = Fit(parameters, tuple(looked), tuple(points), np.zeros(len(looked)))
     return replace(made, residuals=_left_out(made))
 
@@ -184,6 +186,17 @@ def _points(steps: Sequence[Step], parameters: Parameters) -> list[Point]:
         return point(step, parameters.logs(step))
 
     with mapped(steps, looked, cores()) as found:
+        return list(found)
+
+
+def _again(steps: Sequence[Step], points: Sequence[Point], parameters: Parameters) -> list[Point]:
+    """The same points at other parameters: steps anew, slopes as they were."""
+
+    def looked(number: int) -> Point:
+        step = steps[number]
+        return points[number]._replace(value=value(step, parameters.logs(step)))
+
+    with mapped(range(len(steps)), looked, cores()) as found:
         return list(found)
 
 

@@ -59,7 +59,6 @@ NOTHING = 1e-5  # change of a step's logarithm that is none
 NOISE = 0.05  # standard deviation of a step's logarithm that every row has
 ROBUST = 2.0  # residuals beyond so many standard deviations count less
 MOST_OF_A_SOURCE = 40.0  # rows that a source counts for
-ROUNDS = 4
 
 
 @dataclass(frozen=True)
@@ -94,17 +93,20 @@ class Step:
         low = self.row.workload.dtype in FORMATS
         return (*KNOBS, FORMAT + self.row.workload.dtype) if low else tuple(KNOBS)
 
+    @property
+    def idle(self) -> frozenset[str]:
+        """Those that have nothing to act on under its plan."""
+        plan, fused = self.row.plan, self.row.workload.attention == "fused"
+        found = {"scores" if fused else "attention"}
+        found |= {"exchange"} if plan.tp * plan.cp * plan.ep == 1 else set()
+        found |= {"gradients"} if plan.dp * plan.cp == 1 else set()
+        return frozenset(found | ({"hop"} if plan.pp == 1 else set()))
+
     def simulated(self, code: Code) -> float:
         """The logarithm of its seconds under a code."""
         under = self.kernels.model_copy(update={"software": {self.profile: code}})
-        made = simulate(
-            self.system,
-            self.row.workload,
-            self.row.plan,
-            under,
-            software=profiles.load(self.profile),
-            trace=False,
-        )
+        workload, software = self.row.workload, profiles.load(self.profile)
+        made = simulate(self.system, workload, self.row.plan, under, software=software, trace=False)
         return math.log(made.seconds)
 
 
@@ -201,20 +203,21 @@ def _apart(owner: str, knob: str) -> float:
     return KNOBS[knob].device if owner.startswith("on ") else KNOBS[knob].apart
 
 
+def value(step: Step, at: Mapping[str, float]) -> float:
+    """A step's logarithm where the parameters of its code have these logarithms."""
+    named = {name: math.exp(at[name]) for name in KNOBS}
+    formats = {name: math.exp(at[FORMAT + name]) for name in FORMATS if FORMAT + name in at}
+    return step.simulated(Code(**named, formats=formats, spread=NOISE))
+
+
 def point(step: Step, at: Mapping[str, float]) -> Point:
     """A step's logarithm where parameters have these logarithms, and its slopes by difference."""
-
-    def value(changed: Mapping[str, float]) -> float:
-        named = {name: math.exp(changed[name]) for name in KNOBS}
-        formats = {
-            name: math.exp(changed[FORMAT + name]) for name in FORMATS if FORMAT + name in changed
-        }
-        return step.simulated(Code(**named, formats=formats, spread=NOISE))
-
-    here = value(at)
-    slopes = {}
+    here = value(step, at)
+    slopes: dict[str, float] = {}
     for name in step.names:
-        slope = (value({**at, name: at[name] + NUDGE}) - here) / NUDGE
+        if name in step.idle or (name == "backward" and "issue" not in slopes):
+            continue
+        slope = (value(step, {**at, name: at[name] + NUDGE}) - here) / NUDGE
         if abs(slope) > NOTHING:
             slopes[name] = slope
     return Point(here, slopes)

@@ -265,7 +265,6 @@ SKIPPED = {
     "no dtype": (measured(GEMM, dtype=None), "dtype"),
     "whole numbers": (measured(GEMM, dtype="int8"), "int8"),
     "a filter larger than its input": (measured(CONV.model_copy(update={"r": 99})), "99"),
-    "experts": (joined(MOE), "experts"),
     "a named model": (measured(MODEL), "named models"),
     "a run": (measured(RUN, devices=None), "runs"),
     "a count of steps": (measured(TARGET, device=None, dtype=None), "law"),
@@ -309,6 +308,12 @@ def test_a_step_on_more_devices_is_the_simulated_one(degree, adds):
 def test_sharded_parameters_are_gathered():
     gathered = PREDICT(joined(STEP.model_copy(update={"zero_stage": 3})))
     assert gathered.seconds > PREDICT(joined(STEP.model_copy(update={"zero_stage": 2}))).seconds
+
+
+def test_a_mixture_of_experts_is_predicted():
+    found = PREDICT(joined(MOE))
+    assert isinstance(found, Prediction)
+    assert found.assumed
 
 
 def test_a_prediction_tells_what_its_row_leaves_open():

@@ -101,6 +101,19 @@ def test_uneven_layers_are_told():
     assert any("one more" in one for one in planned(pp=5)[2])
 
 
+def test_exchanges_of_tuned_runs_overlap_products():
+    split = {"tp": 2, "sequence_parallel": True}
+    for source, software, hidden in (
+        ("nemo-24.07", "nemo-2024", True),
+        ("megatron-core-r0.8", "megatron-core-2024", True),
+        ("simumax-b200", "megatron-core-2024", False),
+        ("korthikanti2022", "megatron-2022", False),
+    ):
+        assert planned(source, software=software, **split)[0].tensor_overlap == hidden
+    assert not planned("nemo-24.07", software="nemo-2024")[0].tensor_overlap
+    assert not planned("simumax-b200")[0].overlap
+
+
 def test_notes_tell_how_devices_speak():
     assert planned(note="async tp", tp=2)[0].tensor_overlap
     assert planned(note="cp all-to-all", cp=2)[0].context == "all-to-all"
