@@ -76,7 +76,7 @@ def steps_of(cases: Iterable[Measurement], calibration: Provider) -> list[Step]:
                 continue
             system = system_of(case.case, basis)
             step = Step(case, row, system, basis.calibration(system.device))
-            step.simulated(Code(issue=0.0, spread=LEAST))
+            step.check()
             found.append(step)
         except InputError:  # a plan or a device that is not costed, as a prediction says
             continue

@@ -23,7 +23,7 @@ from calibration.measurement import Measurement
 from calibration.predict.rows import Row
 from hwsim.cost.calibration import Calibration, Code
 from hwsim.hardware.spec import System
-from hwsim.simulate.step import simulate
+from hwsim.simulate.step import prepared, simulate
 from hwsim.software import catalog as profiles
 from hwsim.software.spec import Software
 
@@ -101,6 +101,11 @@ class Step:
         found |= {"exchange"} if plan.tp * plan.cp * plan.ep == 1 else set()
         found |= {"gradients"} if plan.dp * plan.cp == 1 else set()
         return frozenset(found | ({"hop"} if plan.pp == 1 else set()))
+
+    def check(self) -> None:
+        """Raises InputError where its plan can't be costed."""
+        software = profiles.load(self.profile)
+        prepared(self.system, self.row.workload, self.row.plan, self.kernels, software=software)
 
     def simulated(self, code: Code) -> float:
         """The logarithm of its seconds under a code."""

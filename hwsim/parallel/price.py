@@ -189,12 +189,14 @@ class Pricer:
         )
 
     def _accumulated(self, op: Op) -> tuple[Kernel, ...]:
-        """The sum with the gradients of earlier micro-batches, where it is a kernel of its own."""
+        """The sum with the gradients of earlier micro-batches, where it is a kernel of its own: of
+        a device's share, where gradients are sharded."""
         moved = 0.0 if self.software is None else self.software.accumulate
         if not moved or not op.parameters or self.micro_batches == 1:
             return ()
-        name = f"{op.name}.accumulate"
-        return (Kernel(name, "vector", op.parameters, op.parameters, element_bytes=moved),)
+        shards = self.plan.dp * self.plan.cp if self.plan.zero >= 2 else 1
+        size = op.parameters / shards
+        return (Kernel(f"{op.name}.accumulate", "vector", size, size, element_bytes=moved),)
 
     def _copied(self, op: Op) -> float:
         """Parameters that the last stage has as a copy of the first's: both sum and update them."""
