@@ -115,7 +115,7 @@ def test_the_update_has_its_factor_and_the_seconds_around_a_step():
     one = pricer(coded()).update(1e9)
     assert pricer(coded(update=2.0)).update(1e9).seconds == pytest.approx(2 * one.seconds)
     assert pricer(coded(step=3e-3)).update(1e9).seconds == pytest.approx(one.seconds + 3e-3)
-    others = {name: 2.0 for name in ("products", "streams", "exchange", "gradients", "hop")}
+    others = dict.fromkeys(("products", "streams", "exchange", "gradients", "hop"), 2.0)
     assert pricer(coded(**others)).update(1e9) == one
 
 
