@@ -99,6 +99,37 @@ def test_detail_changes_no_time(steps, data):
 
 
 @given(st.data())
+@settings(deadline=None, max_examples=30)
+def test_of_a_profile_neither_equals_nor_detail_change_the_time(profiled_steps, data):
+    made = data.draw(profiled_steps())
+    plain = seconds(made.asked, **made.how)
+    assert seconds(made.asked, **made.how, everyone=True) == pytest.approx(plain, rel=1e-12)
+    assert seconds(made.asked, **made.how, detail=True) == pytest.approx(plain, rel=1e-12)
+
+
+@given(st.data())
+@few
+def test_a_profile_s_parts_sum_to_the_step(profiled_steps, data):
+    made = data.draw(profiled_steps())
+    line = simulate(*made.asked, **made.how, trace=False)
+    assert sum(line.parts().values()) == pytest.approx(line.seconds, rel=1e-9)
+    assert min(line.parts().values()) >= -1e-12 * line.seconds
+
+
+@pytest.mark.parametrize("factor", ["products", "streams", "update", "issue", "step"])
+@given(data=st.data())
+@settings(deadline=None, max_examples=10)
+def test_a_slower_code_is_never_faster_where_nothing_contends(profiled_steps, factor, data):
+    made = data.draw(profiled_steps(dp=1, cp=1, ep=1, balance="layers"))
+    name, fitted = made.software.name, made.asked.calibration
+    code = fitted.software[name]
+    slower = code.model_copy(update={factor: 2 * getattr(code, factor) + 1e-5})
+    under = fitted.model_copy(update={"software": {name: slower}})
+    later = seconds(made.asked._replace(calibration=under), **made.how)
+    assert later >= seconds(made.asked, **made.how) * (1 - 1e-9)
+
+
+@given(st.data())
 @few
 def test_links_that_take_no_time_leave_the_kernels(steps, data):
     asked = data.draw(steps(offload="none"))
