@@ -26,7 +26,7 @@ from hwsim.hardware.spec import Device
 from hwsim.software import catalog as profiles
 
 FEWEST = 3  # steps that anything is fitted to
-MOST = 60  # steps of a source on one node, or on several, that a fit looks at
+MOST = 64  # steps of a source on one node, or on several, that a fit looks at
 ROUNDS = 2  # in which slopes are looked at anew,
 WITHIN = 3  # and steps alone so often in each
 FARTHEST = 1.0  # change of a logarithm in one round

@@ -222,15 +222,15 @@ class Pricer:
             left[name] = left.get(name, 0.0) - (one.work.seconds - one.seen.total)
             said.append(one)
         computed = total(self._cost(kernel) for kernel in kernels)
-        return Pass(computed, tuple(said), self._issue(kernels, back=back))
+        return Pass(computed, tuple(said), self._issue(kernels, len(said), back=back))
 
-    def _issue(self, kernels: Sequence[Kernel], *, back: bool) -> float:
-        """Seconds in which the host issues kernels, where it runs ahead."""
+    def _issue(self, kernels: Sequence[Kernel], exchanges: int, *, back: bool) -> float:
+        """Seconds in which the host issues kernels and exchanges, where it runs ahead."""
         if self.code is None:
             return 0.0
         slower = self.code.backward if back else 1.0
         launches = (one.kernel for kernel in kernels for one in self.rates.launches(kernel))
-        return slower * self.code.issue * sum(kernel.launches for kernel in launches)
+        return slower * self.code.issue * (exchanges + sum(kernel.launches for kernel in launches))
 
     def _cost(self, kernel: Kernel) -> Seconds:
         if kernel not in self._costs:

@@ -21,7 +21,7 @@ Name = Annotated[str, Field(min_length=1)]
 Flag = Annotated[bool, Field(strict=True)]
 Positions = Annotated[int, Field(strict=True, ge=1, le=10**9)]
 Bytes = Annotated[int, Field(strict=True, ge=0, le=64)]
-Words = tuple[Literal["softmax", "chains"], ...]
+Words = tuple[Literal["softmax", "chains", "loss"], ...]
 PlanValue = StrictBool | StrictInt | StrictStr
 
 # What a framework does, beside its name: each of these has a source.
@@ -45,7 +45,8 @@ class Software(BaseModel):
     `fused`: "softmax", where scale, mask and softmax of eager attention are one kernel for at most
     `longest_softmax` positions and a multiple of 4 of micro-batch x heads on a device (Megatron-LM,
     megatron/model/fused_softmax.py, is_kernel_available); "chains", where elementwise kernels that
-    follow each other are one (torch.compile).
+    follow each other are one (torch.compile); "loss", where the cross-entropy is one kernel each
+    way, not some in fp32.
 
     `accumulate`: bytes moved per parameter when a micro-batch's gradient is added to those before,
     0 where the product that makes it adds by itself. `gradients`: bytes of a gradient while it is

@@ -27,7 +27,7 @@ def test_the_table_says_what_a_profile_says(name):
     found, row = catalog.load(name), ROWS[name]
     assert row[1].strip("`") == (found.after or "")
     assert row[2] == found.attention
-    assert [word for word in ("softmax", "chains") if word in row[3]] == list(found.fused)
+    assert [word for word in ("softmax", "chains", "loss") if word in row[3]] == list(found.fused)
     assert row[4:6] == [str(found.accumulate), str(found.gradients)]
     assert row[6] == ("yes" if found.unfused_quantization else "no")
     assert re.findall(r"`(\w+)`", row[7]) == list(found.plan)
