@@ -39,7 +39,7 @@ class Knob(NamedTuple):
 
 
 KNOBS = {
-    "products": Knob(1.0, 0.10, 0.10),
+    "products": Knob(1.0, 0.08, 0.25),
     "scores": Knob(1.2, 0.20),
     "attention": Knob(1.2, 0.30, 0.30),
     "streams": Knob(1.2, 0.40, 0.10),
@@ -138,12 +138,12 @@ class Parameters:
         self.profiles, self.devices = tuple(profiles), tuple(devices)
         names = [(one, knob) for one in self.profiles for knob in KNOBS]
         names += [(f"on {one}", knob) for one in self.devices for knob in _of_devices()]
-        names += [("format", FORMAT + one) for one in FORMATS]
+        names += [(one, FORMAT + name) for one in self.profiles for name in FORMATS]
         self.index = {name: number for number, name in enumerate(names)}
         self.values = np.zeros(len(names))
         for (owner, knob), number in self.index.items():
             if owner in self.profiles:
-                self.values[number] = math.log(KNOBS[knob].start)
+                self.values[number] = math.log(_knob(knob).start)
 
     def at(self, values: Floats) -> Parameters:
         """The same with these values."""
@@ -160,17 +160,13 @@ class Parameters:
 
     def of(self, profile: str, device: str | None, knob: str) -> list[int]:
         """Which of the values sum to a parameter of a step."""
-        if knob.startswith(FORMAT):
-            return [self.index["format", knob]]
         owners = [profile, f"on {device}"]
         return [self.index[owner, knob] for owner in owners if (owner, knob) in self.index]
 
     def code(self, profile: str, device: str | None, spread: float) -> Code:
         """The code of a profile on a device; None: on one that was not measured."""
         found = {knob: math.exp(sum(self.values[self.of(profile, device, knob)])) for knob in KNOBS}
-        formats = {
-            one: math.exp(self.values[self.index["format", FORMAT + one]]) for one in FORMATS
-        }
+        formats = {one: math.exp(self.values[self.index[profile, FORMAT + one]]) for one in FORMATS}
         return Code(**found, formats=formats, spread=spread)
 
     def prior(self) -> tuple[Floats, Floats]:
@@ -186,7 +182,7 @@ class Parameters:
                 if after is not None:
                     row[self.index[after, knob]] = -1.0
                 else:
-                    target, apart = math.log(KNOBS[knob].start), ROOT * apart
+                    target, apart = math.log(_knob(knob).start), ROOT * apart
             rows.append(row / apart)
             wanted.append(target / apart)
         return np.array(rows), np.array(wanted)
@@ -202,10 +198,12 @@ def _of_devices() -> list[str]:
     return [name for name, knob in KNOBS.items() if knob.device]
 
 
+def _knob(name: str) -> Knob:
+    return FORMATS[name.removeprefix(FORMAT)] if name.startswith(FORMAT) else KNOBS[name]
+
+
 def _apart(owner: str, knob: str) -> float:
-    if owner == "format":
-        return FORMATS[knob.removeprefix(FORMAT)].apart
-    return KNOBS[knob].device if owner.startswith("on ") else KNOBS[knob].apart
+    return _knob(knob).device if owner.startswith("on ") else _knob(knob).apart
 
 
 def value(step: Step, at: Mapping[str, float]) -> float:
