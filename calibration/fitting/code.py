@@ -10,7 +10,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from calibration.fitting.folds import even_folds
-from calibration.fitting.software import KNOBS, Parameters, Point, Step, point, solved, value
+from calibration.fitting.software import (
+    FORMATS,
+    KNOBS,
+    Parameters,
+    Point,
+    Step,
+    point,
+    solved,
+    value,
+)
 from calibration.fitting.spreads import median_error
 from calibration.fitting.stack import Floats
 from calibration.measurement import Measurement
@@ -128,11 +137,19 @@ def codes(
         spread = fit.spread(profile, left)
         spread = spread if device in measured else max(spread, UNKNOWN / 2)
         found[profile] = _rounded(parameters.code(profile, device, round(spread, 3)))
-    logs = np.log([[max(getattr(code, knob), 1e-9) for knob in KNOBS] for code in found.values()])
-    mean = dict(zip(KNOBS, np.exp(logs.mean(axis=0)).tolist(), strict=True))
-    formats = next(iter(found.values())).formats
-    found[FAMILY] = _rounded(Code(**mean, formats=formats, spread=UNKNOWN))
+    found[FAMILY] = _mean(list(found.values()))
     return found
+
+
+def _mean(entries: Sequence[Code]) -> Code:
+    """The geometric mean of several, with a wide interval."""
+
+    def mean(values: Iterable[float]) -> float:
+        return math.exp(float(np.mean(np.log([max(value, 1e-9) for value in values]))))
+
+    named = {knob: mean(getattr(code, knob) for code in entries) for knob in KNOBS}
+    formats = {name: mean(code.formats[name] for code in entries) for name in FORMATS}
+    return _rounded(Code(**named, formats=formats, spread=UNKNOWN))
 
 
 def predictor(cases: Sequence[Measurement], split: str) -> Predict:
