@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from calibration.fitting.folds import even_folds
+from calibration.fitting.folds import FOLDS, even_folds
 from calibration.fitting.software import KNOBS, Parameters, Point, Step, point, solved
 from calibration.fitting.spreads import median_error
 from calibration.fitting.stack import Floats
@@ -28,6 +28,7 @@ from hwsim.software import catalog as profiles
 FEWEST = 3  # steps that anything is fitted to
 MOST = 120  # steps of a source on one node, or on several, that a fit looks at
 ROUNDS = 4
+AGAIN = 1  # rounds from what all are fitted to, to parameters without a quarter of the groups
 FARTHEST = 1.0  # change of a logarithm in one round
 LEAST = 0.03  # spread
 UNKNOWN = 0.25  # spread of a profile without steps, and of the mean of all
@@ -50,6 +51,14 @@ class Fit:
         steps, points = [self.steps[n] for n in kept], [self.points[n] for n in kept]
         values = solved(self.parameters, steps, points, self.parameters.values)
         return self.parameters.at(values)
+
+    def around(self, left: Sequence[bool]) -> Fit:
+        """The same steps, looked at around parameters that those `left` out had no part in."""
+        kept = [step for step, out in zip(self.steps, left, strict=True) if not out]
+        parameters = _nearer(self.without(left), kept, AGAIN)
+        points = tuple(_points(self.steps, parameters))
+        made = replace(self, parameters=parameters, points=points)
+        return replace(made, residuals=_left_out(made, left))
 
     def spread(self, profile: str, left: Sequence[bool] | None = None) -> float:
         """That of a profile's steps that are not `left` out."""
@@ -87,15 +96,20 @@ def fit_code(steps: Sequence[Step]) -> Fit | None:
     looked = _some(steps)
     if len(looked) < FEWEST:
         return None
-    parameters = Parameters(profiles.names(), sorted({step.device for step in looked}))
-    for _ in range(ROUNDS):
-        points = _points(looked, parameters)
-        values = solved(parameters, looked, points, parameters.values)
-        change = np.clip(values - parameters.values, -FARTHEST, FARTHEST)
-        parameters = parameters.at(parameters.values + change)
+    start = Parameters(profiles.names(), sorted({step.device for step in looked}))
+    parameters = _nearer(start, looked, ROUNDS)
     points = _points(looked, parameters)
     made = Fit(parameters, tuple(looked), tuple(points), np.zeros(len(looked)))
     return replace(made, residuals=_left_out(made))
+
+
+def _nearer(parameters: Parameters, steps: Sequence[Step], rounds: int) -> Parameters:
+    """Parameters that suit steps better, by rounds of looking around and solving."""
+    for _ in range(rounds):
+        values = solved(parameters, steps, _points(steps, parameters), parameters.values)
+        change = np.clip(values - parameters.values, -FARTHEST, FARTHEST)
+        parameters = parameters.at(parameters.values + change)
+    return parameters
 
 
 def joined(
@@ -138,7 +152,8 @@ def predictor(cases: Sequence[Measurement], split: str) -> Predict:
     the shipped calibrations, which are fitted to no step.
 
     Shapes are left out a quarter at a time, anything else group by group. How steps change with a
-    parameter is looked at once, around the parameters of all.
+    parameter is looked at around parameters that are fitted without a quarter of the groups, which
+    none of these has moved.
     """
     fit = fit_code(steps_of(cases, _kernels))
     if fit is None:
@@ -146,24 +161,34 @@ def predictor(cases: Sequence[Measurement], split: str) -> Predict:
     members = [step.case for step in fit.steps]
     folds = even_folds(cases).tolist() if split == "shape" else map(GROUPS[split], cases)
     group_of = dict(zip(map(id, cases), folds, strict=True))
+    groups = [group_of[id(one)] for one in members]
+    quarter = {group: n % FOLDS for n, group in enumerate(dict.fromkeys(groups))}
+    apart = {
+        number: fit.around([quarter[own] == number for own in groups])
+        for number in set(quarter.values())
+    }
     made: dict[Hashable, Predictor] = {}
 
     def predict(case: Measurement) -> Prediction | Skipped:
         group = group_of[id(case)]
         if group not in made:
-            left = [group_of[id(one)] == group for one in members]
-            made[group] = Predictor(_provider(fit, left))
+            number = quarter.get(group)
+            left = [own == group for own in groups]
+            near = fit if number is None else apart[number]
+            gone = [quarter[own] == number for own in groups]
+            made[group] = Predictor(_provider(near, left, gone))
         return made[group](case)
 
     return predict
 
 
-def _provider(fit: Fit, left: Sequence[bool]) -> Provider:
+def _provider(fit: Fit, left: Sequence[bool], gone: Sequence[bool]) -> Provider:
+    """Fitted without those `left` out, as far off as what is left of those that are not `gone`."""
     parameters = fit.without(left)
     rest = {step.device for step, out in zip(fit.steps, left, strict=True) if not out}
 
     def calibration(device: Device) -> Calibration:
-        own = codes(fit, parameters, device.name if device.name in rest else None, left)
+        own = codes(fit, parameters, device.name if device.name in rest else None, gone)
         return _kernels(device).model_copy(update={"software": own})
 
     return calibration
@@ -187,14 +212,15 @@ def _points(steps: Sequence[Step], parameters: Parameters) -> list[Point]:
         return list(found)
 
 
-def _left_out(fit: Fit) -> Floats:
-    """ln(predicted / measured) of every step, fitted without its model."""
+def _left_out(fit: Fit, gone: Sequence[bool] | None = None) -> Floats:
+    """ln(predicted / measured) of every step, fitted without its model and without those `gone`."""
     groups = [model_of(step.case) for step in fit.steps]
+    absent = np.zeros(len(groups), bool) if gone is None else np.array(gone)
     off = np.zeros(len(groups))
     for group in dict.fromkeys(groups):
-        left = [own == group for own in groups]
-        rest = fit.without(left)
-        for number in np.flatnonzero(left):
+        own = np.array([one == group for one in groups])
+        rest = fit.without((own | absent).tolist())
+        for number in np.flatnonzero(own):
             step, one = fit.steps[number], fit.points[number]
             expected = one.expected(fit.parameters.logs(step), rest.logs(step))
             off[number] = expected - step.measured

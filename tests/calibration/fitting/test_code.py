@@ -27,7 +27,13 @@ def bare(device):
 def case(layers, hidden, micro, device=OURS, profile=PROFILE, source="made", **changes):
     shape = TransformerStep(
         **{"layers": layers, "hidden": hidden, "heads": 8, "kv_heads": 8, "ffn": 4 * hidden},
-        **{"gated_mlp": 0, "vocab": 1000, "seq": 512, "global_batch": 4 * micro, "software": profile},
+        **{
+            "gated_mlp": 0,
+            "vocab": 1000,
+            "seq": 512,
+            "global_batch": 4 * micro,
+            "software": profile,
+        },
         **{"micro_batch": micro, "dp": 2, "tp": 1, "pp": 1, "cp": 1},
         **{"recompute": "none", "attention": "eager"} | changes,
     )
@@ -163,9 +169,9 @@ def test_a_left_out_step_s_seconds_do_not_move_its_prediction(cases, split):
         for one, out in zip(cases, off, strict=True)
     ]
     before, after = predictor(cases, split)(cases[0]), predictor(changed, split)(changed[0])
-    print("MOVED", split, after.seconds / before.seconds - 1, before.seconds / cases[0].seconds, after.high/after.seconds, before.high/before.seconds)
-    # What a parameter does is looked at around the parameters of all.
-    assert after.seconds == pytest.approx(before.seconds, rel=0.01)
+    # Rounds of the fit begin at the parameters of all, of which so little is left.
+    assert after.seconds == pytest.approx(before.seconds, rel=2e-3)
+    assert after.high / after.seconds == pytest.approx(before.high / before.seconds, rel=1e-2)
 
 
 def test_a_plan_that_is_not_costed_is_skipped(cases):
