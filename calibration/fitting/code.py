@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from calibration.fitting.folds import even_folds
+from calibration.fitting.folds import FOLDS, even_folds
 from calibration.fitting.software import (
     FORMATS,
     KNOBS,
@@ -60,6 +60,13 @@ class Fit:
         steps, points = [self.steps[n] for n in kept], [self.points[n] for n in kept]
         values = solved(self.parameters, steps, points, self.parameters.values)
         return self.parameters.at(values)
+
+    def around(self, left: Sequence[bool]) -> Fit:
+        """The same steps around parameters that those `left` out had no part in; slopes stay."""
+        parameters = self.without(left)
+        points = tuple(_again(self.steps, self.points, parameters))
+        made = replace(self, parameters=parameters, points=points)
+        return replace(made, residuals=_left_out(made, left))
 
     def spread(self, profile: str, left: Sequence[bool] | None = None) -> float:
         """That of a profile's steps that are not `left` out."""
@@ -156,8 +163,9 @@ def predictor(cases: Sequence[Measurement], split: str) -> Predict:
     """Predictions of steps whose code is fitted to the steps of other groups; kernels are those of
     the shipped calibrations, which are fitted to no step.
 
-    Shapes are left out a quarter at a time, anything else group by group. How steps change with a
-    parameter is looked at once, around the parameters of all.
+    Shapes are left out a quarter at a time, anything else group by group. Steps are looked at
+    around parameters that are fitted without a quarter of the groups, which none of these has
+    moved; how they change with a parameter is looked at once.
     """
     fit = fit_code(steps_of(cases, _kernels))
     if fit is None:
@@ -165,24 +173,34 @@ def predictor(cases: Sequence[Measurement], split: str) -> Predict:
     members = [step.case for step in fit.steps]
     folds = even_folds(cases).tolist() if split == "shape" else map(GROUPS[split], cases)
     group_of = dict(zip(map(id, cases), folds, strict=True))
+    groups = [group_of[id(one)] for one in members]
+    quarter = {group: n % FOLDS for n, group in enumerate(dict.fromkeys(groups))}
+    apart = {
+        number: fit.around([quarter[own] == number for own in groups])
+        for number in set(quarter.values())
+    }
     made: dict[Hashable, Predictor] = {}
 
     def predict(case: Measurement) -> Prediction | Skipped:
         group = group_of[id(case)]
         if group not in made:
-            left = [group_of[id(one)] == group for one in members]
-            made[group] = Predictor(_provider(fit, left))
+            number = quarter.get(group)
+            left = [own == group for own in groups]
+            near = fit if number is None else apart[number]
+            gone = [quarter[own] == number for own in groups]
+            made[group] = Predictor(_provider(near, left, gone))
         return made[group](case)
 
     return predict
 
 
-def _provider(fit: Fit, left: Sequence[bool]) -> Provider:
+def _provider(fit: Fit, left: Sequence[bool], gone: Sequence[bool]) -> Provider:
+    """Fitted without those `left` out, as far off as what is left of those that are not `gone`."""
     parameters = fit.without(left)
     rest = {step.device for step, out in zip(fit.steps, left, strict=True) if not out}
 
     def calibration(device: Device) -> Calibration:
-        own = codes(fit, parameters, device.name if device.name in rest else None, left)
+        own = codes(fit, parameters, device.name if device.name in rest else None, gone)
         return _kernels(device).model_copy(update={"software": own})
 
     return calibration
@@ -217,14 +235,15 @@ def _again(steps: Sequence[Step], points: Sequence[Point], parameters: Parameter
         return list(found)
 
 
-def _left_out(fit: Fit) -> Floats:
-    """ln(predicted / measured) of every step, fitted without its model."""
+def _left_out(fit: Fit, gone: Sequence[bool] | None = None) -> Floats:
+    """ln(predicted / measured) of every step, fitted without its model and without those `gone`."""
     groups = [model_of(step.case) for step in fit.steps]
+    absent = np.zeros(len(groups), bool) if gone is None else np.array(gone)
     off = np.zeros(len(groups))
     for group in dict.fromkeys(groups):
-        left = [own == group for own in groups]
-        rest = fit.without(left)
-        for number in np.flatnonzero(left):
+        own = np.array([one == group for one in groups])
+        rest = fit.without((own | absent).tolist())
+        for number in np.flatnonzero(own):
             step, one = fit.steps[number], fit.points[number]
             expected = one.expected(fit.parameters.logs(step), rest.logs(step))
             off[number] = expected - step.measured

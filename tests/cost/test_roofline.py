@@ -182,6 +182,19 @@ def test_an_unaligned_batch_runs_no_faster_than_vector_units(dtype):
         assert kernel_cost(aligned, faster, dtype) == kernel_cost(aligned, at, dtype)
 
 
+def test_unaligned_products_in_arrays_are_their_elements():
+    at = rates(AMPERE, load_for(AMPERE), "fp16")
+    many = [product(head, batch=batch) for head in (108, 112) for batch in (1, 64)]
+    shape = tuple(np.array([kernel.shape for kernel in many], dtype=float).T)
+    flops, elements = (
+        np.array([getattr(kernel, name) for kernel in many], dtype=float)
+        for name in ("flops", "elements")
+    )
+    stacked = Kernel("stacked", "matrix", flops, elements, shape=shape)
+    each = [kernel_cost(kernel, at, "fp16").seconds for kernel in many]
+    assert kernel_cost(stacked, at, "fp16").seconds == pytest.approx(each)
+
+
 def test_without_tensor_cores_alignment_costs_nothing():
     at = rates(AMPERE, load_for(AMPERE), "fp32")
     assert at.on_vector

@@ -98,33 +98,33 @@ def test_scaling_is_read_off_the_note():
 
 def test_unknown_recomputation_is_the_least_that_fits():
     chosen = [
-        row(
-            "megatron-core-r0.8",
-            attention="eager",
-            recompute="unknown",
-            micro_batch=n,
-            global_batch=512,
-        )
+        row("nemo-24.07", attention="eager", recompute="unknown", micro_batch=n, global_batch=512)
         for n in (1, 16, 64)
     ]
     assert [one.plan.recompute for one in chosen] == ["none", "selective", "full"]
     assert any("recomputed" in sentence for sentence in chosen[0].assumed)
 
 
-def test_a_tuned_run_stores_what_does_not_quite_fit():
-    sizes = {"recompute": "unknown", "global_batch": 768, "micro_batch": 48, "attention": "flash"}
-    plain, tuned = (row(source, **sizes) for source in ("megatron-core-r0.8", "nemo-24.07"))
-    assert (plain.plan.recompute, tuned.plan.recompute) == ("full", "none")
-    assert any("tuned" in sentence for sentence in tuned.assumed)
+@pytest.mark.parametrize(
+    ("link", "network", "taken"),
+    [
+        ("nvlink4-nvswitch", "unknown", "8xib-ndr"),
+        ("nvlink3-nvswitch", None, "8xib-hdr"),
+        ("nvlink3-nvswitch", "4xib-hdr", None),
+        ("pcie4", "unknown", "8xib-hdr"),
+    ],
+)
+def test_an_unnamed_network_has_the_reference_systems_ports(link, network, taken):
+    on = {"devices_per_node": 8, "intra_link": link, "inter_link": network}
+    device = "a100-pcie-80gb" if link == "pcie4" else "a100-sxm-80gb"
+    device = "h100-sxm-80gb" if link == "nvlink4-nvswitch" else device
 
+    def told(dp):
+        return [one for one in row(dp=dp, on=on, device=device).assumed if "network" in one]
 
-def test_an_unnamed_network_is_told():
-    on = {"devices_per_node": 8, "intra_link": "nvlink3-nvswitch"}
-    stated, unknown = (
-        row(dp=32, on={**on, "inter_link": name}).assumed for name in ("8xib-hdr", "unknown")
-    )
-    assert [sentence for sentence in unknown if "network" in sentence] == [*unknown[len(stated) :]]
-    assert len(unknown) == len(stated) + 1
+    assert told(8) == []
+    assert len(told(32)) == (taken is not None)
+    assert all(taken in sentence for sentence in told(32))
 
 
 @pytest.mark.skipif(not TABLE.exists(), reason="the tables are not there")
