@@ -142,8 +142,9 @@ def kernel_work(kernel: Kernel, rates: Rates, dtype: Dtype) -> Work:
         memory = kernel.elements * size / rates.products.memory
         work, launch = _product(kernel, size, memory, rates.products), rates.products.launch
         if not rates.on_vector:
-            slowest = np.where(is_unaligned(kernel, size), kernel.flops / rates.unaligned, 0.0)
-            work = work._replace(compute=np.maximum(work.compute, slowest))
+            slowest: Any = np.where(is_unaligned(kernel, size), kernel.flops / rates.unaligned, 0.0)
+            compute: Any = np.maximum(work.compute, slowest)
+            work = work._replace(compute=compute)
     else:
         if kernel.reduction and rates.rows is not None:
             rates = rates._replace(memory=rates.rows)

@@ -12,6 +12,7 @@ NAMES = {
     "megatron-2021",
     "megatron-2022",
     "megatron-deepspeed",
+    "megatron-deepspeed-2023",
     "megatron-core-2024",
     "nemo-2024",
     "megatron-bridge-2025",
@@ -22,7 +23,7 @@ NAMES = {
 }
 
 
-def test_ten_are_shipped():
+def test_all_are_shipped():
     assert set(catalog.names()) == NAMES
 
 
