@@ -137,18 +137,21 @@ class Pricer:
         computed = total(self._computed(kernel, self._updating) for kernel in kernels)
         seconds, spread = computed.total, computed.work().spread
         if self.code is not None:
-            seconds = self.code.step + self.code.update * seconds
+            seconds *= self.code.update
         if plan.offload == "optimizer":  # states come and go over the host's link meanwhile
             copy = parameter_bytes(dtype, master=plan.master_weights) - stored_bytes(dtype)
             states = MOMENTS[optimizer] * state_bytes(dtype) + copy
             seconds = max(seconds, parameters * states / host_bandwidth(self.system))
+        if self.code is not None:
+            seconds += self.code.step
         return Work(seconds, (("update", seconds),), spread)
 
     @property
     def gradient_bytes(self) -> float:
-        """Bytes of a gradient while it is summed over devices."""
-        own = state_bytes(self.graph.dtype)
-        return own if self.software is None else min(own, float(self.software.gradients))
+        """Bytes of a gradient while it is summed over devices: none narrower than its tensors."""
+        if self.software is None:
+            return state_bytes(self.graph.dtype)
+        return max(stored_bytes(self.graph.dtype), float(self.software.gradients))
 
     def transfer(
         self, collective: str, size: float, among: Group, what: Carrying, copies: int = 1
@@ -195,7 +198,9 @@ class Pricer:
         if not moved or not op.parameters or self.micro_batches == 1:
             return ()
         shards = self.plan.dp * self.plan.cp if self.plan.zero >= 2 else 1
-        size = op.parameters / shards
+        # Of its own experts a device shares the gradients with the fewer that have them too.
+        spread = self.plan.ep if self.plan.zero >= 2 else 1
+        size = (op.parameters + (spread - 1) * op.expert_parameters) / shards
         return (Kernel(f"{op.name}.accumulate", "vector", size, size, element_bytes=moved),)
 
     def _copied(self, op: Op) -> float:

@@ -5,7 +5,7 @@ import pytest
 from hwsim.cost.calibration import Code, load
 from hwsim.cost.quantized import AHEAD, CURRENT
 from hwsim.graph.ops import Attention, Linear
-from hwsim.graph.step import StepGraph
+from hwsim.graph.step import StepGraph, state_bytes
 from hwsim.hardware import catalog
 from hwsim.hardware.spec import Launch
 from hwsim.parallel.lower import lower
@@ -119,6 +119,13 @@ def test_the_update_has_its_factor_and_the_seconds_around_a_step():
     assert pricer(coded(**others)).update(1e9) == one
 
 
+def test_the_seconds_around_a_step_hide_behind_no_copy_of_the_optimizer_s_state():
+    plan = Plan(offload="optimizer")
+    alone = pricer(coded(), plan).update(1e9)
+    assert pricer(coded(update=2.0), plan).update(1e9) == alone
+    assert pricer(coded(step=0.5), plan).update(1e9).seconds == pytest.approx(alone.seconds + 0.5)
+
+
 @pytest.mark.parametrize("factor", ["exchange", "gradients", "hop"])
 def test_what_is_carried_has_the_factor_of_its_kind(factor):
     plain, slower = (pricer(coded(**{factor: n}), SPLIT) for n in (1.0, 2.0))
@@ -203,14 +210,32 @@ def test_gradients_are_added_to_those_of_earlier_micro_batches(moved, count):
         assert more == pytest.approx(expected, abs=1e-15)
 
 
+@pytest.mark.parametrize("zero", [1, 2])
+def test_sharded_gradients_of_experts_are_added_by_the_fewer_that_have_them(zero):
+    software = PROFILE.model_copy(update={"accumulate": 6})
+    model = Transformer(**SIZES, dtype="fp16", experts=4)
+    plan = Plan(dp=4, ep=2, zero=zero)
+    plain, added = (
+        passes(pricer(coded(), plan, model, one, micro_batches=2)) for one in (PROFILE, software)
+    )
+    own = next(op for op in model.graph(2).layers[1].ops if op.expert_parameters)
+    experts = own.expert_parameters / plan.ep
+    router = own.parameters - own.expert_parameters
+    size = experts / 2 + router / 4 if zero == 2 else experts + router
+    more = added["experts", "weights"].computed.total - plain["experts", "weights"].computed.total
+    assert more == pytest.approx(6 * size / pricer(coded()).rates.plain.memory)
+
+
 @pytest.mark.parametrize(
-    ("dtype", "stated", "size"), [("fp16", 2, 2), ("fp16", 4, 4), ("fp32", 2, 2), ("fp32", 4, 4)]
+    ("dtype", "stated", "size"),
+    [("fp16", 2, 2), ("fp16", 4, 4), ("tf32", 2, 4), ("fp32", 2, 4), ("fp64", 4, 8)],
 )
 def test_gradients_are_summed_in_the_profile_s_bytes(dtype, stated, size):
     model = MODEL.model_copy(update={"dtype": dtype})
     software = PROFILE.model_copy(update={"gradients": stated})
     assert pricer(DEFAULT, model=model, software=software).gradient_bytes == size
-    assert pricer(DEFAULT, model=model, software=None).gradient_bytes == 4.0
+    alone = pricer(DEFAULT, model=model, software=None)
+    assert alone.gradient_bytes == state_bytes(dtype)
 
 
 def test_the_nearest_kin_s_code_is_taken_then_the_mean_of_the_family():
