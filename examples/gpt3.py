@@ -113,7 +113,7 @@ def main() -> None:
         f" hwsim is {full / published - 1:+.0%} and {full / REPORTED - 1:+.0%} off,"
         f"\n  interleaved {interleaved / published - 1:+.0%} and"
         f" {interleaved / REPORTED - 1:+.0%}"
-        f"\nfull over selective: {full / selective:.2f};"
+        f"\nfull (2021) over selective (2022): {full / selective:.2f};"
         f" published {1.42 / 1.10:.2f} (22 billion), {94.42 / 71.49:.2f} (a trillion)"
     )
 

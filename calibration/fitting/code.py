@@ -37,7 +37,8 @@ from hwsim.software import catalog as profiles
 FEWEST = 3  # steps that anything is fitted to
 MOST = 64  # steps of a source on one node, or on several, that a fit looks at
 ROUNDS = 2  # in which slopes are looked at anew,
-WITHIN = 3  # and steps alone so often in each
+WITHIN = 3  # and steps alone so often in each,
+AROUND = 2  # and so often without a quarter of the groups
 FARTHEST = 1.0  # change of a logarithm in one round
 LEAST = 0.03  # spread
 UNKNOWN = 0.25  # spread of a profile without steps, and of the mean of all
@@ -63,9 +64,11 @@ class Fit:
 
     def around(self, left: Sequence[bool]) -> Fit:
         """The same steps around parameters that those `left` out had no part in; slopes stay."""
-        parameters = self.without(left)
-        points = tuple(_again(self.steps, self.points, parameters))
-        made = replace(self, parameters=parameters, points=points)
+        made = self
+        for _ in range(AROUND):
+            parameters = made.without(left)
+            points = tuple(_again(self.steps, self.points, parameters))
+            made = replace(made, parameters=parameters, points=points)
         return replace(made, residuals=_left_out(made, left))
 
     def spread(self, profile: str, left: Sequence[bool] | None = None) -> float:
