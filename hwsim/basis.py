@@ -19,7 +19,7 @@ from hwsim.hardware.spec import System
 from hwsim.parallel.memory import FRAGMENTATION
 from hwsim.parallel.placement import gradient_group
 from hwsim.parallel.plan import Plan
-from hwsim.parallel.price import ANY
+from hwsim.parallel.price import ANY, coded
 from hwsim.software.spec import Software, facts
 
 ASSUMED = "assumed: "
@@ -43,7 +43,7 @@ def assumptions(
     """Everything that was taken for granted and could be otherwise, one line each."""
     found = [
         _reached(system, calibration),
-        *_framework(graph, calibration),
+        *_framework(graph, calibration, software),
         *_software(software),
         *_computing(system, graph),
         *NOTHING_ELSE,
@@ -135,17 +135,27 @@ def _planned(
         yield "tokens are routed evenly, but for workload.imbalance"
 
 
-def _framework(graph: StepGraph, calibration: Calibration) -> Iterator[str]:
+def _framework(
+    graph: StepGraph, calibration: Calibration, software: Software | None
+) -> Iterator[str]:
+    """From which measured steps the code around kernels is."""
+    own = coded(software, calibration, graph.family)
+    if own is not None:
+        kin = "the mean of all profiles" if own == graph.family else own
+        yield f"code around kernels takes what was fitted to {kin}, on steps of transformers"
+        return
     told = calibration.sources.get(f"eager.{graph.family}", "")
     if graph.family in calibration.eager:
         yield f"framework code issues and splits kernels as in measured steps ({told})"
     elif ANY in calibration.eager:
         yield "framework code issues and splits kernels as in other workloads, which were measured"
+    else:
+        yield "framework code adds nothing to its kernels: no steps were fitted to"
 
 
 def _software(software: Software | None) -> Iterator[str]:
     if software is None:
-        yield "no software is named (--set software=NAME): the step is costed as the mean of many"
+        yield "no software is named (--set software=NAME): launches are those of the graph"
         return
     yield f"the step runs as in {software.name}: {software.description or 'your own profile'}"
     for fact in facts(software):

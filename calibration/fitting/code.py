@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -123,7 +123,7 @@ def joined(
     made: tuple[Calibration, Mapping[str, Layer]], fit: Fit | None
 ) -> tuple[Calibration, dict[str, Layer]]:
     """The default and the layers with the codes of every profile; the default has those of a device
-    that was not measured."""
+    that was not measured, and says which tables' steps were looked at."""
     default, layers = made[0], dict(made[1])
     if fit is None:
         return default, layers
@@ -134,7 +134,10 @@ def joined(
         layers[name] = layer.model_copy(update={"software": own, "sources": told})
     told = {**default.sources, "software": _told(fit, None)}
     shared = codes(fit, fit.parameters, None)
-    return default.model_copy(update={"software": shared, "sources": told}), layers
+    counts = Counter(f"{step.case.kind}/{step.source}" for step in fit.steps)
+    rows = {**default.rows, **dict(sorted(counts.items()))}
+    update = {"software": shared, "sources": told, "rows": rows}
+    return default.model_copy(update=update), layers
 
 
 def codes(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
+from hwsim.software.catalog import lineage, load
+
 UNKNOWN = "software unknown: costed with the mean of all that was fitted"
 
 
@@ -102,5 +104,9 @@ def _year(source: str, note: str) -> int | None:
 
 
 def house_of(software: str | None) -> House:
-    """The habits of a profile; of one that is not known, those of a plain loop."""
-    return HOUSES.get(software or "", OTHER)
+    """The habits of a profile, else of the nearest that it descends from, else of a plain loop.
+
+    Raises InputError for a profile that is not there.
+    """
+    names = lineage(load(software)) if software is not None else ()
+    return next((HOUSES[name] for name in names if name in HOUSES), OTHER)

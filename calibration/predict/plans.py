@@ -6,6 +6,7 @@ import re
 
 from calibration.predict.houses import House
 from calibration.shapes import TransformerStep
+from hwsim.errors import InputError
 from hwsim.parallel.plan import Plan
 
 FSDP = re.compile(r"\bfsdp (\d+)\b")
@@ -25,9 +26,15 @@ SHARDS = {
 def plan_of(
     shape: TransformerStep, source: str, note: str, house: House, assumed: list[str]
 ) -> tuple[Plan, int]:
-    """The plan, and the global batch that it divides."""
+    """The plan, and the global batch that it divides.
+
+    Raises InputError for a batch of less than half a micro-batch a replica.
+    """
     micro = shape.micro_batch or _micro_batch(shape, note, assumed)
-    count = max(1, int(shape.global_batch / (micro * shape.dp) + 0.5))
+    count = int(shape.global_batch / (micro * shape.dp) + 0.5)
+    if not count:
+        what = f"found {shape.global_batch}, but micro_batch x dp is {micro * shape.dp}"
+        raise InputError("global_batch", what, "correct one of them")
     batch = count * micro * shape.dp
     if batch != shape.global_batch:
         assumed.append("the batch is the nearest whole number of micro-batches a replica")

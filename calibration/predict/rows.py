@@ -61,7 +61,8 @@ def row_of(measurement: Measurement) -> Row | None:
 def read_dense(case: Case, shape: TransformerStep, source: str, note: str | None) -> Row:
     """The workload, the plan and the software of a row. Raises InputError for what can't be."""
     if (shape.experts or 1) > 1:
-        raise InputError("", "mixtures of experts are not predicted yet")
+        what = f"found {shape.experts}, but neither their width nor how they are spread"
+        raise InputError("experts", what, "write it as a step of a mixture of experts")
     note = (note or "").lower()
     software = software_of(source, note, shape.software)
     house = house_of(software)

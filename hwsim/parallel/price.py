@@ -289,8 +289,13 @@ def recipe_of(software: Software | None) -> Quantization | None:
 def code_of(software: Software | None, calibration: Calibration, family: str) -> Code | None:
     """What was fitted to a profile, or to the nearest one that it descends from; else the mean of
     those that run workloads of this family."""
+    return calibration.software.get(coded(software, calibration, family) or "")
+
+
+def coded(software: Software | None, calibration: Calibration, family: str) -> str | None:
+    """The profile whose code it is, or the family; None where nothing was fitted."""
     names = (*(profiles.lineage(software) if software is not None else ()), family)
-    return next((calibration.software[one] for one in names if one in calibration.software), None)
+    return next((one for one in names if one in calibration.software), None)
 
 
 def overlapped(product: float, said: float, chunks: int) -> float:

@@ -134,6 +134,7 @@ def test_layers_have_the_codes_of_their_device_and_the_default_those_of_none(fit
     assert default.software == codes(fit, fit.parameters, None)
     assert layers[OURS].sources["software"].startswith("fitted to 6 steps of made;")
     assert default.sources["software"].startswith("fitted to 9 steps of made, other;")
+    assert default.rows == {**load().rows, "step/made": 6, "step/other": 3}
     assert joined((load(), {}), None) == (load(), {})
 
 

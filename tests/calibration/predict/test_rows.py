@@ -35,7 +35,7 @@ def row(source="lab", note=None, device="a100-sxm-80gb", dtype="bf16", on=None, 
 def test_only_dense_transformers_have_rows():
     gemm = Measurement(shape=Gemm(m=1, n=1, k=1), provenance=Provenance(source="lab"))
     assert row_of(gemm) is None
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match="experts: found 8"):
         row(experts=8, topk=2)
 
 
