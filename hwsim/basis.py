@@ -19,6 +19,7 @@ from hwsim.hardware.spec import System
 from hwsim.parallel.memory import FRAGMENTATION
 from hwsim.parallel.placement import gradient_group
 from hwsim.parallel.plan import Plan
+from hwsim.parallel.preset import defaults
 from hwsim.parallel.price import ANY, coded
 from hwsim.software.spec import Software, facts
 
@@ -44,7 +45,7 @@ def assumptions(
     found = [
         _reached(system, calibration),
         *_framework(graph, calibration, software),
-        *_software(software),
+        *_software(software, plan),
         *_computing(system, graph),
         *NOTHING_ELSE,
     ]
@@ -153,13 +154,14 @@ def _framework(
         yield "framework code adds nothing to its kernels: no steps were fitted to"
 
 
-def _software(software: Software | None) -> Iterator[str]:
+def _software(software: Software | None, plan: Plan) -> Iterator[str]:
     if software is None:
         yield "no software is named (--set software=NAME): launches are those of the graph"
         return
     yield f"the step runs as in {software.name}: {software.description or 'your own profile'}"
+    chosen = {f"plan.{n}" for n, v in defaults(software).items() if getattr(plan, n) != v}
     for fact in facts(software):
-        if fact.source.startswith(ASSUMED):
+        if fact.source.startswith(ASSUMED) and fact.path not in chosen:
             yield f"software.{fact.path} = {fact.text} ({fact.source.removeprefix(ASSUMED)})"
 
 
