@@ -366,3 +366,17 @@ def test_software_decides_what_was_not_set_and_is_echoed():
     facts = [line for line in answer.sources if line.startswith("software.")]
     assert len(facts) == 6 + len(megatron.plan)
     assert estimate(VOLTA, model, steps=1).software is None
+
+
+@pytest.mark.parametrize(
+    ("model", "software", "told"),
+    [
+        (Transformer(batch=8, layers=2), None, "the mean of all profiles"),
+        (Transformer(batch=8, layers=2), "megatron-2021", "fitted to megatron-2021"),
+        (WordLM(batch=8), None, "no steps were fitted to"),
+    ],
+)
+def test_it_says_which_code_runs_its_kernels(model, software, told):
+    profile = profiles.load(software) if software else None
+    found = estimate(catalog.load("dgx-a100-80gb"), model, software=profile)
+    assert any(told in line for line in found.assumptions)
