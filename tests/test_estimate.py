@@ -18,6 +18,7 @@ from hwsim.estimate import estimate
 from hwsim.graph import workload as workloads
 from hwsim.hardware import catalog
 from hwsim.parallel.plan import Plan
+from hwsim.parallel.price import code_of
 from hwsim.software import catalog as profiles
 from workloads.charlm import CharLM, CharLMSmall
 from workloads.transformer import Transformer
@@ -186,7 +187,9 @@ def test_with_a_perfect_link_each_device_takes_its_share(model, dp):
     share = model.model_copy(update={"batch": model.batch // dp})
     shared = estimate(perfect, model, Plan(dp=dp), steps=STEPS).step
     alone = estimate(VOLTA, share, steps=STEPS).step
-    call = load_for(perfect.device).links.nvlink.call
+    calibration = load_for(perfect.device)
+    code = code_of(None, calibration, model.name)
+    call = calibration.links.nvlink.call * (code.gradients if code else 1.0)
     # The last bucket is seen; those that are hidden take a share of the compute meanwhile.
     assert 1 - 1e-9 <= (shared.seconds - alone.seconds) / call <= 1.5
     assert shared.parts["communication"] == pytest.approx(shared.seconds - alone.seconds, rel=1e-6)
