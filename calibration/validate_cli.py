@@ -81,6 +81,13 @@ def command(
             min=0, help="With --split device: fit to so many products of the device as well."
         ),
     ] = 0,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Predict without a piece of physics (again for more): launch, tiles, links, "
+            "contention, profiles, attention, alignment."
+        ),
+    ] = None,
     predictions: Annotated[
         Path | None, typer.Option(help="Write every row's prediction to this CSV (one FILE).")
     ] = None,
@@ -99,7 +106,7 @@ def command(
     if plot is not None:
         picture.check(plot)
     cases = _read(files, device)
-    predictor = _refitted(cases, split, anchor) if split is not Split.none else None
+    predictor = _predictor(cases, split, anchor, without or [])
     found = _outcomes(cases, split, predictor)
     _written(predictions, validate.write_predictions, found)
     _written(assumptions, validate.write_assumptions, found)
@@ -143,6 +150,18 @@ def _read(files: Sequence[str], device: str | None) -> list[Measurement]:
     if any(case.device == userdata.LOCAL for case in cases):
         catalog.load(userdata.LOCAL)  # its faults are the whole run's
     return cases
+
+
+def _predictor(
+    cases: list[Measurement], split: Split, anchor: int, without: Sequence[str]
+) -> Predict | None:
+    if not without:
+        return _refitted(cases, split, anchor) if split is not Split.none else None
+    if split is not Split.none:
+        raise InputError("--without", f"found it with --split {split}", "leave one of them out")
+    from calibration.validation import ablation
+
+    return ablation.without(without)
 
 
 def _refitted(cases: Sequence[Measurement], split: Split, anchor: int) -> Predict:
