@@ -18,7 +18,8 @@ from workloads.transformer import Transformer
 from workloads.wordlm import WordLM
 
 AMPERE = catalog.load("dgx-a100-80gb")
-BARE = {"products": {}, "recurrences": {}, "convolutions": {}, "eager": {}, "streams": None}
+BARE = {"products": {}, "recurrences": {}, "convolutions": {}, "eager": {}, "software": {}}
+BARE |= {"streams": None}
 DEFAULT = load().model_copy(update=BARE)
 FREE = Launch(kernel=0.0, dispatch=0.0)
 # Kernels that cost their work alone.
