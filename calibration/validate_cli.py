@@ -48,6 +48,8 @@ class By(StrEnum):
 
 BY = {By.cluster: sheets.coverage, By.stratum: sheets.strata, By.device: sheets.devices}
 
+WITHOUT = """Predict without a piece of physics (again for more): launch, tiles, links, contention,
+profiles, attention, alignment."""
 app = typer.Typer(add_completion=False)
 
 
@@ -81,13 +83,7 @@ def command(
             min=0, help="With --split device: fit to so many products of the device as well."
         ),
     ] = 0,
-    without: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Predict without a piece of physics (again for more): launch, tiles, links, "
-            "contention, profiles, attention, alignment."
-        ),
-    ] = None,
+    without: Annotated[list[str] | None, typer.Option(help=WITHOUT)] = None,
     predictions: Annotated[
         Path | None, typer.Option(help="Write every row's prediction to this CSV (one FILE).")
     ] = None,
@@ -110,11 +106,7 @@ def command(
     found = _outcomes(cases, split, predictor)
     _written(predictions, validate.write_predictions, found)
     _written(assumptions, validate.write_assumptions, found)
-    if plot is not None:
-        from calibration.validation import scatter
-
-        scatter.save(plot, found, split.value)
-        print(f"wrote {plot}", file=sys.stderr)
+    _drawn(plot, found, split)
     suites = validate.suites(found, split.value, worst or validate.WORST)
     if json_:
         print(json.dumps({"split": split.value, "suites": suites}, indent=2))
@@ -123,10 +115,16 @@ def command(
         print("\n\n".join(sheets.markdown(sheet) for sheet in made if sheet.rows))
     else:
         _show(suites, split)
-        if by is not None:
-            _print(BY[by](suites))
-        if worst:
-            _print(sheets.worst(suites))
+        for sheet in (*([BY[by]] if by else []), *([sheets.worst] if worst else [])):
+            _print(sheet(suites))
+
+
+def _drawn(plot: Path | None, found: Sequence[Outcome], split: Split) -> None:
+    if plot is not None:
+        from calibration.validation import scatter
+
+        scatter.save(plot, found, split.value)
+        print(f"wrote {plot}", file=sys.stderr)
 
 
 def _counted_in_one(files: Sequence[str], outputs: dict[str, Path | None]) -> None:
