@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from calibration.extras import need
+from calibration.pieces import PIECES
 from calibration.validation import sheets
 from hwsim import userdata
 from hwsim.errors import InputError
@@ -59,6 +60,8 @@ app = typer.Typer(add_completion=False)
     Example: hwsim validate gemm.csv --split device --anchor 1
 
     Example: hwsim validate gemm.csv --predictions predicted.csv
+
+    Example: hwsim validate gemm.csv --without tiles --without launch
     """
 )
 def command(
@@ -87,6 +90,12 @@ def command(
     assumptions: Annotated[
         Path | None, typer.Option(help="Write what rows leave open to this CSV (one FILE).")
     ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PIECE", help=f"Take physics away; can be repeated: {', '.join(PIECES)}."
+        ),
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="A picture, .svg or .png.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     markdown: Annotated[bool, typer.Option(help="Print all tables in Markdown.")] = False,
@@ -94,12 +103,17 @@ def command(
     _counted_in_one(files, {"--predictions": predictions, "--assumptions": assumptions})
     if anchor and split is not Split.device:
         raise InputError("--anchor", f"found it with --split {split}", "write --split device")
+    if without and split is not Split.none:
+        raise InputError("--without", f"found it with --split {split}", "leave out --split")
+    from calibration.predict import Predictor
     from calibration.validation import outcomes as validate
 
     if plot is not None:
         picture.check(plot)
+    predictor: Predict = Predictor(without=without or ())
     cases = _read(files, device)
-    predictor = _refitted(cases, split, anchor) if split is not Split.none else None
+    if split is not Split.none:
+        predictor = _refitted(cases, split, anchor)
     found = _outcomes(cases, split, predictor)
     _written(predictions, validate.write_predictions, found)
     _written(assumptions, validate.write_assumptions, found)
@@ -110,12 +124,14 @@ def command(
         print(f"wrote {plot}", file=sys.stderr)
     suites = validate.suites(found, split.value, worst or validate.WORST)
     if json_:
-        print(json.dumps({"split": split.value, "suites": suites}, indent=2))
+        print(
+            json.dumps({"split": split.value, "without": without or [], "suites": suites}, indent=2)
+        )
     elif markdown:
         made = [sheet(suites) for sheet in (sheets.overview, *BY.values())]
         print("\n\n".join(sheets.markdown(sheet) for sheet in made if sheet.rows))
     else:
-        _show(suites, split)
+        _show(suites, split, without or ())
         if by is not None:
             _print(BY[by](suites))
         if worst:
@@ -153,14 +169,11 @@ def _refitted(cases: Sequence[Measurement], split: Split, anchor: int) -> Predic
     return refit.predictor(cases, split.value, anchor)
 
 
-def _outcomes(
-    cases: Sequence[Measurement], split: Split, predictor: Predict | None
-) -> list[Outcome]:
-    from calibration.predict import Predictor
+def _outcomes(cases: Sequence[Measurement], split: Split, predictor: Predict) -> list[Outcome]:
     from calibration.validation.answers import answered
     from calibration.validation.outcomes import outcomes
 
-    with answered(cases, predictor or Predictor()) as answers:
+    with answered(cases, predictor) as answers:
         return outcomes(cases, split.value, answers=_watched(answers, len(cases)))
 
 
@@ -186,7 +199,7 @@ def _print(sheet: sheets.Sheet) -> None:
     console.print(table)
 
 
-def _show(suites: Sequence[dict[str, Any]], split: Split) -> None:
+def _show(suites: Sequence[dict[str, Any]], split: Split, without: Sequence[str]) -> None:
     from hwsim.report.console import make_console
 
     console = make_console()
@@ -201,6 +214,8 @@ def _show(suites: Sequence[dict[str, Any]], split: Split) -> None:
         console.print(
             "* in-sample: the shipped calibrations were fitted to this table (try --split shape)"
         )
+    for name in without:
+        console.print(f"without {name}: {PIECES[name]}")
     blank = sum(suite["blank"] for suite in suites)
     if blank:
         console.print(f"{blank:,} cases are predicted but not measured")

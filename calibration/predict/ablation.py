@@ -1,7 +1,8 @@
-"""Pieces of physics that a prediction can do without, to see what each of them buys.
+"""Pieces of physics taken away from a prediction, to see what each of them buys.
 
-A piece changes what predictions are made from, each on its way in: the `case`, its `device`, its
-`system`, the `calibration`, the `plan`, the `software` and the simulated `program`.
+A piece (`calibration.pieces`) changes what predictions are made from, each on its way in: the
+`case`, its `device`, its `system`, the `calibration`, the `plan`, the `software` and the simulated
+`program`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from calibration.measurement import Measurement
 from calibration.shapes import Collective
@@ -23,13 +24,6 @@ from hwsim.software.spec import Software
 NEVER = 1e-9  # share of its rate at which a tree is never the fastest
 ALWAYS = 1e9  # share of the vector peak at which no rows are too badly aligned
 T = TypeVar("T")
-
-
-class Piece(NamedTuple):
-    """What is taken away, in words, and how: a change for each thing that it is in."""
-
-    takes: str
-    changes: Mapping[str, Callable[[Any], Any]]
 
 
 def _no_launch(device: Device) -> Device:
@@ -100,54 +94,30 @@ def _unfused(software: Software | None) -> Software | None:
     return None if software is None else software.model_copy(update={"fused": ()})
 
 
-PIECES = {
-    "launch": Piece(
-        "the launch of a kernel and the time in which the host issues it",
-        {"device": _no_launch, "calibration": _no_issue},
-    ),
-    "tiles": Piece(
-        "tiles and waves: products, convolutions and recurrences are rooflines at constant shares",
-        {"calibration": _no_tiles},
-    ),
-    "alignment": Piece(
-        "the slower products of rows that tensor cores can't load", {"calibration": _aligned}
-    ),
-    "algorithm": Piece(
-        "the choice of a collective's algorithm: all-reduces are one flat ring",
-        {"case": _ring, "system": _no_switches, "calibration": _no_trees},
-    ),
-    "contention": Piece(
-        "what transfers take from compute and, on the links that they share, from each other",
-        {"program": _apart},
-    ),
-    "overlap": Piece(
-        "sums of gradients beside the backward pass, gathers of ZeRO 1 and 2 beside the forward "
-        "pass, exchanges beside their products",
-        {"plan": _in_turn},
-    ),
-    "software": Piece(
-        "the software profile: steps are costed with the mean of all", {"software": _no_profile}
-    ),
-    "fused": Piece(
-        "the kernels that a software profile fuses: softmax and chains", {"software": _unfused}
-    ),
+CHANGES: dict[str, dict[str, Callable[[Any], Any]]] = {
+    "launch": {"device": _no_launch, "calibration": _no_issue},
+    "tiles": {"calibration": _no_tiles},
+    "alignment": {"calibration": _aligned},
+    "algorithm": {"case": _ring, "system": _no_switches, "calibration": _no_trees},
+    "contention": {"program": _apart},
+    "overlap": {"plan": _in_turn},
+    "software": {"software": _no_profile},
+    "fused": {"software": _unfused},
 }
 
 
 class Without:
-    """The named pieces taken away together. Raises InputError for a name that is not there."""
+    """All but the named pieces. Raises InputError for a name that is not there."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
-        names = tuple(names)
-        for name in names:
-            if name not in PIECES:
-                raise InputError("--without", f"found '{name}'", near(name, PIECES))
-        self.names = names
+        self.names = tuple(names)
+        for name in self.names:
+            if name not in CHANGES:
+                raise InputError("--without", f"found '{name}'", near(name, CHANGES))
 
     def __call__(self, kind: str, whole: T) -> T:
         """What is left of a `kind` of thing, such as a plan."""
         for name in self.names:
-            change = PIECES[name].changes.get(kind)
+            change = CHANGES[name].get(kind)
             whole = whole if change is None else change(whole)
         return whole
-

@@ -33,9 +33,7 @@ class Basis:
     the roofline of the datasheet. `without` takes pieces of physics away.
     """
 
-    def __init__(
-        self, provider: Provider, *, bare: bool = False, without: Without = WHOLE
-    ) -> None:
+    def __init__(self, provider: Provider, *, bare: bool = False, without: Without = WHOLE) -> None:
         self.bare, self.without = bare, without
         self._provider = provider
         self._devices: dict[str | None, Device] = {}
