@@ -1,83 +1,63 @@
-"""What each piece of physics buys: errors of `hwsim validate` with it and without it.
+"""What each piece of physics buys on published tables, as Markdown.
 
-Prints two tables in Markdown, of the median |ln (predicted / measured)| of each suite: as it is,
-and once the median factor of a suite is divided out, so that a piece isn't credited with a mean
-level that any constant would give. `-` where a piece changes none of a suite's cases; the second has
-no suite of fewer than 5. Predictions are those of the shipped calibrations. `--every N` takes every N-th row of a file.
+    python benchmarks/ablation.py FILE... [--every N]
 
-    python benchmarks/ablation.py --every 10 gemm.csv collectives.csv transformer_steps.csv
+Median |ln(predicted / measured)| of each table and source with everything and without a piece: as
+it is, and after one constant factor for the source, so that a piece is not credited with the level
+alone. Parameters are those that ship and are not fitted anew.
 """
 
 import argparse
 import math
+import statistics
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from statistics import median
 
 from calibration.measurement import Measurement
 from calibration.pieces import PIECES
 from calibration.predict import Prediction, Predictor
-from calibration.sources import files
-from calibration.validation.answers import answered
-from calibration.validation.outcomes import outcomes
-from calibration.validation.sheets import Sheet, markdown
+from calibration.processes import cores, mapped
+from calibration.sources.files import read
+from calibration.validation.outcomes import Outcome
+from calibration.validation.score import scatter_of
 
-ALL = "everything"
-FEWEST = 5  # cases that are left once a factor is fitted to them
-SAME = 1e-9  # difference of logarithms that is none
-Logs = dict[str, list[float]]
-Error = Callable[[Sequence[float]], float]
+EVERYTHING = "everything"
 
 
-def errors(cases: Sequence[Measurement], without: Sequence[str]) -> Logs:
-    """ln (predicted / measured) of each suite's cases."""
-    found: Logs = defaultdict(list)
-    with answered(cases, Predictor(without=without)) as answers:
-        for outcome in outcomes(cases, answers=answers):
-            answer, truth = outcome.answer, outcome.measurement.seconds
-            if isinstance(answer, Prediction) and truth is not None:
-                found["/".join(outcome.suite)].append(math.log(answer.seconds / truth))
-    return found
+def ratios(cases: list[Measurement], predict: Predictor) -> list[float | None]:
+    """Predicted over measured seconds; None where a case is skipped."""
 
+    def ratio(case: Measurement) -> float | None:
+        answer = predict(case)
+        known = isinstance(answer, Prediction) and case.seconds
+        return answer.seconds / case.seconds if known else None
 
-def as_it_is(logs: Sequence[float]) -> float:
-    return median(map(abs, logs))
-
-
-def leveled(logs: Sequence[float]) -> float:
-    level = median(logs)
-    return median(abs(log - level) for log in logs)
-
-
-def sheet(title: str, found: dict[str, Logs], error: Callable[[Sequence[float]], float]) -> Sheet:
-    """A line a suite: with everything, then without each piece."""
-    rows = []
-    for suite, whole in found[ALL].items():
-        if len(whole) < fewest:
-            continue
-        cells = [f"{error(whole):.3f}"]
-        for piece in PIECES:
-            logs = found[piece][suite]
-            moved = any(abs(a - b) > SAME for a, b in zip(logs, whole, strict=True))
-            cells.append(f"{error(logs):.3f}" if moved else "-")
-        rows.append((suite, f"{len(whole):,}", *cells))
-    return Sheet(title, ("suite",), ("cases", ALL, *PIECES), rows)
+    with mapped(cases, ratio, cores()) as found:
+        return list(found)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Errors without each piece of physics.")
-    parser.add_argument("files", nargs="+", metavar="FILE")
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="take every N-th row")
-    given = parser.parse_args()
-    cases = [case for path in given.files for case in files.read(path, None)[:: given.every]]
-    found = {ALL: errors(cases, ())}
-    for piece in PIECES:
-        found[piece] = errors(cases, (piece,))
-    print(markdown(sheet("As it is", found, as_it_is)))
-    print()
-    print(
-        markdown(sheet("With a constant factor of each suite divided out", found, leveled, FEWEST))
-    )
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("files", nargs="+")
+    parser.add_argument("--every", type=int, default=1, help="take every n-th row")
+    options = parser.parse_args()
+    cases = [case for file in options.files for case in read(file, None)][:: options.every]
+    suites = [" ".join(Outcome(case, None).suite) for case in cases]
+    made = {EVERYTHING: ratios(cases, Predictor())}
+    made |= {name: ratios(cases, Predictor(without=[name])) for name in PIECES}
+    print(f"| suite | cases | {' | '.join((EVERYTHING, *(f'no {name}' for name in PIECES)))} |")
+    print("|---|---:|" + "---:|" * (1 + len(PIECES)))
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for number, suite in enumerate(suites):
+        if made[EVERYTHING][number] is not None:
+            numbers[suite].append(number)
+    for suite, own in numbers.items():
+        cells = []
+        for found in made.values():
+            known = [found[n] for n in own if found[n] is not None]
+            logs = [math.log(ratio) for ratio in known]
+            plain = statistics.median(map(abs, logs))
+            cells.append(f"{plain:.1%} ({scatter_of(logs):.1%})")
+        print(f"| {suite} | {len(own):,} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":

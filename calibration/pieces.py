@@ -1,13 +1,14 @@
 """Pieces of physics that predictions can do without: what each takes away, for help and pages."""
 
 PIECES = {
-    "launch": "the launch of a kernel, and the time in which the host issues it",
-    "tiles": "tiles and waves: products, convolutions and recurrences are rooflines at one share",
+    "launch": "the launch of kernels, and the time in which a host issues them",
+    "tiles": "tiles and waves: products, convolutions and recurrences have one share of the peak",
     "alignment": "the slower products of rows that tensor cores can't load",
-    "algorithm": "the choice of a collective's algorithm: every all-reduce is one flat ring",
-    "contention": "what transfers take from compute, and on shared links from each other",
-    "overlap": "sums of gradients beside the backward pass, gathers of ZeRO 1 and 2 beside the "
-    "forward pass, exchanges beside products",
-    "software": "the software profile: steps are costed with the mean of all",
-    "fused": "kernels that a software profile fuses",
+    "attention": "what attention takes over other products",
+    "links": "what links reach: rings at stated rates and latencies",
+    "algorithm": "the choice of a collective's algorithm: every all-reduce is a flat ring",
+    "contention": "what transfers take from compute, and from each other on shared links",
+    "overlap": "what hides sums of gradients, gathers of ZeRO 1 and 2 and exchanges behind compute",
+    "profiles": "what was fitted to each software: all have the mean",
+    "fused": "the kernels that a software fuses",
 }

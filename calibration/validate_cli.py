@@ -84,17 +84,17 @@ def command(
             min=0, help="With --split device: fit to so many products of the device as well."
         ),
     ] = 0,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PIECE", help=f"Predict without it (again for more): {', '.join(PIECES)}."
+        ),
+    ] = None,
     predictions: Annotated[
         Path | None, typer.Option(help="Write every row's prediction to this CSV (one FILE).")
     ] = None,
     assumptions: Annotated[
         Path | None, typer.Option(help="Write what rows leave open to this CSV (one FILE).")
-    ] = None,
-    without: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PIECE", help=f"Take physics away; can be repeated: {', '.join(PIECES)}."
-        ),
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="A picture, .svg or .png.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -103,17 +103,12 @@ def command(
     _counted_in_one(files, {"--predictions": predictions, "--assumptions": assumptions})
     if anchor and split is not Split.device:
         raise InputError("--anchor", f"found it with --split {split}", "write --split device")
-    if without and split is not Split.none:
-        raise InputError("--without", f"found it with --split {split}", "leave out --split")
-    from calibration.predict import Predictor
     from calibration.validation import outcomes as validate
 
     if plot is not None:
         picture.check(plot)
-    predictor: Predict = Predictor(without=without or ())
     cases = _read(files, device)
-    if split is not Split.none:
-        predictor = _refitted(cases, split, anchor)
+    predictor = _predictor(cases, split, anchor, without or [])
     found = _outcomes(cases, split, predictor)
     _written(predictions, validate.write_predictions, found)
     _written(assumptions, validate.write_assumptions, found)
@@ -124,9 +119,7 @@ def command(
         print(f"wrote {plot}", file=sys.stderr)
     suites = validate.suites(found, split.value, worst or validate.WORST)
     if json_:
-        print(
-            json.dumps({"split": split.value, "without": without or [], "suites": suites}, indent=2)
-        )
+        print(json.dumps({"split": split.value, "suites": suites}, indent=2))
     elif markdown:
         made = [sheet(suites) for sheet in (sheets.overview, *BY.values())]
         print("\n\n".join(sheets.markdown(sheet) for sheet in made if sheet.rows))
@@ -161,6 +154,18 @@ def _read(files: Sequence[str], device: str | None) -> list[Measurement]:
     return cases
 
 
+def _predictor(
+    cases: list[Measurement], split: Split, anchor: int, without: Sequence[str]
+) -> Predict | None:
+    if not without:
+        return _refitted(cases, split, anchor) if split is not Split.none else None
+    if split is not Split.none:
+        raise InputError("--without", f"found it with --split {split}", "leave one of them out")
+    from calibration.predict import Predictor
+
+    return Predictor(without=without)
+
+
 def _refitted(cases: Sequence[Measurement], split: Split, anchor: int) -> Predict:
     need("scipy", "hwsim validate --split")
     from calibration.validation import refit
@@ -169,11 +174,14 @@ def _refitted(cases: Sequence[Measurement], split: Split, anchor: int) -> Predic
     return refit.predictor(cases, split.value, anchor)
 
 
-def _outcomes(cases: Sequence[Measurement], split: Split, predictor: Predict) -> list[Outcome]:
+def _outcomes(
+    cases: Sequence[Measurement], split: Split, predictor: Predict | None
+) -> list[Outcome]:
+    from calibration.predict import Predictor
     from calibration.validation.answers import answered
     from calibration.validation.outcomes import outcomes
 
-    with answered(cases, predictor) as answers:
+    with answered(cases, predictor or Predictor()) as answers:
         return outcomes(cases, split.value, answers=_watched(answers, len(cases)))
 
 

@@ -17,6 +17,8 @@ from hwsim.graph.workload import load as load_workload
 from hwsim.hardware.catalog import load as load_system
 from hwsim.hardware.spec import Device, System
 from hwsim.parallel.plan import Plan
+from hwsim.software.catalog import load as load_software
+from hwsim.software.spec import Software
 
 __all__ = [
     "Calibration",
@@ -27,12 +29,14 @@ __all__ = [
     "InputError",
     "Law",
     "Plan",
+    "Software",
     "StepGraph",
     "SurroundingsError",
     "System",
     "UnitError",
     "Workload",
     "estimate",
+    "load_software",
     "load_system",
     "load_workload",
 ]

@@ -19,7 +19,9 @@ from hwsim.hardware.spec import System
 from hwsim.parallel.memory import FRAGMENTATION
 from hwsim.parallel.placement import gradient_group
 from hwsim.parallel.plan import Plan
-from hwsim.parallel.price import ANY
+from hwsim.parallel.preset import defaults
+from hwsim.parallel.price import ANY, coded
+from hwsim.software.spec import Software, facts
 
 ASSUMED = "assumed: "
 NOTHING_ELSE = (
@@ -36,11 +38,14 @@ def assumptions(
     plan: Plan,
     calibration: Calibration,
     count: Steps | None,
+    *,
+    software: Software | None = None,
 ) -> list[str]:
     """Everything that was taken for granted and could be otherwise, one line each."""
     found = [
         _reached(system, calibration),
-        *_framework(graph, calibration),
+        *_framework(graph, calibration, software),
+        *_software(software, plan),
         *_computing(system, graph),
         *NOTHING_ELSE,
     ]
@@ -70,10 +75,19 @@ def assumptions(
     return found
 
 
-def sources(system: System, calibration: Calibration, count: Steps | None) -> list[str]:
-    """Where every figure of the machine, every share and the law are from."""
+def sources(
+    system: System,
+    calibration: Calibration,
+    count: Steps | None,
+    *,
+    software: Software | None = None,
+) -> list[str]:
+    """Where every figure of the machine, every fact of the software, every share and the law are
+    from."""
     found = [f"{f.path} = {f.text}: {f.source}" for f in figures(system)]
     found += [f"calibration.{name}: {text}" for name, text in calibration.sources.items()]
+    if software is not None:
+        found += [f"software.{fact.path} = {fact.text}: {fact.source}" for fact in facts(software)]
     if count is not None and count.source:
         found.append(f"steps: {count.source}")
     return found
@@ -122,12 +136,33 @@ def _planned(
         yield "tokens are routed evenly, but for workload.imbalance"
 
 
-def _framework(graph: StepGraph, calibration: Calibration) -> Iterator[str]:
+def _framework(
+    graph: StepGraph, calibration: Calibration, software: Software | None
+) -> Iterator[str]:
+    """From which measured steps the code around kernels is."""
+    own = coded(software, calibration, graph.family)
+    if own is not None:
+        kin = "the mean of all profiles" if own == graph.family else own
+        yield f"code around kernels takes what was fitted to {kin}, on steps of transformers"
+        return
     told = calibration.sources.get(f"eager.{graph.family}", "")
     if graph.family in calibration.eager:
         yield f"framework code issues and splits kernels as in measured steps ({told})"
     elif ANY in calibration.eager:
         yield "framework code issues and splits kernels as in other workloads, which were measured"
+    else:
+        yield "framework code adds nothing to its kernels: no steps were fitted to"
+
+
+def _software(software: Software | None, plan: Plan) -> Iterator[str]:
+    if software is None:
+        yield "no software is named (--set software=NAME): launches are those of the graph"
+        return
+    yield f"the step runs as in {software.name}: {software.description or 'your own profile'}"
+    chosen = {f"plan.{n}" for n, v in defaults(software).items() if getattr(plan, n) != v}
+    for fact in facts(software):
+        if fact.source.startswith(ASSUMED) and fact.path not in chosen:
+            yield f"software.{fact.path} = {fact.text} ({fact.source.removeprefix(ASSUMED)})"
 
 
 def _computing(system: System, graph: StepGraph) -> Iterator[str]:

@@ -30,7 +30,8 @@ from hwsim.parallel.formula import CLAIM, Found, formula
 from hwsim.parallel.lower import lower
 from hwsim.parallel.memory import StageMemory
 from hwsim.parallel.needs import needed
-from hwsim.parallel.plan import Plan, with_defaults
+from hwsim.parallel.plan import Plan
+from hwsim.parallel.preset import plan_under, workload_under
 from hwsim.parallel.staged import staged
 from hwsim.simulate.engine import run
 from hwsim.simulate.timeline import Timeline
@@ -114,6 +115,7 @@ class Estimate(Record):
     hardware: Hardware
     workload: Work
     plan: dict[str, Any]
+    software: str | None
     step: Step
     convergence: Convergence | None
     total: Interval | None
@@ -142,13 +144,14 @@ def estimate(
 
     Without `plan` one device is used, without `calibration` what was fitted to the device, its
     architecture or any device; `steps` replaces the law; `engine` simulates the step's events, or
-    takes its closed form; `software` says how a framework runs the step, and what the plan is where
-    fields of it were not set. A step that needs more memory than there is comes back with
+    takes its closed form; `software` says how a framework runs the step, and decides fields of the
+    plan that were not set. A step that needs more memory than there is comes back with
     `memory.fits` False. Raises InputError if the plan doesn't suit workload and system, if the
     device has no rate for the data type, if the closed form doesn't hold, or if a time is not
     finite.
     """
-    plan = with_defaults(plan or Plan(), software)
+    plan = plan_under(plan or Plan(), software)
+    workload = workload_under(workload, software)
     calibration = calibration or load_for(system.device)
     check(plan, workload, system)
     workload = scaled(workload, plan)
@@ -166,16 +169,19 @@ def estimate(
         hardware=_hardware(system, plan, calibration),
         workload=_work(workload, graph, plan),
         plan={"devices": plan.devices} | plan.model_dump(),
+        software=software.name if software else None,
         step=_step(timeline),
         convergence=_convergence(count),
         total=_total(timeline.seconds, count, spread),
         memory=_memory(system, needed(workload, plan, step.cuts), plan),
         assumptions=[
             *([QUICK] if engine == "closed" else []),
-            *basis.assumptions(system, workload, graph, plan, calibration, count),
+            *basis.assumptions(
+                system, workload, graph, plan, calibration, count, software=software
+            ),
         ],
         warnings=warnings,
-        sources=basis.sources(system, calibration, count),
+        sources=basis.sources(system, calibration, count, software=software),
     )
 
 

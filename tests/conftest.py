@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from hwsim.cost.calibration import Calibration, load_for
+from hwsim.cost.calibration import Calibration, Code, load_for
 from hwsim.cost.rates import offered
 from hwsim.errors import InputError
 from hwsim.graph.workload import Workload
@@ -15,6 +15,8 @@ from hwsim.hardware.spec import System
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.staged import Staged
 from hwsim.simulate.step import prepared
+from hwsim.software import catalog as profiles
+from hwsim.software.spec import Software
 from workloads.charlm import CharLM
 from workloads.speech import Speech
 from workloads.transformer import Transformer
@@ -30,6 +32,8 @@ DEGREES = {
     "charlm": {"tp": (1, 2), "pp": (1, 2, 3), "time_chunks": (1, 3, 12)},
     "speech": {"tp": (1, 2), "pp": (1, 3)},
 }
+
+FACTORS = ("products", "attention", "scores", "streams", "update", "exchange", "gradients", "hop")
 
 
 class Asked(NamedTuple):
@@ -134,6 +138,40 @@ def asked(draw, **fixed):
     except InputError:
         assume(False)
     return found
+
+
+class Run(NamedTuple):
+    """A step to simulate as a software profile runs it, `how` it is run beside the rest."""
+
+    asked: Asked
+    software: Software
+
+    @property
+    def how(self) -> dict[str, Software]:
+        return {"software": self.software}
+
+    @property
+    def staged(self) -> Staged:
+        return prepared(*self.asked, **self.how)
+
+
+@st.composite
+def profiled(draw, **fixed):
+    """A step that can be simulated, under a shipped profile with a code of its own."""
+    software = profiles.load(draw(st.sampled_from(profiles.names())))
+    factor = st.sampled_from([0.5, 1.0, 1.7])
+    factors = {name: draw(factor) for name in FACTORS}
+    issue = draw(st.sampled_from([0.0, 1e-6, 1e-4]))
+    code = Code(**factors, issue=issue, step=draw(st.sampled_from([0.0, 1e-3])), spread=0.1)
+    found = draw(asked(**fixed))
+    under = found.calibration.model_copy(update={"software": {software.name: code}})
+    return Run(found._replace(calibration=under), software)
+
+
+@pytest.fixture(scope="session")
+def profiled_steps():
+    """A strategy of steps under software profiles, for what is fixed of their plans."""
+    return profiled
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,7 @@ def test_imports_point_the_agreed_way():
         ("estimate", "--hw", "volta.json", "--model", "charlm"),
         ("simulate", "--hw", "volta.json", "--model", "charlm"),
         ("hardware", "list"),
+        ("software", "list"),
         ("workload", "list"),
         ("--help",),
     ],

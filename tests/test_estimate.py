@@ -18,6 +18,8 @@ from hwsim.estimate import estimate
 from hwsim.graph import workload as workloads
 from hwsim.hardware import catalog
 from hwsim.parallel.plan import Plan
+from hwsim.parallel.price import code_of
+from hwsim.software import catalog as profiles
 from workloads.charlm import CharLM, CharLMSmall
 from workloads.transformer import Transformer
 from workloads.wordlm import WordLM
@@ -101,6 +103,7 @@ def test_the_record_has_exactly_the_stable_keys():
         "hardware",
         "workload",
         "plan",
+        "software",
         "step",
         "convergence",
         "total",
@@ -184,7 +187,9 @@ def test_with_a_perfect_link_each_device_takes_its_share(model, dp):
     share = model.model_copy(update={"batch": model.batch // dp})
     shared = estimate(perfect, model, Plan(dp=dp), steps=STEPS).step
     alone = estimate(VOLTA, share, steps=STEPS).step
-    call = load_for(perfect.device).links.nvlink.call
+    calibration = load_for(perfect.device)
+    code = code_of(None, calibration, model.name)
+    call = calibration.links.nvlink.call * (code.gradients if code else 1.0)
     # The last bucket is seen; those that are hidden take a share of the compute meanwhile.
     assert 1 - 1e-9 <= (shared.seconds - alone.seconds) / call <= 1.5
     assert shared.parts["communication"] == pytest.approx(shared.seconds - alone.seconds, rel=1e-6)
@@ -352,3 +357,29 @@ def test_engines_agree():
     assert closed.step.seconds == pytest.approx(events.step.seconds, rel=0.01)
     assert any("closed form" in text for text in closed.assumptions)
     assert closed.memory == events.memory
+
+
+def test_software_decides_what_was_not_set_and_is_echoed():
+    model = Transformer(layers=2, sequence=128)
+    megatron = profiles.load("megatron-2021")
+    answer = estimate(VOLTA, model, Plan(dp=8, loss_scaling=False), steps=1, software=megatron)
+    assert answer.software == "megatron-2021"
+    assert (answer.plan["overlap"], answer.plan["loss_scaling"]) == (False, False)
+    assert answer.workload.sizes["attention"] == "eager"
+    facts = [line for line in answer.sources if line.startswith("software.")]
+    assert len(facts) == 6 + len(megatron.plan)
+    assert estimate(VOLTA, model, steps=1).software is None
+
+
+@pytest.mark.parametrize(
+    ("model", "software", "told"),
+    [
+        (Transformer(batch=8, layers=2), None, "the mean of all profiles"),
+        (Transformer(batch=8, layers=2), "megatron-2021", "fitted to megatron-2021"),
+        (WordLM(batch=8), None, "no steps were fitted to"),
+    ],
+)
+def test_it_says_which_code_runs_its_kernels(model, software, told):
+    profile = profiles.load(software) if software else None
+    found = estimate(catalog.load("dgx-a100-80gb"), model, software=profile)
+    assert any(told in line for line in found.assumptions)

@@ -105,7 +105,10 @@ def advise(subject: Subject, most: int = MOST) -> list[Advice]:
     )
     kernels = timed_kernels(graph, reach, updating)
     if plan.dp > 1:
-        waited = simulate(system, subject.workload, plan, calibration, trace=False).parts()
+        step = simulate(
+            system, subject.workload, plan, calibration, software=subject.software, trace=False
+        )
+        waited = step.parts()
         kernels.append(all_reduce(graph, plan, waited["communication"], calibration.spread))
     total = sum(one.seconds for one in kernels)
     engine = "vector" if reach.on_vector else "matrix"

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from calibration.fitting.folds import even_folds
-from calibration.fitting.software import KNOBS, Parameters, Point, Step, point, solved
+from calibration.fitting.folds import FOLDS, even_folds
+from calibration.fitting.software import (
+    FORMATS,
+    KNOBS,
+    Parameters,
+    Point,
+    Step,
+    point,
+    solved,
+    value,
+)
 from calibration.fitting.spreads import median_error
 from calibration.fitting.stack import Floats
 from calibration.measurement import Measurement
@@ -26,8 +35,10 @@ from hwsim.hardware.spec import Device
 from hwsim.software import catalog as profiles
 
 FEWEST = 3  # steps that anything is fitted to
-MOST = 120  # steps of a source on one node, or on several, that a fit looks at
-ROUNDS = 4
+MOST = 64  # steps of a source on one node, or on several, that a fit looks at
+ROUNDS = 2  # in which slopes are looked at anew,
+WITHIN = 3  # and steps alone so often in each,
+AROUND = 2  # and so often without a quarter of the groups
 FARTHEST = 1.0  # change of a logarithm in one round
 LEAST = 0.03  # spread
 UNKNOWN = 0.25  # spread of a profile without steps, and of the mean of all
@@ -50,6 +61,15 @@ class Fit:
         steps, points = [self.steps[n] for n in kept], [self.points[n] for n in kept]
         values = solved(self.parameters, steps, points, self.parameters.values)
         return self.parameters.at(values)
+
+    def around(self, left: Sequence[bool]) -> Fit:
+        """The same steps around parameters that those `left` out had no part in; slopes stay."""
+        made = self
+        for _ in range(AROUND):
+            parameters = made.without(left)
+            points = tuple(_again(self.steps, self.points, parameters))
+            made = replace(made, parameters=parameters, points=points)
+        return replace(made, residuals=_left_out(made, left))
 
     def spread(self, profile: str, left: Sequence[bool] | None = None) -> float:
         """That of a profile's steps that are not `left` out."""
@@ -75,7 +95,7 @@ def steps_of(cases: Iterable[Measurement], calibration: Provider) -> list[Step]:
                 continue
             system = system_of(case.case, basis)
             step = Step(case, row, system, basis.calibration(system.device))
-            step.simulated(Code(issue=0.0, spread=LEAST))
+            step.check()
             found.append(step)
         except InputError:  # a plan or a device that is not costed, as a prediction says
             continue
@@ -90,10 +110,11 @@ def fit_code(steps: Sequence[Step]) -> Fit | None:
     parameters = Parameters(profiles.names(), sorted({step.device for step in looked}))
     for _ in range(ROUNDS):
         points = _points(looked, parameters)
-        values = solved(parameters, looked, points, parameters.values)
-        change = np.clip(values - parameters.values, -FARTHEST, FARTHEST)
-        parameters = parameters.at(parameters.values + change)
-    points = _points(looked, parameters)
+        for _ in range(WITHIN):
+            values = solved(parameters, looked, points, parameters.values)
+            change = np.clip(values - parameters.values, -FARTHEST, FARTHEST)
+            parameters = parameters.at(parameters.values + change)
+            points = _again(looked, points, parameters)
     made = Fit(parameters, tuple(looked), tuple(points), np.zeros(len(looked)))
     return replace(made, residuals=_left_out(made))
 
@@ -102,7 +123,7 @@ def joined(
     made: tuple[Calibration, Mapping[str, Layer]], fit: Fit | None
 ) -> tuple[Calibration, dict[str, Layer]]:
     """The default and the layers with the codes of every profile; the default has those of a device
-    that was not measured."""
+    that was not measured, and says which tables' steps were looked at."""
     default, layers = made[0], dict(made[1])
     if fit is None:
         return default, layers
@@ -113,7 +134,10 @@ def joined(
         layers[name] = layer.model_copy(update={"software": own, "sources": told})
     told = {**default.sources, "software": _told(fit, None)}
     shared = codes(fit, fit.parameters, None)
-    return default.model_copy(update={"software": shared, "sources": told}), layers
+    counts = Counter(f"{step.case.kind}/{step.source}" for step in fit.steps)
+    rows = {**default.rows, **dict(sorted(counts.items()))}
+    update = {"software": shared, "sources": told, "rows": rows}
+    return default.model_copy(update=update), layers
 
 
 def codes(
@@ -126,19 +150,28 @@ def codes(
         spread = fit.spread(profile, left)
         spread = spread if device in measured else max(spread, UNKNOWN / 2)
         found[profile] = _rounded(parameters.code(profile, device, round(spread, 3)))
-    logs = np.log([[max(getattr(code, knob), 1e-9) for knob in KNOBS] for code in found.values()])
-    mean = dict(zip(KNOBS, np.exp(logs.mean(axis=0)).tolist(), strict=True))
-    formats = next(iter(found.values())).formats
-    found[FAMILY] = _rounded(Code(**mean, formats=formats, spread=UNKNOWN))
+    found[FAMILY] = _mean(list(found.values()))
     return found
+
+
+def _mean(entries: Sequence[Code]) -> Code:
+    """The geometric mean of several, with a wide interval."""
+
+    def mean(values: Iterable[float]) -> float:
+        return math.exp(float(np.mean(np.log([max(value, 1e-9) for value in values]))))
+
+    named = {knob: mean(getattr(code, knob) for code in entries) for knob in KNOBS}
+    formats = {name: mean(code.formats[name] for code in entries) for name in FORMATS}
+    return _rounded(Code(**named, formats=formats, spread=UNKNOWN))
 
 
 def predictor(cases: Sequence[Measurement], split: str) -> Predict:
     """Predictions of steps whose code is fitted to the steps of other groups; kernels are those of
     the shipped calibrations, which are fitted to no step.
 
-    Shapes are left out a quarter at a time, anything else group by group. How steps change with a
-    parameter is looked at once, around the parameters of all.
+    Shapes are left out a quarter at a time, anything else group by group. Steps are looked at
+    around parameters that are fitted without a quarter of the groups, which none of these has
+    moved; how they change with a parameter is looked at once.
     """
     fit = fit_code(steps_of(cases, _kernels))
     if fit is None:
@@ -146,24 +179,34 @@ def predictor(cases: Sequence[Measurement], split: str) -> Predict:
     members = [step.case for step in fit.steps]
     folds = even_folds(cases).tolist() if split == "shape" else map(GROUPS[split], cases)
     group_of = dict(zip(map(id, cases), folds, strict=True))
+    groups = [group_of[id(one)] for one in members]
+    quarter = {group: n % FOLDS for n, group in enumerate(dict.fromkeys(groups))}
+    apart = {
+        number: fit.around([quarter[own] == number for own in groups])
+        for number in set(quarter.values())
+    }
     made: dict[Hashable, Predictor] = {}
 
     def predict(case: Measurement) -> Prediction | Skipped:
         group = group_of[id(case)]
         if group not in made:
-            left = [group_of[id(one)] == group for one in members]
-            made[group] = Predictor(_provider(fit, left))
+            number = quarter.get(group)
+            left = [own == group for own in groups]
+            near = fit if number is None else apart[number]
+            gone = [quarter[own] == number for own in groups]
+            made[group] = Predictor(_provider(near, left, gone))
         return made[group](case)
 
     return predict
 
 
-def _provider(fit: Fit, left: Sequence[bool]) -> Provider:
+def _provider(fit: Fit, left: Sequence[bool], gone: Sequence[bool]) -> Provider:
+    """Fitted without those `left` out, as far off as what is left of those that are not `gone`."""
     parameters = fit.without(left)
     rest = {step.device for step, out in zip(fit.steps, left, strict=True) if not out}
 
     def calibration(device: Device) -> Calibration:
-        own = codes(fit, parameters, device.name if device.name in rest else None, left)
+        own = codes(fit, parameters, device.name if device.name in rest else None, gone)
         return _kernels(device).model_copy(update={"software": own})
 
     return calibration
@@ -187,14 +230,26 @@ def _points(steps: Sequence[Step], parameters: Parameters) -> list[Point]:
         return list(found)
 
 
-def _left_out(fit: Fit) -> Floats:
-    """ln(predicted / measured) of every step, fitted without its model."""
+def _again(steps: Sequence[Step], points: Sequence[Point], parameters: Parameters) -> list[Point]:
+    """The same points at other parameters: steps anew, slopes as they were."""
+
+    def looked(number: int) -> Point:
+        step = steps[number]
+        return points[number]._replace(value=value(step, parameters.logs(step)))
+
+    with mapped(range(len(steps)), looked, cores()) as found:
+        return list(found)
+
+
+def _left_out(fit: Fit, gone: Sequence[bool] | None = None) -> Floats:
+    """ln(predicted / measured) of every step, fitted without its model and without those `gone`."""
     groups = [model_of(step.case) for step in fit.steps]
+    absent = np.zeros(len(groups), bool) if gone is None else np.array(gone)
     off = np.zeros(len(groups))
     for group in dict.fromkeys(groups):
-        left = [own == group for own in groups]
-        rest = fit.without(left)
-        for number in np.flatnonzero(left):
+        own = np.array([one == group for one in groups])
+        rest = fit.without((own | absent).tolist())
+        for number in np.flatnonzero(own):
             step, one = fit.steps[number], fit.points[number]
             expected = one.expected(fit.parameters.logs(step), rest.logs(step))
             off[number] = expected - step.measured

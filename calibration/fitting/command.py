@@ -121,12 +121,16 @@ def _hosts(cases: Sequence[Measurement]) -> dict[str, Layer]:
     return made
 
 
+def _of_links(rows: Mapping[str, int]) -> dict[str, int]:
+    return {table: number for table, number in rows.items() if table.startswith("collective/")}
+
+
 def _with_links(default: Calibration, linked: Calibration) -> Calibration:
     """Links belong to no device: they go into the default."""
     sources = {name: text for name, text in linked.sources.items() if name.startswith("links")}
     update = {
         "links": linked.links,
-        "rows": {**default.rows, **linked.rows},
+        "rows": {**linked.rows, **default.rows, **_of_links(linked.rows)},
         "sources": {**default.sources, **sources},
     }
     return default.model_copy(update=update)

@@ -23,7 +23,7 @@ from calibration.measurement import Measurement
 from calibration.predict.rows import Row
 from hwsim.cost.calibration import Calibration, Code
 from hwsim.hardware.spec import System
-from hwsim.simulate.step import simulate
+from hwsim.simulate.step import prepared, simulate
 from hwsim.software import catalog as profiles
 from hwsim.software.spec import Software
 
@@ -39,7 +39,7 @@ class Knob(NamedTuple):
 
 
 KNOBS = {
-    "products": Knob(1.0, 0.10, 0.10),
+    "products": Knob(1.0, 0.08, 0.25),
     "scores": Knob(1.2, 0.20),
     "attention": Knob(1.2, 0.30, 0.30),
     "streams": Knob(1.2, 0.40, 0.10),
@@ -59,7 +59,6 @@ NOTHING = 1e-5  # change of a step's logarithm that is none
 NOISE = 0.05  # standard deviation of a step's logarithm that every row has
 ROBUST = 2.0  # residuals beyond so many standard deviations count less
 MOST_OF_A_SOURCE = 40.0  # rows that a source counts for
-ROUNDS = 4
 
 
 @dataclass(frozen=True)
@@ -94,17 +93,25 @@ class Step:
         low = self.row.workload.dtype in FORMATS
         return (*KNOBS, FORMAT + self.row.workload.dtype) if low else tuple(KNOBS)
 
+    @property
+    def idle(self) -> frozenset[str]:
+        """Those that have nothing to act on under its plan."""
+        plan, fused = self.row.plan, self.row.workload.attention == "fused"
+        found = {"scores" if fused else "attention"}
+        found |= {"exchange"} if plan.tp * plan.cp * plan.ep == 1 else set()
+        found |= {"gradients"} if plan.dp * plan.cp == 1 else set()
+        return frozenset(found | ({"hop"} if plan.pp == 1 else set()))
+
+    def check(self) -> None:
+        """Raises InputError where its plan can't be costed."""
+        software = profiles.load(self.profile)
+        prepared(self.system, self.row.workload, self.row.plan, self.kernels, software=software)
+
     def simulated(self, code: Code) -> float:
         """The logarithm of its seconds under a code."""
         under = self.kernels.model_copy(update={"software": {self.profile: code}})
-        made = simulate(
-            self.system,
-            self.row.workload,
-            self.row.plan,
-            under,
-            software=profiles.load(self.profile),
-            trace=False,
-        )
+        workload, software = self.row.workload, profiles.load(self.profile)
+        made = simulate(self.system, workload, self.row.plan, under, software=software, trace=False)
         return math.log(made.seconds)
 
 
@@ -131,12 +138,12 @@ class Parameters:
         self.profiles, self.devices = tuple(profiles), tuple(devices)
         names = [(one, knob) for one in self.profiles for knob in KNOBS]
         names += [(f"on {one}", knob) for one in self.devices for knob in _of_devices()]
-        names += [("format", FORMAT + one) for one in FORMATS]
+        names += [(one, FORMAT + name) for one in self.profiles for name in FORMATS]
         self.index = {name: number for number, name in enumerate(names)}
         self.values = np.zeros(len(names))
         for (owner, knob), number in self.index.items():
             if owner in self.profiles:
-                self.values[number] = math.log(KNOBS[knob].start)
+                self.values[number] = math.log(_knob(knob).start)
 
     def at(self, values: Floats) -> Parameters:
         """The same with these values."""
@@ -153,17 +160,13 @@ class Parameters:
 
     def of(self, profile: str, device: str | None, knob: str) -> list[int]:
         """Which of the values sum to a parameter of a step."""
-        if knob.startswith(FORMAT):
-            return [self.index["format", knob]]
         owners = [profile, f"on {device}"]
         return [self.index[owner, knob] for owner in owners if (owner, knob) in self.index]
 
     def code(self, profile: str, device: str | None, spread: float) -> Code:
         """The code of a profile on a device; None: on one that was not measured."""
         found = {knob: math.exp(sum(self.values[self.of(profile, device, knob)])) for knob in KNOBS}
-        formats = {
-            one: math.exp(self.values[self.index["format", FORMAT + one]]) for one in FORMATS
-        }
+        formats = {one: math.exp(self.values[self.index[profile, FORMAT + one]]) for one in FORMATS}
         return Code(**found, formats=formats, spread=spread)
 
     def prior(self) -> tuple[Floats, Floats]:
@@ -179,7 +182,7 @@ class Parameters:
                 if after is not None:
                     row[self.index[after, knob]] = -1.0
                 else:
-                    target, apart = math.log(KNOBS[knob].start), ROOT * apart
+                    target, apart = math.log(_knob(knob).start), ROOT * apart
             rows.append(row / apart)
             wanted.append(target / apart)
         return np.array(rows), np.array(wanted)
@@ -195,26 +198,29 @@ def _of_devices() -> list[str]:
     return [name for name, knob in KNOBS.items() if knob.device]
 
 
+def _knob(name: str) -> Knob:
+    return FORMATS[name.removeprefix(FORMAT)] if name.startswith(FORMAT) else KNOBS[name]
+
+
 def _apart(owner: str, knob: str) -> float:
-    if owner == "format":
-        return FORMATS[knob.removeprefix(FORMAT)].apart
-    return KNOBS[knob].device if owner.startswith("on ") else KNOBS[knob].apart
+    return _knob(knob).device if owner.startswith("on ") else _knob(knob).apart
+
+
+def value(step: Step, at: Mapping[str, float]) -> float:
+    """A step's logarithm where the parameters of its code have these logarithms."""
+    named = {name: math.exp(at[name]) for name in KNOBS}
+    formats = {name: math.exp(at[FORMAT + name]) for name in FORMATS if FORMAT + name in at}
+    return step.simulated(Code(**named, formats=formats, spread=NOISE))
 
 
 def point(step: Step, at: Mapping[str, float]) -> Point:
     """A step's logarithm where parameters have these logarithms, and its slopes by difference."""
-
-    def value(changed: Mapping[str, float]) -> float:
-        named = {name: math.exp(changed[name]) for name in KNOBS}
-        formats = {
-            name: math.exp(changed[FORMAT + name]) for name in FORMATS if FORMAT + name in changed
-        }
-        return step.simulated(Code(**named, formats=formats, spread=NOISE))
-
-    here = value(at)
-    slopes = {}
+    here = value(step, at)
+    slopes: dict[str, float] = {}
     for name in step.names:
-        slope = (value({**at, name: at[name] + NUDGE}) - here) / NUDGE
+        if name in step.idle or (name == "backward" and "issue" not in slopes):
+            continue
+        slope = (value(step, {**at, name: at[name] + NUDGE}) - here) / NUDGE
         if abs(slope) > NOTHING:
             slopes[name] = slope
     return Point(here, slopes)

@@ -21,6 +21,7 @@ from hwsim.parallel.plan import Plan
 from hwsim.parallel.program import Program, Task
 from hwsim.software.spec import Software
 
+FAMILY = "transformer"  # whose entry is the mean of all software
 NEVER = 1e-9  # share of its rate at which a tree is never the fastest
 ALWAYS = 1e9  # share of the vector peak at which no rows are too badly aligned
 T = TypeVar("T")
@@ -36,7 +37,7 @@ def _no_issue(calibration: Calibration) -> Calibration:
     return calibration.model_copy(
         update={
             "eager": _each(calibration.eager, launch=0.0),
-            "software": _each(calibration.software, issue=0.0),
+            "software": _each(calibration.software, issue=0.0, step=0.0),
             "host": None if host is None else host.model_copy(update={"launch": 0.0}),
         }
     )
@@ -53,6 +54,18 @@ def _no_tiles(calibration: Calibration) -> Calibration:
 
 def _aligned(calibration: Calibration) -> Calibration:
     return calibration.model_copy(update={"unaligned": ALWAYS})
+
+
+def _plain_attention(calibration: Calibration) -> Calibration:
+    codes = {
+        name: code.model_copy(update={"attention": code.products, "scores": code.products})
+        for name, code in calibration.software.items()
+    }
+    return calibration.model_copy(update={"software": codes})
+
+
+def _ideal_links(calibration: Calibration) -> Calibration:
+    return calibration.model_copy(update={"links": calibration.links.ideal()})
 
 
 def _ring(case: Measurement) -> Measurement:
@@ -86,8 +99,10 @@ def _in_turn(plan: Plan) -> Plan:
     return plan.model_copy(update={"overlap": False, "tensor_overlap": False})
 
 
-def _no_profile(_: Software | None) -> None:
-    return None
+def _alike(calibration: Calibration) -> Calibration:
+    mean = calibration.software.get(FAMILY)
+    codes = calibration.software if mean is None else dict.fromkeys(calibration.software, mean)
+    return calibration.model_copy(update={"software": codes})
 
 
 def _unfused(software: Software | None) -> Software | None:
@@ -98,10 +113,12 @@ CHANGES: dict[str, dict[str, Callable[[Any], Any]]] = {
     "launch": {"device": _no_launch, "calibration": _no_issue},
     "tiles": {"calibration": _no_tiles},
     "alignment": {"calibration": _aligned},
+    "attention": {"calibration": _plain_attention},
+    "links": {"calibration": _ideal_links},
     "algorithm": {"case": _ring, "system": _no_switches, "calibration": _no_trees},
     "contention": {"program": _apart},
     "overlap": {"plan": _in_turn},
-    "software": {"software": _no_profile},
+    "profiles": {"calibration": _alike},
     "fused": {"software": _unfused},
 }
 

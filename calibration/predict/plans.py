@@ -6,12 +6,16 @@ import re
 
 from calibration.predict.houses import House
 from calibration.shapes import TransformerStep
+from hwsim.errors import InputError
 from hwsim.parallel.plan import Plan
 
 FSDP = re.compile(r"\bfsdp (\d+)\b")
 LEAST = 2  # layers of a chunk, where it is not stated how many there are
 INTERLEAVED = ("mlperf",)  # sources whose pipelines interleave without saying so
 SHARDED = ("bigscience",)  # those of ZeRO stage 1 where their software has 0
+HIDDEN = ("megatron-core",)  # those that state --tp-comm-overlap (Megatron-LM README, release 0.8)
+# Those that state that nothing overlaps (SimuMax 1.2, results on B200).
+UNHIDDEN = ("simumax",)
 SHARDS = {
     0: "nothing is sharded over replicas (ZeRO 0)",
     1: "optimizer state is sharded over replicas (a distributed optimizer, ZeRO 1)",
@@ -22,9 +26,15 @@ SHARDS = {
 def plan_of(
     shape: TransformerStep, source: str, note: str, house: House, assumed: list[str]
 ) -> tuple[Plan, int]:
-    """The plan, and the global batch that it divides."""
+    """The plan, and the global batch that it divides.
+
+    Raises InputError for a batch of less than half a micro-batch a replica.
+    """
     micro = shape.micro_batch or _micro_batch(shape, note, assumed)
-    count = max(1, int(shape.global_batch / (micro * shape.dp) + 0.5))
+    count = int(shape.global_batch / (micro * shape.dp) + 0.5)
+    if not count:
+        what = f"found {shape.global_batch}, but micro_batch x dp is {micro * shape.dp}"
+        raise InputError("global_batch", what, "correct one of them")
     batch = count * micro * shape.dp
     if batch != shape.global_batch:
         assumed.append("the batch is the nearest whole number of micro-batches a replica")
@@ -36,8 +46,12 @@ def plan_of(
         "sequence_parallel": _rows(shape, house, assumed),
         "recompute": "none" if shape.recompute == "unknown" else shape.recompute,
     }
-    if "async tp" in note:
+    if "async tp" in note or (fields["sequence_parallel"] and _hidden(source, house)):
         fields["tensor_overlap"] = True
+        if "async tp" not in note:
+            assumed.append("exchanges of tensor parallelism overlap products")
+    if source.startswith(UNHIDDEN):
+        fields["overlap"] = False
     if shape.cp > 1 and "cp all-to-all" in note and shape.heads % (shape.tp * shape.cp) == 0:
         fields["context"] = "all-to-all"
     return Plan.model_validate(fields), batch
@@ -50,6 +64,11 @@ def _micro_batch(shape: TransformerStep, note: str, assumed: list[str]) -> int:
         return max(1, shape.global_batch // shape.dp)
     assumed.append("micro-batches are of one sequence")
     return 1
+
+
+def _hidden(source: str, house: House) -> bool:
+    """Whether exchanges of rows overlap products."""
+    return (house.hidden or source.startswith(HIDDEN)) and not source.startswith(UNHIDDEN)
 
 
 def _chunks(

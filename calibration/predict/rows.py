@@ -1,4 +1,4 @@
-"""A row of a dense transformer -> workload, plan, software, and in words what it doesn't say.
+"""A row of a transformer -> workload, plan, software, and in words what it doesn't say.
 
 Source and note of a row are read as its sizes are; results are not.
 """
@@ -6,11 +6,12 @@ Source and note of a row are read as its sizes are; results are not.
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable
 from typing import NamedTuple
 
 from calibration.measurement import Case, Measurement
 from calibration.predict.basis import device_of, dtype_of
-from calibration.predict.houses import UNKNOWN, House, house_of, software_of
+from calibration.predict.houses import UNKNOWN, House, house_of, release_of, software_of
 from calibration.predict.moe import read_moe
 from calibration.predict.plans import plan_of
 from calibration.predict.systems import network_of
@@ -27,13 +28,15 @@ UNDROPPED = ("mlperf",)  # those whose GPT has no dropout where their software's
 # What was chosen, where the row leaves recomputation open -> the sentence.
 RECOMPUTED = {
     "none": "nothing is recomputed: all activations fit by hwsim's count",
+    "tuned": "nothing is recomputed: by hwsim's count activations do not quite fit a tuned run",
     "selective": "attention's core is recomputed: else activations do not fit by hwsim's count",
     "full": "all layers are recomputed: else activations do not fit by hwsim's count",
 }
 
 
 class Row(NamedTuple):
-    """What a row describes. `software` is a profile's name, None where none is known; `scaling`
+    """What a row describes. `plan` has set what the row or a rule says, the rest is the software's
+    to choose. `software` is a profile's name, None where none is known; `scaling`
     how fp8 operands are scaled, where that is told ("tensorwise", "rowwise")."""
 
     workload: Transformer
@@ -45,23 +48,35 @@ class Row(NamedTuple):
 
 def row_of(measurement: Measurement) -> Row | None:
     """What a measurement's row describes, if it is a transformer's step."""
-    shape, told = measurement.shape, measurement.provenance
+    case, shape, told = measurement.case, measurement.shape, measurement.provenance
     if isinstance(shape, TransformerStep):
-        return read_dense(measurement.case, shape, told.source, told.note)
-    if not isinstance(shape, MoeStep):
-        return None
-    note = (told.note or "").lower()
-    workload, plan, assumed = read_moe(measurement.case, shape, note)
-    software = software_of(told.source, note)
-    _, unstated = network_of(measurement.case)
-    more = [one for one in (unstated, None if software else UNKNOWN) if one]
-    return Row(workload, plan, software, (*assumed, *more))
+        return read_dense(case, shape, told.source, told.note)
+    if isinstance(shape, MoeStep):
+        software = software_of(told.source, (told.note or "").lower(), shape.software)
+        workload, plan, assumed = read_moe(case, shape, told.note or "")
+        opened = (*([] if software else [UNKNOWN]), *assumed, *_network(case))
+        return Row(workload, plan, software, opened)
+    return None
+
+
+def configuration_of(measurement: Measurement) -> Hashable:
+    """What repeats share: the case; of a transformer's step also what its note adds to it, and the
+    release of its software, but not who ran it."""
+    told = measurement.provenance
+    try:
+        row = row_of(measurement)
+    except InputError:  # a step that is not costed
+        return measurement.case, told.note
+    if row is None:
+        return measurement.case
+    return measurement.case, row, release_of(told.source, (told.note or "").lower())
 
 
 def read_dense(case: Case, shape: TransformerStep, source: str, note: str | None) -> Row:
     """The workload, the plan and the software of a row. Raises InputError for what can't be."""
     if (shape.experts or 1) > 1:
-        raise InputError("", "mixtures of experts are not predicted yet")
+        what = f"found {shape.experts}, but neither their width nor how they are spread"
+        raise InputError("experts", what, "write it as a step of a mixture of experts")
     note = (note or "").lower()
     software = software_of(source, note, shape.software)
     house = house_of(software)
@@ -70,14 +85,18 @@ def read_dense(case: Case, shape: TransformerStep, source: str, note: str | None
     plan, batch = plan_of(shape, source, note, house, assumed)
     workload = workload.model_copy(update={"batch": batch})
     if shape.recompute == "unknown":
-        plan = _storing(case, workload, plan, assumed)
+        plan = _storing(case, workload, plan, house, assumed)
     found = SCALED.search(note)
     scaling = found[1] if found else None
     if "packed sequences" in note:
         assumed.append("attention spans the whole sequence, though several are packed into it")
-    _, unstated = network_of(case)
-    assumed += [unstated] if unstated else []
-    return Row(workload, plan, software, tuple(assumed), scaling)
+    return Row(workload, plan, software, (*assumed, *_network(case)), scaling)
+
+
+def _network(case: Case) -> list[str]:
+    """What is taken for a network that isn't named."""
+    sentence = network_of(case)[1]
+    return [sentence] if sentence else []
 
 
 def _workload(
@@ -118,12 +137,16 @@ def _workload(
     )
 
 
-def _storing(case: Case, workload: Transformer, plan: Plan, assumed: list[str]) -> Plan:
+def _storing(
+    case: Case, workload: Transformer, plan: Plan, house: House, assumed: list[str]
+) -> Plan:
     """The plan with the least recomputation that fits the device; full where nothing fits."""
     room = capacity(device_of(case.device))
-    for how in ("none", "selective", "full"):
-        tried = plan.model_copy(update={"recompute": how})
-        if how == "full" or needed(workload, tried).bytes <= room:
-            break
-    assumed.append(RECOMPUTED[how])
-    return tried
+    needs = needed(workload, plan).bytes
+    if needs <= house.room * room:
+        assumed.append(RECOMPUTED["none" if needs <= room else "tuned"])
+        return plan
+    selective, full = (plan.model_copy(update={"recompute": how}) for how in ("selective", "full"))
+    chosen = selective if needed(workload, selective).bytes <= room else full
+    assumed.append(RECOMPUTED[chosen.recompute])
+    return chosen

@@ -26,7 +26,7 @@ from calibration.fitting.spreads import ENOUGH
 from calibration.measurement import Measurement
 from calibration.predict import Predict, Prediction, Predictor, Skipped
 from calibration.predict.basis import Provider, hosted
-from calibration.shapes import Collective, Gemm, TransformerStep
+from calibration.shapes import Collective, Gemm, MoeStep, TransformerStep
 from calibration.splits import GROUPS
 from calibration.validation import hosts as refit_host
 
@@ -60,7 +60,7 @@ def _room(case: Measurement) -> str:
         return "host"
     if isinstance(case.shape, Collective):
         return "links"
-    return "code" if isinstance(case.shape, TransformerStep) else "kernels"
+    return "code" if isinstance(case.shape, TransformerStep | MoeStep) else "kernels"
 
 
 def _kernels(cases: Sequence[Measurement], split: str, *, anchor: int) -> Predict:

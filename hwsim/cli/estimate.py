@@ -29,6 +29,8 @@ app = typer.Typer(add_completion=False)
     Example: hwsim estimate --hw volta --model charlm --dp 8
 
     Example: hwsim estimate --hw volta --model charlm --vary workload.hidden=32:4096:8
+
+    Example: hwsim estimate --hw volta --model transformer --set software=megatron-2021
     """
 )
 def command(
@@ -116,7 +118,13 @@ class _Given:
         )
         steps = self.of(subject.workload)
         return estimate(
-            system, subject.workload, plan, calibration, steps=steps, engine=self._engine
+            system,
+            subject.workload,
+            plan,
+            calibration,
+            steps=steps,
+            engine=self._engine,
+            software=subject.software,
         )
 
 

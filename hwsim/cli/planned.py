@@ -99,7 +99,7 @@ def does_not_fit(subject: Subject, used: StageMemory) -> DoesNotFit:
         there = available(system)
         if there is not None and other.devices > there:
             return needs(other)
-        cuts = prepared(system, workload, other, calibration).cuts
+        cuts = prepared(system, workload, other, calibration, software=subject.software).cuts
         return needed(scaled(workload, other), other, cuts)
 
     advice = fits.what_fits(plan, system, workload.batch, needs, surely)

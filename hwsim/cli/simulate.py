@@ -132,7 +132,7 @@ class _How(NamedTuple):
 
 def _simulated(subject: Subject, calibration: Calibration, how: _How) -> Simulation:
     system, plan = subject.system, subject.plan
-    step = prepared(system, subject.workload, plan, calibration)
+    step = prepared(system, subject.workload, plan, calibration, software=subject.software)
     workload = scaled(subject.workload, plan)
     memory = stages_needed(workload, plan, step.cuts)
     program = programmed(step, how.disturbance, everyone=how.everyone, detail=how.detail)

@@ -269,7 +269,7 @@ class Calibration(Layer):
         kinds = ("products", "recurrences", "convolutions", "eager", "software", "call")
         joined = {kind: {**getattr(self, kind), **getattr(layer, kind)} for kind in kinds}
         if layer.host is not None:  # code that issues kernels to a GPU tells nothing of a CPU
-            joined["eager"] = layer.eager
+            joined |= {"eager": layer.eager, "software": layer.software}
         alone = {"streams": layer.streams, "host": layer.host, "links": layer.links}
         single = {kind: found for kind, found in alone.items() if found is not None}
         told = {**self.sources, **layer.sources}

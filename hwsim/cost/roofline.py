@@ -95,8 +95,9 @@ def _own_factor(kernel: Kernel, eager: Eager) -> float | None:
     """The factor on kernels of attention, where there is one."""
     if kernel.core:
         return eager.attention
-    batched = kernel.shape is not None and kernel.shape[0] > 1 and kernel.casts is None
-    return eager.scores if batched else None
+    if eager.scores is None or kernel.shape is None or kernel.casts is not None:
+        return None
+    return eager.scores if kernel.shape[0] > 1 else None
 
 
 def issued(work: Work, product: Any, repeat: Any, rates: Rates, own: float | None = None) -> Cost:
@@ -140,8 +141,10 @@ def kernel_work(kernel: Kernel, rates: Rates, dtype: Dtype) -> Work:
     elif kind == "products" and rates.products is not None:
         memory = kernel.elements * size / rates.products.memory
         work, launch = _product(kernel, size, memory, rates.products), rates.products.launch
-        if not rates.on_vector and is_unaligned(kernel, size):
-            work = work._replace(compute=np.maximum(work.compute, kernel.flops / rates.unaligned))
+        if not rates.on_vector:
+            slowest = np.where(is_unaligned(kernel, size), kernel.flops / rates.unaligned, 0.0)
+            compute: Any = np.maximum(work.compute, slowest)
+            work = work._replace(compute=compute)
     else:
         if kernel.reduction and rates.rows is not None:
             rates = rates._replace(memory=rates.rows)
@@ -161,7 +164,7 @@ def kind_of(kernel: Kernel) -> Kind:
     return "products" if kernel.window is None else "convolutions"
 
 
-def is_unaligned(kernel: Kernel, size: float) -> bool:
+def is_unaligned(kernel: Kernel, size: float) -> Any:
     """Whether rows of a batch of products, of `size` bytes an element, begin where tensor cores
     can't load them: not on a multiple of 16 bytes (NVIDIA, Matrix Multiplication Background,
     DU-09799, tensor core requirements). A single product is padded by its library.
@@ -171,7 +174,9 @@ def is_unaligned(kernel: Kernel, size: float) -> bool:
     [False, True]
     """
     batch, _, n, k = kernel.shape or (1, 1, 1, 1)
-    return batch > 1 and not kernel.core and bool(n * size % ALIGNMENT or k * size % ALIGNMENT)
+    if kernel.core:
+        return False
+    return (batch > 1) & ((n * size % ALIGNMENT != 0) | (k * size % ALIGNMENT != 0))
 
 
 def _traffic(kernel: Kernel, size: float, rates: Rates) -> float:

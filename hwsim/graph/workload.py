@@ -220,4 +220,4 @@ def override(workload: W, settings: Mapping[str, str]) -> W:
         name: records.from_text(records.field_at(kind, [name]), text)
         for name, text in settings.items()
     }
-    return kind.model_validate(workload.model_dump() | values)
+    return kind.model_validate(workload.model_dump(exclude_unset=True) | values)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from hwsim.graph.ops import Attention, Dropout, Kernel, Normalization, Op, Pointwise
+from hwsim.graph.ops import Attention, CrossEntropy, Dropout, Kernel, Normalization, Op, Pointwise
 from hwsim.software.spec import Software
 
 GROUPS = 4  # the fused softmax takes so many rows of scores at a time
 # Operands of 16 bits in and out of each kernel of a softmax that is computed in fp32.
 CASTS = {"float": 3, "scale": 4, "half": 3}
 WIDER = 2  # its mask and softmax are in fp32
+# Passes in fp32 over the logits of a cross-entropy whose steps are kernels of their own
+# (Megatron-LM, megatron/core/tensor_parallel/cross_entropy.py): each reads and writes, the first
+# and the last in 16 bits on one side, two only read.
+LOSS_FORWARD = {"float": 1.5, "maximum": 1, "subtract": 2, "exponentials": 2, "sum": 1, "divide": 2}
+LOSS_BACKWARD = {"scale": 2, "half": 1.5}
+FP32 = 4.0
 
 
 class Kernels(NamedTuple):
@@ -32,6 +38,8 @@ def launched(ops: Sequence[Op], software: Software | None) -> tuple[Kernels, ...
         kernels = Kernels(op.forward(), op.backward())
         if isinstance(op, Attention) and not op.fused:
             kernels = Kernels(*(_softmax(op, way, software) for way in kernels))
+        if isinstance(op, CrossEntropy) and "loss" not in software.fused:
+            kernels = _loss(op, kernels)
         if "chains" in software.fused and before is not None:
             kernels = _chained(before, op, kernels)
         found.append(kernels)
@@ -56,6 +64,21 @@ def _softmax(op: Attention, kernels: Sequence[Kernel], software: Software) -> tu
                 for name, passes in CASTS.items()
             )
     return tuple(found)
+
+
+def _loss(op: CrossEntropy, kernels: Kernels) -> Kernels:
+    """A cross-entropy whose steps are kernels of their own, in fp32."""
+    size = op.rows * op.classes
+
+    def apart(passes: Mapping[str, float], instead: Kernel) -> Iterator[Kernel]:
+        flops = instead.flops / len(passes)
+        for name, moved in passes.items():
+            yield Kernel(f"{op.name}.{name}", "vector", flops, moved * size, element_bytes=FP32)
+
+    softmax, *rest = kernels.forward
+    return Kernels(
+        (*apart(LOSS_FORWARD, softmax), *rest), tuple(apart(LOSS_BACKWARD, *kernels.backward))
+    )
 
 
 def _chained(before: Op, op: Op, kernels: Kernels) -> Kernels:

@@ -6,10 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hwsim import records
 from hwsim.graph.workload import MOST_SAMPLES
 from hwsim.hardware.spec import System
-from hwsim.software.spec import Software
 from hwsim.units import Bytes
 
 MOST_DEVICES = 10**7
@@ -103,24 +101,6 @@ class Plan(BaseModel):
                 break
             inner *= getattr(self, other)
         return inner
-
-
-def with_defaults(plan: Plan, software: Software | None) -> Plan:
-    """The plan as `software` runs it: what the profile says of fields that were not set.
-
-    Those still count as not set, so that another profile replaces them. Raises InputError for a
-    profile that names no field of a plan, or a value that the field can't have.
-
-    >>> fsdp = Software(name="mine", attention="fused", accumulate=0, gradients=2, plan={"zero": 3})
-    >>> with_defaults(Plan(dp=8), fsdp).zero, with_defaults(Plan(dp=8, zero=1), fsdp).zero
-    (3, 1)
-    """
-    chosen = {name: getattr(plan, name) for name in plan.model_fields_set}
-    if software is None or not software.plan:
-        return Plan.model_construct(plan.model_fields_set, **chosen)
-    preset = records.validate(Plan, software.plan, f"software {software.name}: plan.")
-    told = {name: getattr(preset, name) for name in preset.model_fields_set}
-    return Plan.model_construct(set(plan.model_fields_set), **told | chosen)
 
 
 def available(system: System) -> int | None:

@@ -137,18 +137,21 @@ class Pricer:
         computed = total(self._computed(kernel, self._updating) for kernel in kernels)
         seconds, spread = computed.total, computed.work().spread
         if self.code is not None:
-            seconds = self.code.step + self.code.update * seconds
+            seconds *= self.code.update
         if plan.offload == "optimizer":  # states come and go over the host's link meanwhile
             copy = parameter_bytes(dtype, master=plan.master_weights) - stored_bytes(dtype)
             states = MOMENTS[optimizer] * state_bytes(dtype) + copy
             seconds = max(seconds, parameters * states / host_bandwidth(self.system))
+        if self.code is not None:
+            seconds += self.code.step
         return Work(seconds, (("update", seconds),), spread)
 
     @property
     def gradient_bytes(self) -> float:
-        """Bytes of a gradient while it is summed over devices."""
-        own = state_bytes(self.graph.dtype)
-        return own if self.software is None else min(own, float(self.software.gradients))
+        """Bytes of a gradient while it is summed over devices: none narrower than its tensors."""
+        if self.software is None:
+            return state_bytes(self.graph.dtype)
+        return max(stored_bytes(self.graph.dtype), float(self.software.gradients))
 
     def transfer(
         self, collective: str, size: float, among: Group, what: Carrying, copies: int = 1
@@ -189,12 +192,16 @@ class Pricer:
         )
 
     def _accumulated(self, op: Op) -> tuple[Kernel, ...]:
-        """The sum with the gradients of earlier micro-batches, where it is a kernel of its own."""
+        """The sum with the gradients of earlier micro-batches, where it is a kernel of its own: of
+        a device's share, where gradients are sharded."""
         moved = 0.0 if self.software is None else self.software.accumulate
         if not moved or not op.parameters or self.micro_batches == 1:
             return ()
-        name = f"{op.name}.accumulate"
-        return (Kernel(name, "vector", op.parameters, op.parameters, element_bytes=moved),)
+        shards = self.plan.dp * self.plan.cp if self.plan.zero >= 2 else 1
+        # Of its own experts a device shares the gradients with the fewer that have them too.
+        spread = self.plan.ep if self.plan.zero >= 2 else 1
+        size = (op.parameters + (spread - 1) * op.expert_parameters) / shards
+        return (Kernel(f"{op.name}.accumulate", "vector", size, size, element_bytes=moved),)
 
     def _copied(self, op: Op) -> float:
         """Parameters that the last stage has as a copy of the first's: both sum and update them."""
@@ -220,15 +227,15 @@ class Pricer:
             left[name] = left.get(name, 0.0) - (one.work.seconds - one.seen.total)
             said.append(one)
         computed = total(self._cost(kernel) for kernel in kernels)
-        return Pass(computed, tuple(said), self._issue(kernels, back=back))
+        return Pass(computed, tuple(said), self._issue(kernels, len(said), back=back))
 
-    def _issue(self, kernels: Sequence[Kernel], *, back: bool) -> float:
-        """Seconds in which the host issues kernels, where it runs ahead."""
+    def _issue(self, kernels: Sequence[Kernel], exchanges: int, *, back: bool) -> float:
+        """Seconds in which the host issues kernels and exchanges, where it runs ahead."""
         if self.code is None:
             return 0.0
         slower = self.code.backward if back else 1.0
         launches = (one.kernel for kernel in kernels for one in self.rates.launches(kernel))
-        return slower * self.code.issue * sum(kernel.launches for kernel in launches)
+        return slower * self.code.issue * (exchanges + sum(kernel.launches for kernel in launches))
 
     def _cost(self, kernel: Kernel) -> Seconds:
         if kernel not in self._costs:
@@ -282,8 +289,13 @@ def recipe_of(software: Software | None) -> Quantization | None:
 def code_of(software: Software | None, calibration: Calibration, family: str) -> Code | None:
     """What was fitted to a profile, or to the nearest one that it descends from; else the mean of
     those that run workloads of this family."""
+    return calibration.software.get(coded(software, calibration, family) or "")
+
+
+def coded(software: Software | None, calibration: Calibration, family: str) -> str | None:
+    """The profile whose code it is, or the family; None where nothing was fitted."""
     names = (*(profiles.lineage(software) if software is not None else ()), family)
-    return next((calibration.software[one] for one in names if one in calibration.software), None)
+    return next((one for one in names if one in calibration.software), None)
 
 
 def overlapped(product: float, said: float, chunks: int) -> float:

@@ -72,6 +72,7 @@ def record(found: Simulation) -> dict[str, Any]:
         },
         "workload": {"name": found.workload.name, "sizes": found.workload.model_dump(mode="json")},
         "plan": {"devices": plan.devices} | plan.model_dump(),
+        "software": step.pricer.software.name if step.pricer.software else None,
         "seconds": timeline.seconds,
         "parts": timeline.parts(),
         "bubble": timeline.bubble,

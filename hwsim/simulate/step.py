@@ -7,7 +7,8 @@ from hwsim.graph.workload import Workload
 from hwsim.hardware.spec import System
 from hwsim.parallel.check import check, scaled
 from hwsim.parallel.lower import lower
-from hwsim.parallel.plan import Plan, with_defaults
+from hwsim.parallel.plan import Plan
+from hwsim.parallel.preset import plan_under, workload_under
 from hwsim.parallel.program import Program
 from hwsim.parallel.staged import Staged, staged
 from hwsim.simulate.disturbance import Disturbance
@@ -31,8 +32,8 @@ def simulate(
     """The timeline of one step.
 
     One device of each stage stands for its equals unless `everyone` or a `disturbance` asks for
-    all. `software` says how a framework runs the step, and what the plan is where fields of it were
-    not set. Without `trace` no spans are kept; `detail` makes one for every operator. Raises
+    all. `software` says how a framework runs the step, and decides fields of the plan that were not
+    set. Without `trace` no spans are kept; `detail` makes one for every operator. Raises
     InputError if the plan doesn't suit workload and system, or if the device has no rate for the
     data type.
     """
@@ -58,6 +59,6 @@ def prepared(
     software: Software | None = None,
 ) -> Staged:
     """The step in stages, ready to be simulated. Raises InputError as `simulate` does."""
-    plan = with_defaults(plan, software)
+    plan, workload = plan_under(plan, software), workload_under(workload, software)
     check(plan, workload, system)
     return staged(scaled(workload, plan), system, plan, calibration, software=software)

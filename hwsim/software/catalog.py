@@ -40,7 +40,7 @@ def load(ref: str) -> Software:
         return parse(jsonfile.file_text(ref, ref), ref)
     if name in names():
         return _shipped(name)
-    raise InputError(ref, f"found neither a file nor a shipped name '{name}'", _instead(name))
+    raise InputError(ref, f"found neither a file nor a software profile '{name}'", _instead(name))
 
 
 def parse(text: str, where: str) -> Software:

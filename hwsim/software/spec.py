@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import (
     BaseModel,
@@ -19,7 +21,7 @@ Name = Annotated[str, Field(min_length=1)]
 Flag = Annotated[bool, Field(strict=True)]
 Positions = Annotated[int, Field(strict=True, ge=1, le=10**9)]
 Bytes = Annotated[int, Field(strict=True, ge=0, le=64)]
-Words = tuple[Literal["softmax", "chains"], ...]
+Words = tuple[Literal["softmax", "chains", "loss"], ...]
 PlanValue = StrictBool | StrictInt | StrictStr
 
 # What a framework does, beside its name: each of these has a source.
@@ -43,7 +45,8 @@ class Software(BaseModel):
     `fused`: "softmax", where scale, mask and softmax of eager attention are one kernel for at most
     `longest_softmax` positions and a multiple of 4 of micro-batch x heads on a device (Megatron-LM,
     megatron/model/fused_softmax.py, is_kernel_available); "chains", where elementwise kernels that
-    follow each other are one (torch.compile).
+    follow each other are one (torch.compile); "loss", where the cross-entropy is one kernel each
+    way, not some in fp32.
 
     `accumulate`: bytes moved per parameter when a micro-batch's gradient is added to those before,
     0 where the product that makes it adds by itself. `gradients`: bytes of a gradient while it is
@@ -51,7 +54,7 @@ class Software(BaseModel):
     own, not a part of the norm or activation before them.
 
     `plan`: fields of a plan that it runs with unless the user says otherwise; whether they exist is
-    for `hwsim.parallel.plan.with_defaults`. `sources`: where each fact is from, "assumed: ..." if
+    for `hwsim.parallel.preset`. `sources`: where each fact is from, "assumed: ..." if
     it is.
     """
 
@@ -81,6 +84,28 @@ class Software(BaseModel):
                 known = ", ".join((*FACTS, *(f"plan.{name}" for name in self.plan)))
                 _fault(f"sources.{field}", "found no such fact", f"write one of {known}")
         return self
+
+
+class Fact(NamedTuple):
+    """A field of a profile as a file writes it, and where it is from ("" where nothing is said)."""
+
+    path: str
+    text: str
+    source: str
+
+
+def facts(software: Software) -> Iterator[Fact]:
+    """What a profile says beside its name, each field of the plan on its own."""
+    form = software.model_dump(mode="json", include=set(FACTS))
+    plan = form.pop("plan")
+    flat = {name: form[name] for name in FACTS if name in form}
+    flat |= {f"plan.{name}": value for name, value in plan.items()}
+    for path, value in flat.items():
+        if isinstance(value, list):
+            text = ", ".join(value) or "nothing"
+        else:
+            text = value if isinstance(value, str) else json.dumps(value)
+        yield Fact(path, text, software.sources.get(path, ""))
 
 
 def _fault(field: str, what: str, instead: str) -> Any:

@@ -1,4 +1,5 @@
-"""The thing that is studied: a system, a workload and a plan, each field reachable by its path."""
+"""The thing that is studied: a system, a workload, a plan and the software that runs it, each field
+reachable by its path."""
 
 from __future__ import annotations
 
@@ -12,43 +13,67 @@ from hwsim.graph.workload import Workload
 from hwsim.hardware import catalog
 from hwsim.hardware.spec import System
 from hwsim.parallel.plan import Plan
+from hwsim.parallel.preset import plan_under, workload_under
+from hwsim.software import catalog as profiles
+from hwsim.software.spec import Software
 
-ROOTS = ("device", "node", "network", "nodes", "workload", "plan")
+ROOTS = ("device", "node", "network", "nodes", "workload", "plan", "software")
+STARTS = "device., node., network.0., nodes, workload., plan., software, software."
 
 
 @dataclass(frozen=True)
 class Subject:
-    """`with_settings({"device.memory.bandwidth": "1.8TB/s", "plan.dp": "8"})` makes another one."""
+    """`with_settings({"device.memory.bandwidth": "1.8TB/s", "plan.dp": "8"})` makes another one.
+
+    Workload and plan are those under the software, as `hwsim.parallel.preset` has it.
+    """
 
     system: System
     workload: Workload
     plan: Plan = field(default_factory=Plan)
+    software: Software | None = None
 
     def with_settings(self, settings: Mapping[str, str]) -> Subject:
         """The subject with fields set from text. Raises InputError for a path or a value."""
-        parts: dict[str, dict[str, str]] = {"workload": {}, "plan": {}, "system": {}}
+        parts: dict[str, dict[str, str]] = {
+            name: {} for name in ("system", "software", "workload", "plan")
+        }
         for path, text in settings.items():
             root, _, rest = path.partition(".")
-            if root not in ROOTS or (root in ("workload", "plan") and not rest):
-                raise InputError(
-                    path,
-                    "found no such field",
-                    "begin with one of: device., node., network.0., nodes, workload., plan.",
-                )
+            bare = root in ("workload", "plan") and not rest
+            if root not in ROOTS or bare or path.endswith("."):
+                raise InputError(path, "found no such field", f"begin with one of: {STARTS}")
             key = root if root in parts else "system"
             parts[key][rest if key == root else path] = text
         system, workload, plan = self.system, self.workload, self.plan
+        software = _override_software(self.software, parts["software"])
         if parts["system"]:
             system = catalog.override(system, parts["system"])
         if parts["workload"]:
             workload = workloads.override(workload, parts["workload"])
         if parts["plan"]:
             plan = _override_plan(plan, parts["plan"])
-        return Subject(system, workload, plan)
+        return Subject(
+            system, workload_under(workload, software), plan_under(plan, software), software
+        )
+
+
+def _override_software(software: Software | None, settings: dict[str, str]) -> Software | None:
+    """The profile that `software=NAME` names, or none, with its fields set."""
+    name = settings.pop("", None)
+    if name is not None:
+        software = None if name in ("none", "null") else profiles.load(name)
+    if not settings:
+        return software
+    if software is None:
+        first = next(iter(settings))
+        what = "found a field of no software"
+        raise InputError(f"software.{first}", what, "write software=NAME beside it")
+    return profiles.override(software, settings)
 
 
 def _override_plan(plan: Plan, settings: Mapping[str, str]) -> Plan:
-    fields = plan.model_dump(mode="json") | {
+    fields = plan.model_dump(mode="json", exclude_unset=True) | {
         name: records.from_text(records.field_at(Plan, [name]), text)
         for name, text in settings.items()
     }

@@ -16,6 +16,7 @@ from hwsim.errors import InputError
 from hwsim.estimate import Estimate
 from hwsim.hardware.spec import System
 from hwsim.parallel.plan import Plan
+from hwsim.software.spec import Software
 from hwsim.study.subject import Subject
 
 FLAT = 0.10
@@ -100,7 +101,8 @@ def time_of(estimate: Estimate) -> float:
 def _annotation(path: str, subject: Subject) -> Any:
     """The annotation of the field at a path; None if there is none."""
     root, _, rest = path.partition(".")
-    own: dict[str, type[BaseModel]] = {"workload": type(subject.workload), "plan": Plan}
+    own: dict[str, type[BaseModel]]
+    own = {"workload": type(subject.workload), "plan": Plan, "software": Software}
     parts = (rest if root in own else path).split(".")
     return records.field_at(
         own.get(root, System), [int(part) if part.isdecimal() else part for part in parts]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibration.measurement import Measurement, Provenance
-from calibration.predict import Prediction, Predictor, Skipped
+from calibration.predict import REACH80, Prediction, Predictor, Skipped
 from calibration.predict.basis import Basis
 from calibration.predict.kernels import kernels_of
 from calibration.shapes import (
@@ -24,8 +24,8 @@ from calibration.shapes import (
     TransformerStep,
     Update,
 )
+from hwsim.cost.calibration import Code, load_for
 from hwsim.cost.calibration import load as load_calibration
-from hwsim.cost.calibration import load_for
 from hwsim.cost.collectives import all_gather, all_reduce
 from hwsim.cost.rates import rates
 from hwsim.cost.roofline import kernel_cost
@@ -265,7 +265,7 @@ SKIPPED = {
     "no dtype": (measured(GEMM, dtype=None), "dtype"),
     "whole numbers": (measured(GEMM, dtype="int8"), "int8"),
     "a filter larger than its input": (measured(CONV.model_copy(update={"r": 99})), "99"),
-    "experts": (joined(MOE), "experts"),
+    "experts without a plan": (joined(MOE.model_copy(update={"micro_batch": None})), "micro-batch"),
     "a named model": (measured(MODEL), "named models"),
     "a run": (measured(RUN, devices=None), "runs"),
     "a count of steps": (measured(TARGET, device=None, dtype=None), "law"),
@@ -320,7 +320,26 @@ def test_a_prediction_tells_what_its_row_leaves_open():
 
 
 def test_the_bare_roofline_knows_no_framework_code():
-    device = catalog.load("a100-sxm-80gb").device
-    assert load_for(device).eager["transformer"].launch > 0
-    assert Basis(load_for, bare=True).calibration(device).eager == {}
-    assert PREDICT(joined(STEP)).roofline < PREDICT(joined(STEP)).seconds / 2
+    one = Code(issue=1e-3, spread=0.2)
+    coded = lambda device: load_for(device).model_copy(update={"software": {"transformer": one}})  # noqa: E731
+    bare = Basis(coded, bare=True).calibration(catalog.load("a100-sxm-80gb").device)
+    assert (bare.eager, bare.software) == ({}, {})
+    slow, fast = Predictor(coded)(joined(STEP)), PREDICT(joined(STEP))
+    assert slow.roofline == fast.roofline < fast.seconds < slow.seconds / 2
+
+
+@pytest.mark.parametrize("shape", [STEP, MOE], ids=["dense", "mixture"])
+def test_a_step_is_as_far_off_as_its_software_s_code(shape):
+    fitted = {"nemo-2024": Code(issue=1e-3, spread=0.1), "transformer": Code(issue=0, spread=0.3)}
+
+    def coded(device):
+        return load_for(device).model_copy(update={"software": fitted})
+
+    case = joined(shape)
+    source = case.provenance.model_copy(update={"source": "nemo-24.07"})
+    known = case.model_copy(update={"provenance": source})
+    mean, own = (Predictor(coded)(one) for one in (case, known))
+    assert own.seconds > mean.seconds
+    assert own.high / own.seconds == pytest.approx(math.exp(REACH80 * 0.1))
+    assert mean.high / mean.seconds == pytest.approx(math.exp(REACH80 * 0.3))
+    assert Predictor(coded)(known.blank()) == own

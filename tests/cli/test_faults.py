@@ -187,8 +187,11 @@ OPTIONS = [
     setting("workload-dtype-lacking", "workload.dtype=fp8", "fp8", "v100-sxm2-16gb", "fp16"),
     Fault(
         "workload-dtype-bf16-lacking",
-        ("estimate", "--hw", "rtx6000ada", "--model", "charlm", "--set", "workload.dtype=fp8"),
-        ("workload.dtype", "rtx6000ada", "fp8", "bf16", "device.matrix.bf16"),
+        (
+            *("estimate", "--hw", "v100-sxm2-16gb", "--model", "charlm"),
+            *("--set", "workload.dtype=fp8", "--set", "device.matrix.fp8=200TFLOPS"),
+        ),
+        ("workload.dtype", "v100-sxm2-16gb", "fp8", "bf16", "device.matrix.bf16"),
     ),
     setting("plan-field", "plan.bukket=1 MiB", "bucket"),
     setting("plan-unit", "plan.bucket=25", "25", "without a unit", "16 GiB"),

@@ -3,7 +3,16 @@
 import pytest
 from pydantic import ValidationError
 
-from hwsim.cost.calibration import Calibration, Layer, Reach, load, load_for, shipped
+from hwsim.cost.calibration import (
+    Calibration,
+    Code,
+    Layer,
+    Reach,
+    load,
+    load_for,
+    load_layer,
+    shipped,
+)
 from hwsim.errors import InputError
 from hwsim.hardware import catalog
 
@@ -87,3 +96,46 @@ def test_a_layer_replaces_only_what_it_has():
     assert joined.call["products"] == 1e-5
     assert joined.products == DEFAULT.products
     assert joined.streams == DEFAULT.streams
+
+
+def test_a_code_says_how_long_its_host_takes_and_is_off():
+    code = Code(issue=0.0, spread=0.1)
+    factors = {"products", "attention", "scores", "streams", "update", "backward"}
+    factors |= {"exchange", "gradients", "hop"}
+    assert {name: getattr(code, name) for name in factors} == dict.fromkeys(factors, 1.0)
+    assert (code.step, code.formats) == (0.0, {})
+    for needed in ("issue", "spread"):
+        with pytest.raises(ValidationError, match=needed):
+            Code.model_validate(code.model_dump(exclude={needed}))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("products", 0.0),
+        ("hop", -1.0),
+        ("issue", -1e-6),
+        ("spread", 0.0),
+        ("step", float("nan")),
+        ("formats", {"fp8": 0.0}),
+        ("micro", 1.0),
+    ],
+)
+def test_a_code_without_sense_is_refused(field, value):
+    with pytest.raises(ValidationError, match=field):
+        Code.model_validate({"issue": 1e-5, "spread": 0.1, field: value})
+
+
+def test_a_device_s_codes_go_over_the_default_s_by_profile():
+    ours, theirs, own = (Code(issue=issue, spread=0.1) for issue in (1e-5, 2e-5, 3e-5))
+    below = DEFAULT.model_copy(update={"software": {"old": ours, "new": theirs}})
+    layer = Layer(name="x", description="y", software={"new": own})
+    assert below.over(layer).software == {"old": ours, "new": own}
+    assert below.over(Layer(name="x", description="y")).software == below.software
+    read = Layer.model_validate_json(layer.model_dump_json(by_alias=True))
+    assert read.software == layer.software
+
+
+def test_code_that_issues_to_a_gpu_tells_nothing_of_a_cpu():
+    below = DEFAULT.model_copy(update={"software": {"transformer": Code(issue=1e-5, spread=0.1)}})
+    assert below.over(load_layer("cpu-epyc")).software == {}

@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hwsim.cost.calibration import load_for
 from hwsim.cost.host import Eager
-from hwsim.cost.rates import Rates
-from hwsim.cost.roofline import BOUNDS, kernel_cost, roofline
-from hwsim.graph.ops import Kernel, Linear
+from hwsim.cost.rates import Rates, rates
+from hwsim.cost.roofline import BOUNDS, is_unaligned, kernel_cost, roofline
+from hwsim.graph.ops import Attention, Kernel, Linear
 from hwsim.graph.ops.kernel import gemm
+from hwsim.hardware import catalog
 
 seconds = st.floats(0.0, 1.0)
 rate = st.floats(1e6, 1e18)
@@ -139,3 +141,84 @@ def test_fewer_bytes_are_never_slower(kernel, at):
         kernel_cost(kernel, at._replace(resident=0.0), d).seconds for d in ("fp64", "fp32", "bf16")
     ]
     assert times == sorted(times, reverse=True)
+
+
+AMPERE = catalog.load("dgx-a100-80gb").device
+
+
+def product(head, batch=64, **how):
+    return gemm("scores", 2048, 2048, head, batch=batch, **how)
+
+
+@pytest.mark.parametrize("head", [64, 80, 128, 120])
+def test_rows_on_16_bytes_are_aligned(head):
+    assert not is_unaligned(product(head), 2)
+    assert not is_unaligned(gemm("values", 2048, head, 2048, batch=64), 2)
+
+
+@pytest.mark.parametrize("head", [108, 84, 65])
+def test_only_batches_of_products_are_unaligned(head):
+    kernels = [product(head), gemm("values", 2048, head, 2048, batch=64)]
+    assert all(is_unaligned(kernel, 2) for kernel in kernels)
+    assert not is_unaligned(product(head, batch=1), 2)
+    fused = Attention("core", 2, 8, 8, sequence=64, head_dim=head)
+    assert not any(is_unaligned(kernel, 2) for kernel in (*fused.forward(), *fused.backward()))
+
+
+def test_a_wider_element_needs_fewer_of_them():
+    assert is_unaligned(product(84), 2)
+    assert not is_unaligned(product(84), 4)
+
+
+@pytest.mark.parametrize("dtype", ["fp16", "bf16"])
+def test_an_unaligned_batch_runs_no_faster_than_vector_units(dtype):
+    at = rates(AMPERE, load_for(AMPERE), dtype)
+    odd, even, single = product(108), product(112), product(108, batch=1)
+    floor = odd.flops / at.unaligned
+    assert kernel_cost(odd, at, dtype).seconds >= floor > 2 * kernel_cost(even, at, dtype).seconds
+    faster = at._replace(unaligned=2 * at.unaligned)
+    assert kernel_cost(odd, faster, dtype).seconds < kernel_cost(odd, at, dtype).seconds
+    for aligned in (even, single):
+        assert kernel_cost(aligned, faster, dtype) == kernel_cost(aligned, at, dtype)
+
+
+def test_unaligned_products_in_arrays_are_their_elements():
+    at = rates(AMPERE, load_for(AMPERE), "fp16")
+    many = [product(head, batch=batch) for head in (108, 112) for batch in (1, 64)]
+    shape = tuple(np.array([kernel.shape for kernel in many], dtype=float).T)
+    flops, elements = (
+        np.array([getattr(kernel, name) for kernel in many], dtype=float)
+        for name in ("flops", "elements")
+    )
+    stacked = Kernel("stacked", "matrix", flops, elements, shape=shape)
+    each = [kernel_cost(kernel, at, "fp16").seconds for kernel in many]
+    assert kernel_cost(stacked, at, "fp16").seconds == pytest.approx(each)
+
+
+def test_without_tensor_cores_alignment_costs_nothing():
+    at = rates(AMPERE, load_for(AMPERE), "fp32")
+    assert at.on_vector
+    slower = at._replace(unaligned=1.0)
+    assert kernel_cost(product(109), slower, "fp32") == kernel_cost(product(109), at, "fp32")
+
+
+def test_attention_s_kernels_may_have_factors_of_their_own():
+    one = Rates(1e12, 1e12, 1e9, 1e9, 0.0, launch=0.0, chain=0.0, dispatch=0.0)
+    core = Attention("core", 2, 8, 8, sequence=64, head_dim=64).forward()[0]
+    linear = gemm("experts", 64, 64, 64, batch=8, casts=(1.0,))
+    stream = Kernel("sum", "vector", 1e6, 1e6)
+    many = {"fused": core, "eager": product(64), "linear": linear, "single": product(64, batch=1)}
+    many["stream"] = stream
+
+    def ratios(**factors):
+        at = one._replace(eager=Eager(**factors))
+        return {
+            name: kernel_cost(kernel, at, "fp16").seconds / kernel_cost(kernel, one, "fp16").seconds
+            for name, kernel in many.items()
+        }
+
+    plain = {"products": 2.0, "streams": 3.0}
+    products = dict.fromkeys(many, 2.0) | {"stream": 3.0}
+    assert ratios(**plain) == pytest.approx(products)
+    own = ratios(**plain, attention=5.0, scores=7.0)
+    assert own == pytest.approx(products | {"fused": 5.0, "eager": 7.0})

@@ -50,6 +50,27 @@ def test_on_one_stage_it_is_exact(steps, data):
             assert found.parts()[part] == pytest.approx(seconds, rel=1e-6, abs=1e-12)
 
 
+@given(st.data())
+@settings(deadline=None, max_examples=30)
+def test_under_a_profile_it_keeps_its_claim(profiled_steps, data):
+    made = data.draw(profiled_steps(offload="none", zero=data.draw(st.sampled_from([0, 0, 1]))))
+    found = attempt(made.staged)
+    if not isinstance(found, Declined):
+        simulated = run(lower(made.staged), trace=False)
+        assert found.seconds == pytest.approx(simulated.seconds, rel=CLAIM)
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=30)
+def test_under_a_profile_it_is_exact_on_one_stage(profiled_steps, data):
+    alone = {"pp": 1, "tp": 1, "cp": 1, "ep": 1, "schedule": "1f1b", "virtual": 1, "zero": 0}
+    made = data.draw(profiled_steps(**alone))
+    found = attempt(made.staged)
+    if not isinstance(found, Declined):
+        simulated = run(lower(made.staged), trace=False)
+        assert found.seconds == pytest.approx(simulated.seconds, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("plan", "reason"),
     [

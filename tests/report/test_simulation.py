@@ -37,8 +37,8 @@ STAGED = simulated(Plan(pp=3, micro_batch=8))
 def test_the_record_is_plain_json_with_stable_keys():
     found = json.loads(json.dumps(simulation.record(STAGED), allow_nan=False))
     assert list(found) == [
-        *("schema", "hardware", "workload", "plan", "seconds", "parts", "bubble"),
-        *("critical_path", "expected", "stages", "devices", "links", "memory"),
+        *("schema", "hardware", "workload", "plan", "software", "seconds", "parts"),
+        *("bubble", "critical_path", "expected", "stages", "devices", "links", "memory"),
     ]
     assert found["schema"] == "hwsim.simulation/1"
     assert found["expected"] is None

@@ -18,6 +18,7 @@ from hwsim.parallel.plan import Plan
 from hwsim.parallel.program import COMPUTE, Link, Program, Stream, Task, Work
 from hwsim.simulate.engine import run
 from hwsim.simulate.step import prepared, simulate
+from hwsim.software import catalog as profiles
 from workloads.wordlm import WordLM
 
 few = settings(deadline=None, max_examples=25)
@@ -95,6 +96,37 @@ def test_one_device_of_each_stage_stands_for_all_of_them(steps, data):
 def test_detail_changes_no_time(steps, data):
     asked = data.draw(steps())
     assert seconds(asked, detail=True) == pytest.approx(seconds(asked), rel=1e-12)
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=30)
+def test_of_a_profile_neither_equals_nor_detail_change_the_time(profiled_steps, data):
+    made = data.draw(profiled_steps())
+    plain = seconds(made.asked, **made.how)
+    assert seconds(made.asked, **made.how, everyone=True) == pytest.approx(plain, rel=1e-12)
+    assert seconds(made.asked, **made.how, detail=True) == pytest.approx(plain, rel=1e-12)
+
+
+@given(st.data())
+@few
+def test_a_profile_s_parts_sum_to_the_step(profiled_steps, data):
+    made = data.draw(profiled_steps())
+    line = simulate(*made.asked, **made.how, trace=False)
+    assert sum(line.parts().values()) == pytest.approx(line.seconds, rel=1e-9)
+    assert min(line.parts().values()) >= -1e-12 * line.seconds
+
+
+@pytest.mark.parametrize("factor", ["products", "streams", "update", "issue", "step"])
+@given(data=st.data())
+@settings(deadline=None, max_examples=10)
+def test_a_slower_code_is_never_faster_where_nothing_contends(profiled_steps, factor, data):
+    made = data.draw(profiled_steps(dp=1, cp=1, ep=1, balance="layers"))
+    name, fitted = made.software.name, made.asked.calibration
+    code = fitted.software[name]
+    slower = code.model_copy(update={factor: 2 * getattr(code, factor) + 1e-5})
+    under = fitted.model_copy(update={"software": {name: slower}})
+    later = seconds(made.asked._replace(calibration=under), **made.how)
+    assert later >= seconds(made.asked, **made.how) * (1 - 1e-9)
 
 
 @given(st.data())
@@ -240,3 +272,14 @@ def test_time_chunks_make_a_wave():
     )
     assert cut.seconds < whole.seconds
     assert cut.parts()["bubble"] < whole.parts()["bubble"] / 2
+
+
+def test_a_step_carries_the_software_and_what_it_decides():
+    system = catalog.load("volta")
+    fsdp = profiles.load("fsdp-2023")
+    step = prepared(system, WordLM(), Plan(dp=8), load_for(system.device), software=fsdp)
+    assert step.pricer.software is fsdp
+    assert (step.plan.dp, step.plan.zero) == (8, 3)
+    bare = prepared(system, WordLM(), Plan(dp=8, zero=3), load_for(system.device))
+    assert bare.pricer.software is None
+    assert bare.plan == step.plan

@@ -5,34 +5,29 @@ import json
 import pytest
 
 from hwsim.errors import InputError
-from hwsim.parallel.plan import Plan, with_defaults
+from hwsim.parallel.plan import Plan
+from hwsim.parallel.preset import defaults, plan_under
 from hwsim.software import catalog
-
-NAMES = {
-    "megatron-2021",
-    "megatron-2022",
-    "megatron-deepspeed",
-    "megatron-core-2024",
-    "nemo-2024",
-    "megatron-bridge-2025",
-    "megatron-bridge-2026",
-    "fsdp-2023",
-    "fsdp2-2024",
-    "fsdp2-2024-compile",
-}
+from hwsim.software.spec import facts
 
 
-def test_ten_are_shipped():
-    assert set(catalog.names()) == NAMES
-
-
-@pytest.mark.parametrize("name", sorted(NAMES))
+@pytest.mark.parametrize("name", catalog.names())
 def test_a_shipped_profile_names_itself_and_a_plan(name):
     found = catalog.load(name)
     assert found.name == name
     assert found.description
-    plan = with_defaults(Plan(), found)
-    assert {field: getattr(plan, field) for field in found.plan} == found.plan
+    assert plan_under(Plan(), found).model_dump(include=set(found.plan)) == defaults(found)
+
+
+@pytest.mark.parametrize("name", catalog.names())
+def test_every_fact_of_a_shipped_profile_has_a_source(name):
+    assert [fact.path for fact in facts(catalog.load(name)) if not fact.source] == []
+
+
+@pytest.mark.parametrize("name", catalog.names())
+def test_a_shipped_file_says_what_its_profile_says(name):
+    form = catalog.file_form(catalog.load(name))
+    assert catalog.parse(json.dumps(form), name) == catalog.load(name)
 
 
 def test_lineage_ends_at_a_profile_without_an_ancestor():

@@ -33,6 +33,7 @@ def test_the_default_plan_is_one_device():
         ("plan.dp", "8", lambda s: s.plan.dp == 8),
         ("plan.bucket", "1 MiB", lambda s: s.plan.bucket == 2**20),
         ("plan.overlap", "false", lambda s: s.plan.overlap is False),
+        ("software", "fsdp-2023", lambda s: s.software and s.plan.zero == 3),
     ],
 )
 def test_a_field_is_set_and_the_subject_stays(path, text, found):
@@ -43,6 +44,20 @@ def test_a_field_is_set_and_the_subject_stays(path, text, found):
 def test_several_are_set_at_once():
     changed = VOLTA.with_settings({"plan.dp": "4", "workload.batch": "64", "nodes": "2"})
     assert (changed.plan.dp, changed.workload.batch, changed.system.nodes) == (4, 64, 2)
+
+
+def test_a_profile_gives_way_to_what_is_set_before_or_behind_it():
+    first = VOLTA.with_settings({"plan.zero": "1", "software": "fsdp-2023"})
+    then = VOLTA.with_settings({"software": "fsdp-2023"}).with_settings({"plan.zero": "1"})
+    assert first == then
+    assert first.plan.zero == 1
+    assert first.with_settings({"software": "none"}) == VOLTA.with_settings({"plan.zero": "1"})
+
+
+def test_fields_of_a_profile_are_set():
+    named = VOLTA.with_settings({"software": "fsdp-2023", "software.gradients": "4"})
+    assert (named.software.gradients, named.software.name) == (4, "fsdp-2023")
+    assert named.with_settings({"software.accumulate": "0"}).software.gradients == 4
 
 
 def test_nothing_set_is_nothing_changed():
@@ -58,6 +73,8 @@ def test_nothing_set_is_nothing_changed():
         ("plan.", "8", ["plan."]),
         ("workload.hiden", "64", ["workload.hiden", "hidden"]),
         ("plan.pd", "8", ["plan.pd", "dp"]),
+        ("software.accumulate", "0", ["software.accumulate", "software=NAME"]),
+        ("software", "fsdp-2032", ["fsdp-2032", "fsdp-2023"]),
         ("plan.dp", "eight", ["plan.dp", "eight", "whole number"]),
         ("plan.dp", "2.5", ["plan.dp", "2.5", "whole number"]),
         ("plan.bucket", "25", ["plan.bucket", "25", "without a unit"]),

@@ -1,8 +1,11 @@
 """Which software is behind a row, and its habits."""
 
+import json
+
 import pytest
 
 from calibration.predict.houses import HOUSES, OTHER, SOURCES, house_of, software_of
+from hwsim.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -36,4 +39,15 @@ def test_stated_software_wins():
 
 def test_every_source_has_software_with_habits():
     assert set(SOURCES.values()) <= set(HOUSES)
-    assert house_of(None) == house_of("of my own") == OTHER
+    assert house_of(None) == OTHER
+
+
+def test_one_s_own_software_has_the_habits_of_its_kin(tmp_path):
+    own = {"name": "ours", "attention": "fused", "accumulate": 0, "gradients": 2}
+    stranger, child = tmp_path / "stranger.json", tmp_path / "child.json"
+    stranger.write_text(json.dumps(own))
+    child.write_text(json.dumps(own | {"after": "nemo-2024"}))
+    assert house_of(str(stranger)) == OTHER
+    assert house_of(str(child)) == house_of("nemo-2024.json") == HOUSES["nemo-2024"]
+    with pytest.raises(InputError, match="of my own"):
+        house_of("of my own")

@@ -5,6 +5,7 @@ import pytest
 from calibration.predict.houses import house_of
 from calibration.predict.plans import interleaving, plan_of
 from calibration.shapes import TransformerStep
+from hwsim.errors import InputError
 
 SHAPE = TransformerStep(
     **{"layers": 24, "hidden": 1024, "heads": 16, "kv_heads": 16, "ffn": 4096, "gated_mlp": False},
@@ -40,11 +41,16 @@ def test_a_local_batch_is_cut_in_a_pipeline_only():
     assert planned(note=note, micro_batch=None, pp=2)[0].micro_batch == 1
 
 
-@pytest.mark.parametrize(("batch", "taken"), [(65, 64), (70, 72), (3, 8)])
+@pytest.mark.parametrize(("batch", "taken"), [(65, 64), (70, 72), (5, 8)])
 def test_an_uneven_batch_is_the_nearest_whole_number(batch, taken):
     _, found, assumed = planned(global_batch=batch)
     assert found == taken
     assert any("nearest" in sentence for sentence in assumed)
+
+
+def test_a_batch_of_less_than_half_a_micro_batch_a_replica_is_refused():
+    with pytest.raises(InputError, match="micro_batch x dp is 8"):
+        planned(global_batch=3)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +105,19 @@ def test_chunks_have_two_layers_or_more(layers, stages, chunks):
 def test_uneven_layers_are_told():
     assert any("count as a layer" in one for one in planned(pp=13)[2])
     assert any("one more" in one for one in planned(pp=5)[2])
+
+
+def test_exchanges_of_tuned_runs_overlap_products():
+    split = {"tp": 2, "sequence_parallel": True}
+    for source, software, hidden in (
+        ("nemo-24.07", "nemo-2024", True),
+        ("megatron-core-r0.8", "megatron-core-2024", True),
+        ("simumax-b200", "megatron-core-2024", False),
+        ("korthikanti2022", "megatron-2022", False),
+    ):
+        assert planned(source, software=software, **split)[0].tensor_overlap == hidden
+    assert not planned("nemo-24.07", software="nemo-2024")[0].tensor_overlap
+    assert not planned("simumax-b200")[0].overlap
 
 
 def test_notes_tell_how_devices_speak():

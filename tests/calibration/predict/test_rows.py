@@ -35,7 +35,7 @@ def row(source="lab", note=None, device="a100-sxm-80gb", dtype="bf16", on=None, 
 def test_only_dense_transformers_have_rows():
     gemm = Measurement(shape=Gemm(m=1, n=1, k=1), provenance=Provenance(source="lab"))
     assert row_of(gemm) is None
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match="experts: found 8"):
         row(experts=8, topk=2)
 
 
@@ -111,13 +111,20 @@ def test_unknown_recomputation_is_the_least_that_fits():
         ("nvlink4-nvswitch", "unknown", "8xib-ndr"),
         ("nvlink3-nvswitch", None, "8xib-hdr"),
         ("nvlink3-nvswitch", "4xib-hdr", None),
-        ("pcie4", "unknown", None),
+        ("pcie4", "unknown", "8xib-hdr"),
     ],
 )
 def test_an_unnamed_network_has_the_reference_systems_ports(link, network, taken):
     on = {"devices_per_node": 8, "intra_link": link, "inter_link": network}
-    assert row(dp=32, on=on).inter_link == taken
-    assert row(dp=8, on=on).inter_link is None
+    device = "a100-pcie-80gb" if link == "pcie4" else "a100-sxm-80gb"
+    device = "h100-sxm-80gb" if link == "nvlink4-nvswitch" else device
+
+    def told(dp):
+        return [one for one in row(dp=dp, on=on, device=device).assumed if "network" in one]
+
+    assert told(8) == []
+    assert len(told(32)) == (taken is not None)
+    assert all(taken in sentence for sentence in told(32))
 
 
 @pytest.mark.skipif(not TABLE.exists(), reason="the tables are not there")

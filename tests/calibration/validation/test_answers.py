@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from calibration import processes
 from calibration.measurement import Measurement, Provenance
 from calibration.predict import Predictor, Skipped
 from calibration.shapes import Gemm, TransformerStep
@@ -85,7 +86,7 @@ def test_an_interrupted_reader_waits_for_nothing():
 
 
 def test_few_simulated_cases_and_kernels_are_answered_here(monkeypatch):
-    monkeypatch.setattr(answers, "multiprocessing", None)
+    monkeypatch.setattr(processes, "multiprocessing", None)
     product = Measurement(
         shape=Gemm(m=8, n=8, k=8), device="p4", dtype="fp32", timing="call", provenance=LAB
     )
@@ -94,7 +95,7 @@ def test_few_simulated_cases_and_kernels_are_answered_here(monkeypatch):
 
 
 def test_one_core_answers_here(monkeypatch):
-    monkeypatch.setattr(answers, "multiprocessing", None)
+    monkeypatch.setattr(processes, "multiprocessing", None)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
     with answered(CASES * 4, lambda _: Skipped("")) as found:
         assert list(found) == [Skipped("")] * 160
