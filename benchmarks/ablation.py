@@ -13,11 +13,12 @@ import statistics
 from collections import defaultdict
 
 from calibration.measurement import Measurement
+from calibration.pieces import PIECES
 from calibration.predict import Prediction, Predictor
 from calibration.processes import cores, mapped
 from calibration.sources.files import read
-from calibration.validation.ablation import PIECES, scatter_of, without
 from calibration.validation.outcomes import Outcome
+from calibration.validation.score import scatter_of
 
 EVERYTHING = "everything"
 
@@ -42,7 +43,7 @@ def main() -> None:
     cases = [case for file in options.files for case in read(file, None)][:: options.every]
     suites = [" ".join(Outcome(case, None).suite) for case in cases]
     made = {EVERYTHING: ratios(cases, Predictor())}
-    made |= {name: ratios(cases, without([name])) for name in PIECES}
+    made |= {name: ratios(cases, Predictor(without=[name])) for name in PIECES}
     print(f"| suite | cases | {' | '.join((EVERYTHING, *(f'no {name}' for name in PIECES)))} |")
     print("|---|---:|" + "---:|" * (1 + len(PIECES)))
     numbers: dict[str, list[int]] = defaultdict(list)
@@ -53,8 +54,9 @@ def main() -> None:
         cells = []
         for found in made.values():
             known = [found[n] for n in own if found[n] is not None]
-            plain = statistics.median(abs(math.log(ratio)) for ratio in known)
-            cells.append(f"{plain:.1%} ({scatter_of(known):.1%})")
+            logs = [math.log(ratio) for ratio in known]
+            plain = statistics.median(map(abs, logs))
+            cells.append(f"{plain:.1%} ({scatter_of(logs):.1%})")
         print(f"| {suite} | {len(own):,} | {' | '.join(cells)} |")
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from calibration.extras import need
+from calibration.pieces import PIECES
 from calibration.validation import sheets
 from hwsim import userdata
 from hwsim.errors import InputError
@@ -48,8 +49,7 @@ class By(StrEnum):
 
 BY = {By.cluster: sheets.coverage, By.stratum: sheets.strata, By.device: sheets.devices}
 
-WITHOUT = """Predict without a piece of physics (again for more): launch, tiles, links, contention,
-profiles, attention, alignment."""
+WITHOUT = f"Predict without it (again for more): {', '.join(PIECES)}."
 app = typer.Typer(add_completion=False)
 
 
@@ -61,6 +61,8 @@ app = typer.Typer(add_completion=False)
     Example: hwsim validate gemm.csv --split device --anchor 1
 
     Example: hwsim validate gemm.csv --predictions predicted.csv
+
+    Example: hwsim validate gemm.csv --without tiles --without launch
     """
 )
 def command(
@@ -83,7 +85,7 @@ def command(
             min=0, help="With --split device: fit to so many products of the device as well."
         ),
     ] = 0,
-    without: Annotated[list[str] | None, typer.Option(help=WITHOUT)] = None,
+    without: Annotated[list[str] | None, typer.Option(metavar="PIECE", help=WITHOUT)] = None,
     predictions: Annotated[
         Path | None, typer.Option(help="Write every row's prediction to this CSV (one FILE).")
     ] = None,
@@ -114,7 +116,7 @@ def command(
         made = [sheet(suites) for sheet in (sheets.overview, *BY.values())]
         print("\n\n".join(sheets.markdown(sheet) for sheet in made if sheet.rows))
     else:
-        _show(suites, split)
+        _show(suites, split, without or ())
         for sheet in (*([BY[by]] if by else []), *([sheets.worst] if worst else [])):
             _print(sheet(suites))
 
@@ -157,9 +159,9 @@ def _predictor(
         return _refitted(cases, split, anchor) if split is not Split.none else None
     if split is not Split.none:
         raise InputError("--without", f"found it with --split {split}", "leave one of them out")
-    from calibration.validation import ablation
+    from calibration.predict import Predictor
 
-    return ablation.without(without)
+    return Predictor(without=without)
 
 
 def _refitted(cases: Sequence[Measurement], split: Split, anchor: int) -> Predict:
@@ -203,7 +205,7 @@ def _print(sheet: sheets.Sheet) -> None:
     console.print(table)
 
 
-def _show(suites: Sequence[dict[str, Any]], split: Split) -> None:
+def _show(suites: Sequence[dict[str, Any]], split: Split, without: Sequence[str]) -> None:
     from hwsim.report.console import make_console
 
     console = make_console()
@@ -218,6 +220,8 @@ def _show(suites: Sequence[dict[str, Any]], split: Split) -> None:
         console.print(
             "* in-sample: the shipped calibrations were fitted to this table (try --split shape)"
         )
+    for name in without:
+        console.print(f"without {name}: {PIECES[name]}")
     blank = sum(suite["blank"] for suite in suites)
     if blank:
         console.print(f"{blank:,} cases are predicted but not measured")

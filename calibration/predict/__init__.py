@@ -11,6 +11,7 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 from calibration.measurement import Case, Measurement
+from calibration.predict.ablation import Without
 from calibration.predict.basis import Basis, Provider, dtype_of, finite, hosted
 from calibration.predict.families import family_of
 from calibration.predict.kernels import kernels_of
@@ -84,14 +85,20 @@ Predict = Callable[[Measurement], Prediction | Skipped]
 
 
 class Predictor:
-    """Predictions under the calibrations that `provider` has; each is looked up once."""
+    """Predictions under the calibrations that `provider` has; each is looked up once.
 
-    def __init__(self, provider: Provider = load_for) -> None:
-        self._reached = Basis(provider)
+    `without` names pieces of physics to be taken away (`calibration.predict.ablation`). Raises
+    InputError for another name.
+    """
+
+    def __init__(self, provider: Provider = load_for, without: Iterable[str] = ()) -> None:
+        self._without = Without(without)
+        self._reached = Basis(provider, without=self._without)
         self._bare = Basis(provider, bare=True)
 
     def __call__(self, measurement: Measurement) -> Prediction | Skipped:
         """The prediction of a case, or why there is none."""
+        measurement = self._without("case", measurement)
         case = measurement.case
         elsewhere = _elsewhere(measurement, self._reached)
         if elsewhere is not None:
@@ -129,7 +136,8 @@ def _spread(case: Case, basis: Basis, row: Row | None) -> tuple[float, float]:
     a family of framework code; of the calibration for all else."""
     under = basis.calibration(basis.device(case.device))
     if row is not None:
-        code = code_of(software_of(row), under, row.workload.name)
+        software = basis.without("software", software_of(row))
+        code = code_of(software, under, row.workload.name)
         spread = under.spread if code is None else code.spread
         return spread, spread
     own = under.eager.get(family_of(case) or "")

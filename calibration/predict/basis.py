@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from calibration.measurement import Case
+from calibration.predict.ablation import Without
 from calibration.predict.families import family_of
 from calibration.shapes import Recurrent
 from hwsim.cost.calibration import Calibration, load
@@ -22,17 +23,18 @@ DTYPES: dict[str, Dtype] = {"mxfp8": "fp8", "nvfp4": "fp4", "mxfp4": "fp4"}
 
 
 Provider = Callable[[Device], Calibration]
+WHOLE = Without()
 
 
 class Basis:
     """Devices with their rates, each under the calibration that `provider` has for it.
 
     `bare` takes every share as 1 and everything that isn't work (launch, dispatch, latency) as 0:
-    the roofline of the datasheet.
+    the roofline of the datasheet. `without` takes pieces of physics away.
     """
 
-    def __init__(self, provider: Provider, *, bare: bool = False) -> None:
-        self.bare = bare
+    def __init__(self, provider: Provider, *, bare: bool = False, without: Without = WHOLE) -> None:
+        self.bare, self.without = bare, without
         self._provider = provider
         self._devices: dict[str | None, Device] = {}
         self._rates: dict[tuple[object, ...], Rates] = {}
@@ -41,12 +43,15 @@ class Basis:
         """The device of this name. Raises InputError where there is none."""
         if name not in self._devices:
             device = device_of(name)
-            self._devices[name] = _idealized(device) if self.bare else device
+            left = _idealized(device) if self.bare else self.without("device", device)
+            self._devices[name] = left
         return self._devices[name]
 
     def calibration(self, device: Device) -> Calibration:
         """What the device's rates are calibrated with."""
-        return _all_ones(load()) if self.bare else self._provider(device)
+        if self.bare:
+            return _all_ones(load())
+        return self.without("calibration", self._provider(device))
 
     def rates(self, case: Case) -> Rates:
         """What kernels of the case reach.

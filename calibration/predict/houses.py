@@ -70,9 +70,9 @@ SOURCES = {
 YEARS = ((26, "megatron-bridge-2026"), (25, "megatron-bridge-2025"), (0, "nemo-2024"))
 # Where a source tells it; round 3 of MLPerf was that of 2023.
 RELEASED = {
-    "nemo": re.compile(r"nemo-(\d+)"),
-    "megatron-bridge": re.compile(r"release (\d+)\."),
-    "mlperf": re.compile(r"\bv(\d+)\."),
+    "nemo": re.compile(r"nemo-(\d+)[\d.]*"),
+    "megatron-bridge": re.compile(r"release (\d+)\.[\d.]*"),
+    "mlperf": re.compile(r"\bv(\d+)\.\d*"),
 }
 
 
@@ -95,12 +95,25 @@ def software_of(source: str, note: str, stated: str | None = None) -> str | None
     return next(stack for since, stack in YEARS if year >= since)
 
 
+def release_of(source: str, note: str) -> str | None:
+    """A vendor's release, where source or note tells it.
+
+    >>> release_of("megatron-bridge", "llama3-8b; release 26.04.01; fsdp 8")
+    'release 26.04.01'
+    """
+    found = _released(source, note)
+    return found and found[0]
+
+
 def _year(source: str, note: str) -> int | None:
     """The year of a vendor's release, two digits, where source or note tells it."""
-    for name, pattern in RELEASED.items():
-        if source.startswith(name) and (found := pattern.search(f"{source} {note}")):
-            return int(found[1]) + (20 if name == "mlperf" else 0)
-    return None
+    found = _released(source, note)
+    return found and int(found[1]) + (20 if source.startswith("mlperf") else 0)
+
+
+def _released(source: str, note: str) -> re.Match[str] | None:
+    patterns = (pattern for name, pattern in RELEASED.items() if source.startswith(name))
+    return next((found for one in patterns if (found := one.search(f"{source} {note}"))), None)
 
 
 def house_of(software: str | None) -> House:

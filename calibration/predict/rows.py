@@ -6,11 +6,12 @@ Source and note of a row are read as its sizes are; results are not.
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable
 from typing import NamedTuple
 
 from calibration.measurement import Case, Measurement
 from calibration.predict.basis import device_of, dtype_of
-from calibration.predict.houses import UNKNOWN, House, house_of, software_of
+from calibration.predict.houses import UNKNOWN, House, house_of, release_of, software_of
 from calibration.predict.moe import read_moe
 from calibration.predict.plans import plan_of
 from calibration.predict.systems import network_of
@@ -56,6 +57,19 @@ def row_of(measurement: Measurement) -> Row | None:
         opened = (*([] if software else [UNKNOWN]), *assumed, *_network(case))
         return Row(workload, plan, software, opened)
     return None
+
+
+def configuration_of(measurement: Measurement) -> Hashable:
+    """What repeats share: the case; of a transformer's step also what its note adds to it, and the
+    release of its software, but not who ran it."""
+    told = measurement.provenance
+    try:
+        row = row_of(measurement)
+    except InputError:  # a step that is not costed
+        return measurement.case, told.note
+    if row is None:
+        return measurement.case
+    return measurement.case, row, release_of(told.source, (told.note or "").lower())
 
 
 def read_dense(case: Case, shape: TransformerStep, source: str, note: str | None) -> Row:

@@ -13,7 +13,8 @@ from hwsim.errors import InputError
 from hwsim.graph.ops import Kernel
 from hwsim.graph.workload import Workload, find
 from hwsim.parallel.plan import Plan
-from hwsim.simulate.step import simulate
+from hwsim.simulate.engine import run
+from hwsim.simulate.step import prepared, programmed
 from hwsim.software import catalog as profiles
 from hwsim.software.spec import Software
 
@@ -22,9 +23,10 @@ def step_parts(case: Case, row: Row, basis: Basis) -> dict[str, float]:
     """Seconds by part of a simulated step. Raises InputError for what can't be costed."""
     system = system_of(case, basis)
     calibration = basis.calibration(system.device)
-    software = None if basis.bare else software_of(row)
-    made = simulate(system, row.workload, row.plan, calibration, software=software, trace=False)
-    return made.parts()
+    software = None if basis.bare else basis.without("software", software_of(row))
+    plan = basis.without("plan", row.plan)
+    step = prepared(system, row.workload, plan, calibration, software=software)
+    return run(basis.without("program", programmed(step, None)), trace=False).parts()
 
 
 def software_of(row: Row) -> Software | None:
@@ -51,10 +53,10 @@ def workload_parts(case: Case, shape: WorkloadStep, basis: Basis) -> dict[str, f
     Raises InputError for a workload or a setting that is not there.
     """
     workload = workload_of(case, shape)
-    plan = Plan(dp=case.devices or 1)
+    plan = basis.without("plan", Plan(dp=case.devices or 1))
     system = system_of(case, basis)
-    calibration = basis.calibration(system.device)
-    return simulate(system, workload, plan, calibration, trace=False).parts()
+    step = prepared(system, workload, plan, basis.calibration(system.device))
+    return run(basis.without("program", programmed(step, None)), trace=False).parts()
 
 
 def workload_of(case: Case, shape: Shape) -> Workload:

@@ -93,7 +93,7 @@ def system_of(case: Case, basis: Basis) -> System:
         own, shared = divmod(ports.number, place)
         network = (_tier(ports if shared else ports._replace(number=own * here)),)
     system = _joined(device, node_of(here, case.intra_link), network, nodes)
-    return _without_latency(system) if basis.bare else system
+    return _without_latency(system) if basis.bare else basis.without("system", system)
 
 
 def network_of(case: Case) -> tuple[str | None, str | None]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import csv
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -17,6 +17,7 @@ from typing import Any
 
 from calibration.measurement import Measurement
 from calibration.predict import Predict, Prediction, Predictor, Skipped
+from calibration.predict.rows import configuration_of
 from calibration.validation.null import Sample, null_seconds
 from calibration.validation.score import Scored, by, clustered, compared, stratum
 from hwsim.cost.calibration import load
@@ -131,10 +132,12 @@ def _scored(members: Iterable[Outcome]) -> list[Scored]:
 
 def repeat_floor(cases: Sequence[Measurement]) -> float | None:
     """Median of max / min - 1 over configurations that were measured more than once, or None."""
-    repeats: dict[Any, list[float]] = defaultdict(list)
-    for case in cases:
-        if case.seconds is not None:
-            repeats[case.case].append(case.seconds)
+    known = [case for case in cases if case.seconds is not None]
+    sizes = Counter(case.case for case in known)
+    repeats: dict[Hashable, list[float]] = defaultdict(list)
+    for case in known:
+        if sizes[case.case] > 1 and case.seconds is not None:
+            repeats[configuration_of(case)].append(case.seconds)
     spreads = [max(times) / min(times) - 1.0 for times in repeats.values() if len(times) > 1]
     return median(spreads) if spreads else None
 

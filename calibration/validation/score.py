@@ -76,6 +76,15 @@ def log_error(pairs: Sequence[tuple[float, float]]) -> float | None:
     return round(float(np.median(np.abs(np.log(predicted / measured)))), 12)
 
 
+def scatter_of(logs: Sequence[float]) -> float:
+    """The median of |log| of ratios once their median is taken off: what no one factor mends.
+
+    >>> scatter_of([1.0, 1.5, 3.0]), scatter_of([3.0])
+    (0.5, 0.0)
+    """
+    return float(np.median(np.abs(np.array(logs) - np.median(logs))))
+
+
 def compared(scored: Sequence[Scored]) -> dict[str, Any]:
     """hwsim beside the bare roofline and the null model on the same cases, and its coverage."""
     pairs = {

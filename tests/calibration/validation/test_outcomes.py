@@ -7,7 +7,7 @@ import pytest
 
 from calibration.measurement import Measurement, Provenance, write
 from calibration.predict import Part, Prediction, Skipped
-from calibration.shapes import Gemm
+from calibration.shapes import Gemm, TransformerStep
 from calibration.sources.files import read
 from calibration.validation import outcomes as validate
 from calibration.validation.outcomes import (
@@ -95,6 +95,32 @@ def test_the_floor_is_the_median_spread_of_repeats():
     repeats = [case(1.0), case(1.1), case(1.05), case(2.0, m=8), case(2.6, m=8), case(7.0, m=9)]
     assert repeat_floor(repeats) == pytest.approx((0.1 + 0.3) / 2)
     assert repeat_floor(repeats[-1:]) is None
+
+
+def step(seconds, source, note):
+    shape = TransformerStep(
+        **{"layers": 2, "hidden": 64, "heads": 4, "kv_heads": 4, "ffn": 256, "gated_mlp": False},
+        **{"vocab": 100, "seq": 16, "global_batch": 8, "micro_batch": 2, "dp": 1, "tp": 1},
+        **{"pp": 1, "cp": 1, "recompute": "none", "attention": "flash"},
+    )
+    told = Provenance(source=source, note=note)
+    return Measurement(
+        shape=shape, device="h100-sxm-80gb", dtype="bf16", seconds=seconds, provenance=told
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "notes", "floor"),
+    [
+        ("bigscience", ("182B", "182B"), 0.5),
+        ("mlperf", ("gpt3; v3.1 nvidia", "gpt3; v3.1 azure"), 0.5),
+        ("mlperf", ("gpt3; v3.0 nvidia", "gpt3; v3.1 nvidia"), None),
+        ("megatron-bridge", ("x; release 26.04", "x; release 26.04.01"), None),
+        ("torchtitan", ("no compile", "torch.compile"), None),
+    ],
+)
+def test_other_software_is_no_repeat(source, notes, floor):
+    assert repeat_floor([step(1.0, source, notes[0]), step(1.5, source, notes[1])]) == floor
 
 
 def test_at_most_five_are_the_worst():

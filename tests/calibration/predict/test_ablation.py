@@ -3,9 +3,10 @@
 import pytest
 
 from calibration.measurement import Measurement, Provenance
+from calibration.pieces import PIECES
 from calibration.predict import Prediction, Predictor
+from calibration.predict.ablation import CHANGES
 from calibration.shapes import Collective, Gemm, TransformerStep
-from calibration.validation.ablation import PIECES, scatter_of, without
 from hwsim.errors import InputError
 
 MADE = Provenance(source="made")
@@ -19,6 +20,18 @@ CASES = {
         shape=STEP,
         device="a100-sxm-80gb",
         dtype="fp16",
+        devices=8,
+        devices_per_node=8,
+        intra_link="nvlink3-nvswitch",
+        provenance=MADE,
+    ),
+    "sharded": Measurement(
+        shape=STEP.model_copy(
+            update={"dp": 8, "tp": 1, "zero_stage": 1, "software": "megatron-core-2024"}
+            | {"sequence_parallel": None, "hidden": 2048, "heads": 16, "kv_heads": 16}
+        ),
+        device="a100-sxm-80gb",
+        dtype="bf16",
         devices=8,
         devices_per_node=8,
         intra_link="nvlink3-nvswitch",
@@ -47,7 +60,10 @@ FASTER = {
     ("tiles", "product"),
     ("links", "step"),
     ("links", "sum"),
+    ("contention", "sharded"),
 }
+SLOWER = {("overlap", "sharded"), ("fused", "sharded")}
+HARMLESS = ("launch", "alignment", "contention")  # never slower without them
 
 
 def seconds(predict, case):
@@ -59,28 +75,44 @@ def seconds(predict, case):
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("piece", PIECES)
 def test_what_costs_time_makes_faster_where_it_is_taken_away(piece, case):
-    whole, less = seconds(Predictor(), CASES[case]), seconds(without([piece]), CASES[case])
+    whole, less = (seconds(Predictor(without=names), CASES[case]) for names in ((), (piece,)))
     if (piece, case) in FASTER:
         assert less < whole
-    elif piece in ("contention", "alignment", "launch"):
-        assert less <= whole
+    elif (piece, case) in SLOWER:
+        assert less > whole
+    elif piece in HARMLESS:
+        assert less <= whole * (1 + 1e-12)
+
+
+def test_every_piece_that_is_told_of_is_there():
+    assert list(PIECES) == list(CHANGES)
+
+
+def test_a_kernel_starts_at_once_without_launches():
+    tiny = CASES["product"].model_copy(update={"shape": Gemm(m=1, n=1, k=1)})
+    assert seconds(Predictor(without=["launch"]), tiny) < seconds(Predictor(), tiny) / 10
+
+
+def test_every_named_algorithm_is_a_ring_without_the_choice():
+    shape = Collective(collective="all_reduce", bytes=2**30, algorithm="nvls")
+    case = CASES["sum"].model_copy(update={"shape": shape, "device": "h100-sxm-80gb"})
+    case = case.model_copy(update={"intra_link": "nvlink4-nvswitch"})
+    ring = case.model_copy(update={"shape": shape.model_copy(update={"algorithm": "ring"})})
+    assert seconds(Predictor(without=["algorithm"]), case) == seconds(Predictor(), ring)
 
 
 def test_pieces_are_taken_away_together():
     case = CASES["step"]
-    assert seconds(without(["launch", "links"]), case) < seconds(without(["launch"]), case)
+    assert seconds(Predictor(without=["launch", "links"]), case) < seconds(
+        Predictor(without=["launch"]), case
+    )
 
 
 def test_the_roofline_has_none_of_them():
-    bare = {name: without([name])(CASES["step"]).roofline for name in PIECES}
+    bare = {name: Predictor(without=[name])(CASES["step"]).roofline for name in PIECES}
     assert set(bare.values()) == {Predictor()(CASES["step"]).roofline}
 
 
 def test_an_unknown_piece_is_refused():
     with pytest.raises(InputError, match="tile"):
-        without(["tile"])
-
-
-def test_one_factor_is_no_scatter():
-    assert scatter_of([1.7, 1.7, 1.7]) == pytest.approx(0.0)
-    assert scatter_of([1.0, 2.0, 4.0]) > 0
+        Predictor(without=["tile"])
