@@ -49,6 +49,7 @@ class By(StrEnum):
 
 BY = {By.cluster: sheets.coverage, By.stratum: sheets.strata, By.device: sheets.devices}
 
+WITHOUT = f"Predict without it (again for more): {', '.join(PIECES)}."
 app = typer.Typer(add_completion=False)
 
 
@@ -84,12 +85,7 @@ def command(
             min=0, help="With --split device: fit to so many products of the device as well."
         ),
     ] = 0,
-    without: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PIECE", help=f"Predict without it (again for more): {', '.join(PIECES)}."
-        ),
-    ] = None,
+    without: Annotated[list[str] | None, typer.Option(metavar="PIECE", help=WITHOUT)] = None,
     predictions: Annotated[
         Path | None, typer.Option(help="Write every row's prediction to this CSV (one FILE).")
     ] = None,
@@ -112,11 +108,7 @@ def command(
     found = _outcomes(cases, split, predictor)
     _written(predictions, validate.write_predictions, found)
     _written(assumptions, validate.write_assumptions, found)
-    if plot is not None:
-        from calibration.validation import scatter
-
-        scatter.save(plot, found, split.value)
-        print(f"wrote {plot}", file=sys.stderr)
+    _drawn(plot, found, split)
     suites = validate.suites(found, split.value, worst or validate.WORST)
     if json_:
         print(json.dumps({"split": split.value, "suites": suites}, indent=2))
@@ -125,10 +117,16 @@ def command(
         print("\n\n".join(sheets.markdown(sheet) for sheet in made if sheet.rows))
     else:
         _show(suites, split, without or ())
-        if by is not None:
-            _print(BY[by](suites))
-        if worst:
-            _print(sheets.worst(suites))
+        for sheet in (*([BY[by]] if by else []), *([sheets.worst] if worst else [])):
+            _print(sheet(suites))
+
+
+def _drawn(plot: Path | None, found: Sequence[Outcome], split: Split) -> None:
+    if plot is not None:
+        from calibration.validation import scatter
+
+        scatter.save(plot, found, split.value)
+        print(f"wrote {plot}", file=sys.stderr)
 
 
 def _counted_in_one(files: Sequence[str], outputs: dict[str, Path | None]) -> None:

@@ -8,17 +8,20 @@ from __future__ import annotations
 from typing import Any, TypeVar, cast
 
 from hwsim import records
+from hwsim.errors import InputError
 from hwsim.graph.workload import Workload
 from hwsim.parallel.plan import Plan
 from hwsim.software.spec import Software
 
+DEGREES = ("dp", "tp", "pp", "cp", "ep")
 W = TypeVar("W", bound=Workload)
 
 
 def plan_under(plan: Plan, software: Software | None) -> Plan:
     """The plan with what the profile says of fields that were not set.
 
-    Raises InputError for a profile that names no field of a plan, or a value it can't have.
+    Raises InputError for a profile that names no field of a plan, or one of its degrees, or a value
+    that it can't have.
 
     >>> fsdp = Software(name="mine", attention="fused", accumulate=0, gradients=2, plan={"zero": 3})
     >>> plan_under(Plan(dp=8), fsdp).zero, plan_under(Plan(dp=8, zero=1), fsdp).zero
@@ -31,6 +34,10 @@ def plan_under(plan: Plan, software: Software | None) -> Plan:
 
 def defaults(software: Software) -> dict[str, Any]:
     """Fields of a plan as the profile runs it. Raises InputError as `plan_under` does."""
+    for name in DEGREES:
+        if name in software.plan:
+            what = f"found {software.plan[name]}: how many devices there are is the user's to say"
+            raise InputError(f"software {software.name}: plan.{name}", what, "leave it out")
     found = records.validate(Plan, software.plan, f"software {software.name}: plan.")
     return {name: getattr(found, name) for name in found.model_fields_set}
 

@@ -34,6 +34,7 @@ def test_another_profile_decides_anew(one, other, zero):
     ("plan", "fragments"),
     [
         ({"zeroo": 3}, ["software mine", "plan.zeroo", "zero"]),
+        ({"dp": 4}, ["software mine", "plan.dp", "4", "leave it out"]),
         ({"zero": 4}, ["software mine", "plan.zero", "4", "at most 3"]),
         ({"bucket": "25"}, ["software mine", "plan.bucket", "without a unit"]),
     ],

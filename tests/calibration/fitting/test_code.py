@@ -170,9 +170,9 @@ def test_a_left_out_step_s_seconds_do_not_move_its_prediction(cases, split):
         for one, out in zip(cases, off, strict=True)
     ]
     before, after = predictor(cases, split)(cases[0]), predictor(changed, split)(changed[0])
-    # Rounds of the fit begin at the parameters of all, of which so little is left.
-    assert after.seconds == pytest.approx(before.seconds, rel=2e-3)
-    assert after.high / after.seconds == pytest.approx(before.high / before.seconds, rel=1e-2)
+    # Slopes alone are those around the parameters of all, by which so little comes through.
+    assert after.seconds == pytest.approx(before.seconds, rel=0.3 / 25)
+    assert after.high / after.seconds == pytest.approx(before.high / before.seconds, rel=2e-2)
 
 
 def test_a_plan_that_is_not_costed_is_skipped(cases):
