@@ -4,7 +4,7 @@
 
 Median |ln(predicted / measured)| of each table and source with everything and without a piece: as
 it is, and after one constant factor for the source, so that a piece is not credited with the level
-alone. Parameters are those that ship and are not fitted anew.
+alone; - where a piece changes no case. Parameters are those that ship and are not fitted anew.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from calibration.validation.outcomes import Outcome
 from calibration.validation.score import scatter_of
 
 EVERYTHING = "everything"
+SAME = 1e-9  # difference of two logarithms that is none
 
 
 def ratios(cases: list[Measurement], predict: Predictor) -> list[float | None]:
@@ -52,11 +53,13 @@ def main() -> None:
             numbers[suite].append(number)
     for suite, own in numbers.items():
         cells = []
+        whole: list[float] = []
         for found in made.values():
-            known = [found[n] for n in own if found[n] is not None]
-            logs = [math.log(ratio) for ratio in known]
+            logs = [math.log(found[n]) for n in own if found[n] is not None]
             plain = statistics.median(map(abs, logs))
-            cells.append(f"{plain:.1%} ({scatter_of(logs):.1%})")
+            same = whole and all(abs(a - b) < SAME for a, b in zip(logs, whole, strict=True))
+            cells.append("-" if same else f"{plain:.1%} ({scatter_of(logs):.1%})")
+            whole = whole or logs
         print(f"| {suite} | {len(own):,} | {' | '.join(cells)} |")
 
 

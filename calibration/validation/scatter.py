@@ -42,7 +42,7 @@ def save(path: Path, found: Sequence[Outcome], split: str = "none") -> None:
     points = _points(found)
     if not points:
         raise InputError("--plot", "found no case that is both measured and predicted", "add one")
-    figure = canvas(path, 6.4, 7.6)
+    figure = canvas(path, 6.0, 7.1)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     every = np.array([pair for pairs in points.values() for pair in pairs])
     ends = np.array([every.min() / 1.5, every.max() * 1.5])
@@ -80,7 +80,7 @@ def _draw(above: Any, below: Any, name: str, pairs: Pairs, place: int) -> None:
     inside = np.mean(np.abs(np.log(off)) <= np.log(FACTOR))
     told = f"{label}: {inside:.0%} of {len(pairs):,}".replace("%", " %")
     # Thousands of points are an image in a vector file, too.
-    look = {"color": color, "ms": 3.5, "mew": 0, "alpha": 0.5, "zorder": 3, "rasterized": True}
+    look = {"color": color, "ms": 3.2, "mew": 0, "alpha": 0.5, "zorder": 3, "rasterized": True}
     above.plot(measured, predicted, "o", label=told, **look)
     below.plot(measured, np.clip(off, 1 / FARTHEST, FARTHEST), "o", clip_on=False, **look)
 
