@@ -28,6 +28,7 @@ from calibration.predict.basis import Basis, Provider
 from calibration.predict.rows import row_of
 from calibration.predict.systems import system_of
 from calibration.processes import cores, mapped
+from calibration.shapes import MoeStep
 from calibration.splits import GROUPS, model_of
 from hwsim.cost.calibration import Calibration, Code, Layer, load_for
 from hwsim.errors import InputError
@@ -71,16 +72,21 @@ class Fit:
             made = replace(made, parameters=parameters, points=points)
         return replace(made, residuals=_left_out(made, left))
 
-    def spread(self, profile: str, left: Sequence[bool] | None = None) -> float:
-        """That of a profile's steps that are not `left` out."""
+    def spread(
+        self, profile: str, left: Sequence[bool] | None = None, *, mixtures: bool = False
+    ) -> float | None:
+        """That of a profile's steps that are not `left` out, of `mixtures` or all others; None
+        for fewer than `FEWEST`."""
         gone = left or [False] * len(self.steps)
         off = [
             abs(float(residual))
             for step, residual, out in zip(self.steps, self.residuals, gone, strict=True)
-            if step.profile == profile and not out
+            if step.profile == profile
+            and not out
+            and isinstance(step.case.shape, MoeStep) == mixtures
         ]
         if len(off) < FEWEST:
-            return UNKNOWN
+            return None
         # The standard deviation whose 80 % interval holds 80 % of them.
         return max(float(np.quantile(off, 0.8)) / 1.2816, LEAST)
 
@@ -147,9 +153,12 @@ def codes(
     measured = {step.device for step in fit.steps}
     found = {}
     for profile in parameters.profiles:
-        spread = fit.spread(profile, left)
-        spread = spread if device in measured else max(spread, UNKNOWN / 2)
-        found[profile] = _rounded(parameters.code(profile, device, round(spread, 3)))
+        least = 0.0 if device in measured else UNKNOWN / 2
+        spread = max(fit.spread(profile, left) or UNKNOWN, least)
+        own = fit.spread(profile, left, mixtures=True)
+        mixtures = None if own is None else round(max(own, least), 3)
+        code = parameters.code(profile, device, round(spread, 3))
+        found[profile] = _rounded(code.model_copy(update={"mixtures": mixtures}))
     found[FAMILY] = _mean(list(found.values()))
     return found
 

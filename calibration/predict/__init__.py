@@ -137,7 +137,8 @@ def _spread(case: Case, basis: Basis, row: Row | None) -> tuple[float, float]:
     under = basis.calibration(basis.device(case.device))
     if row is not None:
         software = basis.without("software", software_of(row))
-        code = code_of(software, under, row.workload.name)
+        mixture = row.workload.experts is not None
+        code = code_of(software, under, row.workload.name, mixture=mixture)
         spread = under.spread if code is None else code.spread
         return spread, spread
     own = under.eager.get(family_of(case) or "")

@@ -198,7 +198,7 @@ class Code(Record):
     optimizer's `update`, of what operators `exchange`, of sums and gathers of `gradients` and
     parameters, and of a pipeline's `hop`. `issue`: seconds in which the host issues a kernel of the
     forward pass; `backward`: those of a kernel of the backward pass over that; `step`: seconds
-    around a step.
+    around a step. `mixtures`: the spread of mixtures of experts, None as of all others.
     """
 
     products: Positive = 1.0
@@ -214,6 +214,7 @@ class Code(Record):
     step: Seconds = 0.0
     formats: dict[str, Positive] = {}
     spread: Positive
+    mixtures: Positive | None = None
 
 
 class Layer(Record):

@@ -65,7 +65,8 @@ class Pricer:
     ) -> None:
         self.graph, self.system, self.plan, self.calibration = graph, system, plan, calibration
         self.software, self.micro_batches = software, micro_batches
-        self.code = code_of(software, calibration, graph.family)
+        mixture = any(layer.expert_parameters for layer in graph.layers)
+        self.code = code_of(software, calibration, graph.family, mixture=mixture)
         recipe = recipe or recipe_of(software)
         self.rates, self._updating = (
             step_rates(
@@ -286,10 +287,15 @@ def recipe_of(software: Software | None) -> Quantization | None:
     return AHEAD._replace(read=0.0)
 
 
-def code_of(software: Software | None, calibration: Calibration, family: str) -> Code | None:
+def code_of(
+    software: Software | None, calibration: Calibration, family: str, *, mixture: bool = False
+) -> Code | None:
     """What was fitted to a profile, or to the nearest one that it descends from; else the mean of
-    those that run workloads of this family."""
-    return calibration.software.get(coded(software, calibration, family) or "")
+    those that run workloads of this family. A `mixture` of experts has a spread of its own."""
+    found = calibration.software.get(coded(software, calibration, family) or "")
+    if found is None or not mixture or found.mixtures is None:
+        return found
+    return found.model_copy(update={"spread": found.mixtures})
 
 
 def coded(software: Software | None, calibration: Calibration, family: str) -> str | None:

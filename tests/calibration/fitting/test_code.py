@@ -84,7 +84,8 @@ def test_a_known_code_is_found_again(fit):
 def test_what_was_left_out_is_predicted_from_the_rest(fit):
     assert np.abs(fit.residuals).max() < 0.1
     assert LEAST <= fit.spread(PROFILE) < UNKNOWN
-    assert fit.spread(STRANGER) == UNKNOWN
+    assert fit.spread(STRANGER) is None
+    assert codes(fit, fit.parameters, OURS)[STRANGER].spread == UNKNOWN
 
 
 def test_steps_that_are_left_out_count_for_nothing(fit):
