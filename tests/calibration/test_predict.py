@@ -229,12 +229,13 @@ def test_micro_batches_repeat_forward_and_backward_alone():
 
 
 def test_full_recomputation_adds_a_forward_pass_of_all_layers_but_the_last():
+    predict = Predictor(lambda device: load_for(device).model_copy(update={"software": {}}))
     plain, full = (
-        PREDICT(joined(STEP.model_copy(update={"recompute": how}))).seconds
+        predict(joined(STEP.model_copy(update={"recompute": how}))).seconds
         for how in ("none", "full")
     )
     device = catalog.load("a100-sxm-80gb").device
-    reach = rates(device, load_for(device), "fp16", family="transformer")
+    reach = rates(device, load_for(device), "fp16")
     *layers, _ = Transformer(**SIZES).graph(2).layers
     kernels = [k for layer in layers for op in layer.repeat * layer.ops for k in op.forward()]
     forward = sum(kernel_cost(kernel, reach, "fp16").seconds for kernel in kernels)
