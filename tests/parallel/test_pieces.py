@@ -16,7 +16,7 @@ from workloads.transformer import Transformer
 SWITCH = catalog.load("dgx-a100-80gb")
 LINK = SWITCH.node.link.model_copy(update={"latency": 0.0})
 PROMPT = SWITCH.model_copy(update={"node": SWITCH.node.model_copy(update={"link": LINK})})
-BARE = load()
+BARE = load().model_copy(update={"software": {}})
 IDEAL = BARE.model_copy(update={"links": BARE.links.ideal()})
 MODEL = Transformer(layers=3, hidden=64, heads=4, sequence=16, vocabulary=96, batch=16)
 MIXTURE = MODEL.model_copy(update={"experts": 4, "moe_ffn": 32, "tied": False})

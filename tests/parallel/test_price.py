@@ -17,7 +17,7 @@ from workloads.transformer import Transformer
 from workloads.wordlm import WordLM
 
 VOLTA = catalog.load("volta")
-CALIBRATION = load_for(VOLTA.device)
+CALIBRATION = load_for(VOLTA.device).model_copy(update={"software": {}})  # kernels alone
 MODEL = Transformer(layers=3, sequence=64, batch=8, attention="eager")
 
 
@@ -166,7 +166,7 @@ def priced(dtype, plan, calibration, recipe=None, sequence=64):
 @pytest.mark.parametrize("plan", PLANS)
 @pytest.mark.parametrize("dtype", ["fp8", "fp4"])
 def test_below_16_bits_devices_say_keep_and_update_what_they_do_in_16(dtype, plan):
-    calibration = load_for(BLACKWELL.device)
+    calibration = load_for(BLACKWELL.device).model_copy(update={"software": {}})
     low, half = (priced(name, plan, calibration) for name in (dtype, "bf16"))
     assert low.update(1e9) == half.update(1e9)
     for one, other in zip(low.layers(), half.layers(), strict=True):
@@ -177,7 +177,7 @@ def test_below_16_bits_devices_say_keep_and_update_what_they_do_in_16(dtype, pla
 
 @pytest.mark.parametrize("dtype", ["fp8", "fp4"])
 def test_casts_that_cost_less_make_a_step_faster(dtype):
-    calibration = load_for(BLACKWELL.device)
+    calibration = load_for(BLACKWELL.device).model_copy(update={"software": {}})
     recipes = (CURRENT, AHEAD, AHEAD._replace(read=0.0))
     pricers = [priced(dtype, Plan(), calibration, recipe, sequence=8192) for recipe in recipes]
     seconds = [sum(layer.seconds for layer in pricer.layers()) for pricer in pricers]

@@ -222,6 +222,6 @@ def test_what_is_local_elsewhere_is_not_predicted_here(file):
 
 
 def test_code_that_issues_to_a_gpu_tells_nothing_of_a_cpu(file):
-    assert "transformer" in load().eager
+    assert "transformer" in load().software
     assert fit(file).exit_code == 0
-    assert "transformer" not in load_for(catalog.load("local").device).eager
+    assert not load_for(catalog.load("local").device).software
