@@ -21,10 +21,9 @@ from calibration.fitting.kernels import Range
 from calibration.fitting.spreads import UNKNOWN, median_error
 from calibration.fitting.stack import Floats
 from calibration.measurement import Measurement
-from calibration.predict.basis import Basis, dtype_of
+from calibration.predict.basis import dtype_of
 from calibration.predict.kernels import kernels_of
-from calibration.predict.rows import row_of
-from calibration.predict.steps import kernels_of_step, step_parts, workload_of
+from calibration.predict.steps import kernels_of_step, workload_of
 from hwsim.cost.calibration import Calibration
 from hwsim.cost.calibration import Eager as Entry
 from hwsim.cost.host import Eager
@@ -129,12 +128,9 @@ class Timed:
 
 
 def _rest(case: Measurement, device: Device, calibration: Calibration) -> float:
-    """Seconds of a step's update, and of communication that is not hidden."""
+    """Seconds of a step's update."""
     operators = {name: one for name, one in calibration.eager.items() if "." in name}
     under = calibration.model_copy(update={"eager": operators})
-    if row := row_of(case):
-        parts = step_parts(case.case, row, Basis(lambda _: under))
-        return parts["update"] + parts["communication"]
     dtype = stored(dtype_of(case))
     graph = workload_of(case, case.shape).graph()
     reach = rates(device, under, dtype, family=UPDATE)

@@ -29,13 +29,12 @@ from hwsim.software.spec import Software
 
 
 class Knob(NamedTuple):
-    """A parameter: where it starts, how far profiles and devices lie apart (standard deviations of
-    its logarithm), and how far from its start it may go."""
+    """A parameter: where it starts, and how far profiles and devices lie apart (standard deviations
+    of its logarithm)."""
 
     start: float
     apart: float
     device: float = 0.0
-    most: float = 6.0
 
 
 KNOBS = {
