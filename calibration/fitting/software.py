@@ -131,7 +131,7 @@ class Point(NamedTuple):
 
 
 class Parameters:
-    """Logarithms of parameters: those of profiles, devices and formats."""
+    """Logarithms of parameters: those of profiles, their formats included, and those of devices."""
 
     def __init__(self, profiles: Sequence[str], devices: Sequence[str]) -> None:
         self.profiles, self.devices = tuple(profiles), tuple(devices)

@@ -37,7 +37,7 @@ _TUNED = _CORE._replace(room=2.0, hidden=True)
 _TITAN = House(rows=True, zero=3, attention="fused", dropout=False)
 HOUSES = {
     "megatron-2021": _MEGATRON,
-    "megatron-deepspeed": _MEGATRON,
+    "megatron-deepspeed": _MEGATRON._replace(zero=1),
     "megatron-deepspeed-2023": _MEGATRON,
     "megatron-2022": _MEGATRON._replace(rows=True),
     "megatron-core-2024": _CORE,

@@ -12,7 +12,6 @@ from hwsim.parallel.plan import Plan
 FSDP = re.compile(r"\bfsdp (\d+)\b")
 LEAST = 2  # layers of a chunk, where it is not stated how many there are
 INTERLEAVED = ("mlperf",)  # sources whose pipelines interleave without saying so
-SHARDED = ("bigscience",)  # those of ZeRO stage 1 where their software has 0
 HIDDEN = ("megatron-core",)  # those that state --tp-comm-overlap (Megatron-LM README, release 0.8)
 # Those that state that nothing overlaps (SimuMax 1.2, results on B200).
 UNHIDDEN = ("simumax",)
@@ -42,7 +41,7 @@ def plan_of(
         **{"dp": shape.dp, "tp": shape.tp, "pp": shape.pp, "cp": shape.cp},
         "micro_batch": micro,
         **_chunks(shape, source, count, assumed),
-        "zero": _zero(shape, source, note, house, assumed),
+        "zero": _zero(shape, note, house, assumed),
         "sequence_parallel": _rows(shape, house, assumed),
         "recompute": "none" if shape.recompute == "unknown" else shape.recompute,
     }
@@ -110,12 +109,12 @@ def interleaving(layers: int, stages: int) -> int:
     return 1
 
 
-def _zero(shape: TransformerStep, source: str, note: str, house: House, assumed: list[str]) -> int:
+def _zero(shape: TransformerStep, note: str, house: House, assumed: list[str]) -> int:
     sharded = FSDP.search(note)
     if shape.zero_stage is not None:
         zero = shape.zero_stage
     else:
-        zero = 3 if sharded else max(house.zero, int(source in SHARDED))
+        zero = 3 if sharded else house.zero
         if shape.dp * shape.cp > 1:
             assumed.append(SHARDS[zero])
     if sharded and int(sharded[1]) != shape.dp * shape.cp:
