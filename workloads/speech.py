@@ -121,3 +121,25 @@ def _clipped(before: Convolution2d) -> Pointwise:
     height, width = before.output
     elements = before.batch * before.filters * height * width
     return Pointwise(f"{before.name}.clip", elements, flops=2)
+
+
+class SpeechSmall(Speech):
+    """speech at sizes that a CPU trains: the setting of the measured runs.
+
+    Single spoken digits of the Free Spoken Digit Dataset (8 kHz; 41 bins are a window of 10 ms).
+
+    >>> SpeechSmall().graph().parameters
+    376829
+    """
+
+    name: ClassVar[str] = "speech-small"
+    family: ClassVar[str | None] = "speech"
+
+    batch: Count = 8
+    hidden: Count = 32
+    layers: Count = 2
+    frames: Count = 64
+    bins: Count = 41
+    labels: Count = 5
+    dataset: Count = 38_400
+    corpus: Label = "fsdd"

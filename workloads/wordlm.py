@@ -83,3 +83,23 @@ class WordLM(Workload):
                 ),
             ),
         )
+
+
+class WordLMSmall(WordLM):
+    """wordlm at sizes that a CPU trains: the setting of the measured runs.
+
+    Trained on the 2,000 most frequent words of public-domain English prose and verse.
+
+    >>> WordLMSmall().graph().parameters
+    196560
+    """
+
+    name: ClassVar[str] = "wordlm-small"
+    family: ClassVar[str | None] = "wordlm"
+
+    batch: Count = 16
+    hidden: Count = 64
+    sequence: Count = 20
+    vocabulary: Count = 2_000
+    dataset: Count = 50_000
+    corpus: Label = "public_domain_en.txt"
