@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import math
 import multiprocessing
+import os
 import platform
 import statistics
 import sys
@@ -163,7 +164,8 @@ def header(workload: Workload, corpus: AnyCorpus, stop: Stop) -> curves.Header:
             "torch": torch.__version__,
             "numpy": numpy.__version__,
         },
-        command=" ".join(["hwsim", *sys.argv[1:]]),
+        # File names will do: where they lay concerns this machine alone.
+        command=" ".join(["hwsim", *(os.path.basename(word) or word for word in sys.argv[1:])]),
     )
 
 
