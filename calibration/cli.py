@@ -7,20 +7,16 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from calibration.converge import run_command
-from calibration.extras import need
-from hwsim.errors import InputError, SurroundingsError
+from calibration.converge import fit_command, run_command
 from hwsim.report.console import make_console, plain_table
 
 if TYPE_CHECKING:
     from calibration.converge.curves import Curve
-    from hwsim.convergence.law import Law
 
 app = typer.Typer(
     add_completion=False,
@@ -28,33 +24,8 @@ app = typer.Typer(
     help="Measure steps to convergence by training, and fit their law.",
 )
 
-
-app.command(help=run_command.HELP)(run_command.run)
-
-
-@app.command(
-    help="""Fit steps = a (D/D0)^k1 / (M/M0)^k2 + b to a file of curves, with intervals.
-
-    Example: hwsim converge fit curves.jsonl --out law.json
-    """
-)
-def fit(
-    file: Annotated[Path, typer.Argument(help="A file of curves.")],
-    out: Annotated[Path | None, typer.Option(help="Write the law here.")] = None,
-    name: Annotated[str | None, typer.Option(help="The law's name; the workload's.")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    need("scipy", "hwsim converge fit")
-    from calibration.converge import curves
-    from calibration.converge.fit import fit_law, points, slopes
-
-    law = fit_law(file, name)
-    if json_:
-        print(json.dumps({"laws": [_record(law)], "prediction": None}, indent=2))
-    else:
-        _show(law, slopes(points(curves.read(file))))
-    if out is not None:
-        _write(out, law.model_dump_json(by_alias=True, indent=1) + "\n")
+app.command(name="run", help=run_command.HELP)(run_command.run)
+app.command(name="fit", help=fit_command.HELP)(fit_command.fit)
 
 
 @app.command(
@@ -105,6 +76,7 @@ def _size(curve: Curve) -> tuple[int, int, int]:
     return curve.end.dataset, curve.end.hidden, curve.end.seed
 
 
+<<<<<<< HEAD
 def _write(out: Path, text: str) -> None:
     try:
         out.write_text(text, encoding="utf-8")
@@ -148,3 +120,41 @@ def _show(law: Law, slopes: list[tuple[float, float, float, int]]) -> None:
             f"  slope of ln S against ln M at D = {data:,.0f}: "
             f"{slope:.3f} +- {half:.3f} (95 %, {count} runs)"
         )
+=======
+def _workload(model: str, settings: list[str]) -> CharLM:
+    workload = workloads.load(model)
+    if not isinstance(workload, CharLM):
+        raise InputError(
+            "--model",
+            f"found '{model}'",
+            "write charlm or charlm-small: only these are trained yet",
+        )
+    fields = {}
+    for path, value in parse_settings(settings).items():
+        root, _, field = path.partition(".")
+        if root != "workload":
+            raise InputError(f"--set {path}", "found no such field", "write workload.FIELD=VALUE")
+        if field in GIVEN_ELSEWHERE:
+            raise InputError(
+                f"--set {path}", "found what this command sets itself", GIVEN_ELSEWHERE[field]
+            )
+        fields[field] = value
+    sized = workloads.override(workload, fields)
+    if sized.dtype != "fp32":
+        raise InputError("workload.dtype", f"found {sized.dtype}", "write fp32: runs train in it")
+    return sized
+
+
+def _grid(texts: list[str]) -> dict[str, tuple[int, ...]]:
+    """The sizes of both axes, as given or by default."""
+    given: dict[str, str] = {}
+    for text in texts:
+        path, _, values = text.partition("=")
+        if path not in GRID:
+            raise InputError(f"--vary {path}", "found no such axis", f"write {' or '.join(GRID)}")
+        if path in given:
+            raise InputError(f"--vary {path}", "found twice", "write it once")
+        given[path] = values
+    chosen = GRID | given
+    return {path: whole_numbers(path, values) for path, values in chosen.items()}
+>>>>>>> s6-A
