@@ -7,33 +7,16 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from calibration.extras import need
-from hwsim.cli.options import parse_settings
-from hwsim.errors import InputError, SurroundingsError
-from hwsim.graph import workload as workloads
+from calibration.converge import fit_command, run_command
 from hwsim.report.console import make_console, plain_table
-from hwsim.study.vary import whole_numbers
-from workloads.charlm import CharLM
 
 if TYPE_CHECKING:
     from calibration.converge.curves import Curve
-    from hwsim.convergence.law import Law
-
-HIDDEN, DATASET = "workload.hidden", "workload.dataset"
-GRID = {HIDDEN: "32,64,128,256,512", DATASET: "8000,25000,75000"}
-GIVEN_ELSEWHERE = {
-    "hidden": f"write --vary {HIDDEN}=64 or more widths",
-    "dataset": f"write --vary {DATASET}=25000 or more sizes",
-    "corpus": "write --corpus FILE",
-    "vocabulary": "leave it out: it is the corpus's; --corpus FILE gives another text",
-}
 
 app = typer.Typer(
     add_completion=False,
@@ -41,82 +24,8 @@ app = typer.Typer(
     help="Measure steps to convergence by training, and fit their law.",
 )
 
-
-@app.command(
-    help="""Train a grid of model sizes, data sizes and seeds; go on where a stopped one ended.
-
-    Example: hwsim converge run --model charlm-small --out curves.jsonl
-    """
-)
-def run(
-    model: Annotated[str, typer.Option(help="charlm or charlm-small, or a JSON file.")],
-    out: Annotated[Path, typer.Option(help="The file of curves, one JSON line per evaluation.")],
-    vary: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PATH=LO:HI:N", help=f"A list or range of {HIDDEN} or of {DATASET}."),
-    ] = None,
-    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Seeds of each cell.")] = 2,
-    corpus: Annotated[
-        Path | None, typer.Option(help="A UTF-8 text; by default the topics of Python's help.")
-    ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, max=1024, help="Processes, one thread each; all cores.")
-    ] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set a field.")
-    ] = None,
-    patience: Annotated[
-        float, typer.Option(min=1.05, help="A run ends at this multiple of its best step.")
-    ] = 1.6,
-    min_steps: Annotated[int, typer.Option(min=1, help="No run ends before.")] = 400,
-    max_steps: Annotated[int, typer.Option(min=1, help="Every run ends here (censored).")] = 40_000,
-) -> None:
-    need("torch", "hwsim converge run")
-    from calibration.converge.campaign import campaign, grid
-    from calibration.converge.corpus import load
-    from calibration.converge.progress import CampaignProgress
-    from calibration.converge.train import Stop
-
-    if not math.isfinite(patience):
-        raise InputError("--patience", f"found {patience}", "write a number above 1, such as 1.6")
-    if min_steps > max_steps:
-        raise InputError(
-            "--min-steps", f"found {min_steps}, above --max-steps {max_steps}", "write fewer"
-        )
-    workload = _workload(model, set_ or [])
-    sizes = _grid(vary or [])
-    text = load(corpus)
-    runs = grid(sizes[HIDDEN], sizes[DATASET], range(seeds))
-    stop = Stop(patience, min_steps, max_steps)
-    processes = jobs or os.cpu_count() or 1
-    with CampaignProgress(runs) as progress:
-        campaign(workload, text, runs, out, stop=stop, jobs=processes, on_event=progress.event)
-    print(f"{len(runs)} runs are in {out}: fit them with `hwsim converge fit {out}`")
-
-
-@app.command(
-    help="""Fit steps = a (D/D0)^k1 / (M/M0)^k2 + b to a file of curves, with intervals.
-
-    Example: hwsim converge fit curves.jsonl --out law.json
-    """
-)
-def fit(
-    file: Annotated[Path, typer.Argument(help="A file of curves.")],
-    out: Annotated[Path | None, typer.Option(help="Write the law here.")] = None,
-    name: Annotated[str | None, typer.Option(help="The law's name; the workload's.")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    need("scipy", "hwsim converge fit")
-    from calibration.converge import curves
-    from calibration.converge.fit import fit_law, points, slopes
-
-    law = fit_law(file, name)
-    if json_:
-        print(json.dumps({"laws": [_record(law)], "prediction": None}, indent=2))
-    else:
-        _show(law, slopes(points(curves.read(file))))
-    if out is not None:
-        _write(out, law.model_dump_json(by_alias=True, indent=1) + "\n")
+app.command(name="run", help=run_command.HELP)(run_command.run)
+app.command(name="fit", help=fit_command.HELP)(fit_command.fit)
 
 
 @app.command(
@@ -165,86 +74,3 @@ def _cell(value: object) -> str:
 
 def _size(curve: Curve) -> tuple[int, int, int]:
     return curve.end.dataset, curve.end.hidden, curve.end.seed
-
-
-def _workload(model: str, settings: list[str]) -> CharLM:
-    workload = workloads.load(model)
-    if not isinstance(workload, CharLM):
-        raise InputError(
-            "--model",
-            f"found '{model}'",
-            "write charlm or charlm-small: only these are trained yet",
-        )
-    fields = {}
-    for path, value in parse_settings(settings).items():
-        root, _, field = path.partition(".")
-        if root != "workload":
-            raise InputError(f"--set {path}", "found no such field", "write workload.FIELD=VALUE")
-        if field in GIVEN_ELSEWHERE:
-            raise InputError(
-                f"--set {path}", "found what this command sets itself", GIVEN_ELSEWHERE[field]
-            )
-        fields[field] = value
-    sized = workloads.override(workload, fields)
-    if sized.dtype != "fp32":
-        raise InputError("workload.dtype", f"found {sized.dtype}", "write fp32: runs train in it")
-    return sized
-
-
-def _grid(texts: list[str]) -> dict[str, tuple[int, ...]]:
-    """The sizes of both axes, as given or by default."""
-    given: dict[str, str] = {}
-    for text in texts:
-        path, _, values = text.partition("=")
-        if path not in GRID:
-            raise InputError(f"--vary {path}", "found no such axis", f"write {' or '.join(GRID)}")
-        if path in given:
-            raise InputError(f"--vary {path}", "found twice", "write it once")
-        given[path] = values
-    chosen = GRID | given
-    return {path: whole_numbers(path, values) for path, values in chosen.items()}
-
-
-def _write(out: Path, text: str) -> None:
-    try:
-        out.write_text(text, encoding="utf-8")
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise InputError(f"--out {out}", str(error.strerror), "write a file's path") from None
-    except OSError as error:
-        raise SurroundingsError(str(out), f"can't be written ({error.strerror})") from None
-    print(f"wrote {out}", file=sys.stderr)
-
-
-def _record(law: Law) -> dict[str, object]:
-    return {
-        "workload": law.workload,
-        "target": law.target,
-        "form": law.form,
-        "parameters": {name: p.model_dump() for name, p in law.parameters.items()},
-        "plateau": law.plateau,
-        "runs": law.runs,
-    }
-
-
-def _show(law: Law, slopes: list[tuple[float, float, float, int]]) -> None:
-    center = law.center
-    print(f"{law.workload}: steps to a {law.target}")
-    print(f"  S = a (D / {center['data']:.4g})^k1 / (M / {center['model']:.4g})^k2 + b")
-    for name, p in law.parameters.items():
-        print(f"  {name:2} = {p.value:.4g}   95 % [{p.low:.4g}, {p.high:.4g}]")
-    print(
-        "  largest model left out, error per e-fold: "
-        f"{law.held_out['power-plateau']:.1%} with a plateau, {law.held_out['power']:.1%} without"
-    )
-    if law.plateau == "not seen":
-        print("  no plateau seen: b is not identified by these runs, only bounded")
-    print(
-        f"  {law.runs} runs, {law.censored} censored; single runs scatter by {law.scatter:.1%}; "
-        f"M {law.range['model'][0]:,.0f} to {law.range['model'][1]:,.0f}, "
-        f"D {law.range['data'][0]:,.0f} to {law.range['data'][1]:,.0f}"
-    )
-    for data, slope, half, count in slopes:
-        print(
-            f"  slope of ln S against ln M at D = {data:,.0f}: "
-            f"{slope:.3f} +- {half:.3f} (95 %, {count} runs)"
-        )

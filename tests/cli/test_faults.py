@@ -322,13 +322,18 @@ def training(name, *words, fragments):
 
 
 TRAINING = [
-    training("no-axis", "--vary", "workload.depth=1,2", fragments=("depth", "workload.hidden or")),
+    training("no-axis", "--vary", "workload.bins=1,2", fragments=("bins", "workload.hidden,")),
+    training("axis", "--vary", "workload.depth=1,x", fragments=("depth", '"x"', "whole number")),
+    training("device", "--device", "tpu", fragments=("--device", "tpu", "cpu or cuda")),
+    training("manifest", "--model", "speech-small", fragments=("--corpus", "manifest")),
     training("words", "--vary", "workload.hidden=8,x", fragments=("8,x", "whole numbers above 0")),
     training("zero", "--vary", "workload.dataset=0,9", fragments=("0,9", "whole numbers above 0")),
     training("one-point", "--vary", "workload.hidden=8:9:1", fragments=("8:9:1", "n from 2")),
-    training("no-text", "--vary", "workload.dataset=30", fragments=("found 30", "31 to")),
+    training("no-text", "--vary", "workload.dataset=30", fragments=("found 30", "960 to")),
     training("model", "--model", "charml", fragments=("charml", "charlm")),
-    training("other-model", "--model", "speech", fragments=("--model", "speech", "charlm-small")),
+    training(
+        "other-model", "--model", "transformer", fragments=("--model", "transformer", "speech")
+    ),
     training("seeds", "--seeds", "0", fragments=("--seeds", "1")),
     training("patience", "--patience", "nan", fragments=("--patience", "1.05")),
     training("steps", "--max-steps", "9", fragments=("--min-steps", "400", "--max-steps 9")),
