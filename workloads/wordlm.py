@@ -7,7 +7,7 @@ from typing import ClassVar
 from hwsim.graph.ops import CrossEntropy, Embedding, Linear
 from hwsim.graph.recurrent import LSTM
 from hwsim.graph.step import Layer
-from hwsim.graph.workload import Count, Flag, Label, Workload
+from hwsim.graph.workload import Count, Flag, Label, Rate, Workload
 
 
 class WordLM(Workload):
@@ -101,5 +101,6 @@ class WordLMSmall(WordLM):
     hidden: Count = 64
     sequence: Count = 20
     vocabulary: Count = 2_000
-    dataset: Count = 50_000
+    dataset: Count = 25_000
+    learning_rate: Rate = 3e-3
     corpus: Label = "public_domain_en.txt"

@@ -25,8 +25,8 @@ HIDDEN, DATASET = "workload.hidden", "workload.dataset"
 SIZES = (HIDDEN, DATASET)
 GRIDS = {
     "characters": {HIDDEN: "32,64,128,256,512", DATASET: "8000,25000,75000"},
-    "words": {HIDDEN: "16,32,64,128,256", DATASET: "12500,25000,50000"},
-    "frames": {HIDDEN: "32,64,128,256", DATASET: "12800,38400,115200"},
+    "words": {HIDDEN: "16,32,64,128,256", DATASET: "6250,12500,25000"},
+    "frames": {HIDDEN: "32,64,128,256", DATASET: "4800,9600,19200"},
 }
 GIVEN_ELSEWHERE = {
     "hidden": f"write --vary {HIDDEN}=64 or more widths",

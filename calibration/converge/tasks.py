@@ -24,7 +24,8 @@ Batch = tuple[Tensor, Tensor]
 class Task(Protocol):
     """`parts()` are losses of independent pieces of the validation part; their mean is the loss."""
 
-    model: nn.Module
+    @property
+    def model(self) -> nn.Module: ...
 
     def batch(self, samples: int, random: torch.Generator | None = None) -> Batch: ...
 
@@ -70,8 +71,7 @@ class TextTask:
         return self.model(*batch)  # type: ignore[no-any-return]
 
     def parts(self) -> Tensor:
-        losses: Tensor = self.model.losses(*self.validation)  # type: ignore[operator]
-        return losses.mean(0)
+        return self.model.losses(*self.validation).mean(0)
 
 
 class SpeechTask:
@@ -93,11 +93,13 @@ class SpeechTask:
         return self._losses(*batch).mean()
 
     def parts(self) -> Tensor:
-        pieces = zip(*(part.split(VALIDATION_BATCH) for part in self.validation), strict=True)
+        pieces = zip(
+            *(torch.split(part, VALIDATION_BATCH) for part in self.validation), strict=True
+        )
         return torch.cat([self._losses(*piece) for piece in pieces])
 
     def _losses(self, spectrograms: Tensor, labels: Tensor) -> Tensor:
-        log_probs = self.model.log_probabilities(spectrograms)  # type: ignore[operator]
+        log_probs = self.model.log_probabilities(spectrograms)
         frames = torch.full((len(labels),), log_probs.shape[0], device=labels.device)
         letters = (labels > 0).sum(1)
         losses = functional.ctc_loss(

@@ -19,6 +19,7 @@ from hwsim.parallel.memory import StageMemory
 from hwsim.report import table
 from hwsim.study import vary
 from hwsim.study.subject import Subject
+from hwsim.study.total import Optimum, optimum
 
 app = typer.Typer(add_completion=False)
 
@@ -125,6 +126,7 @@ class _Given:
             steps=steps,
             engine=self._engine,
             software=subject.software,
+            overheads=subject.run,
         )
 
 
@@ -142,23 +144,35 @@ def _one(subject: Subject, count: _Given, *, as_json: bool, cite: bool) -> None:
 def _many(subject: Subject, text: str, count: _Given, *, as_json: bool, plot: Path | None) -> None:
     variation = vary.parse(text, subject)
     answers = vary.run(subject, variation, count.answer)
-    some_fit = any(answer.memory.fits for answer in answers)
-    if plot is not None and some_fit:  # first, so that a fault leaves nothing on stdout
+    found = optimum(answers) if any(answer.memory.fits for answer in answers) else None
+    if plot is not None and found:  # first, so that a fault leaves nothing on stdout
         from hwsim.report import plot as pictures
 
-        pictures.save(plot, variation, answers, *vary.optimum(answers))
+        pictures.save(plot, variation, answers, found)
         print(f"wrote {plot}", file=sys.stderr)
     if as_json:
         record: dict[str, Any] = {
             "vary": asdict(variation),
             "points": [answer.record() for answer in answers],
         }
-        if some_fit:
-            record["optimum"], record["flat"] = vary.optimum(answers)
+        if found:
+            record |= {"optimum": _optimum(found, variation), "flat": list(found.flat)}
         print(json.dumps(record, indent=2))
-    if not some_fit:
+    if found is None:
         raise DoesNotFit(
             "--vary", "no point fits in memory", "vary towards less, or use more devices with --dp"
         )
     if not as_json:
-        table.show_points(variation, answers, *vary.optimum(answers))
+        table.show_points(variation, answers, found)
+
+
+def _optimum(found: Optimum, variation: vary.Variation) -> dict[str, Any]:
+    """Its number and value, the 80 % interval of it (None if the values have no order), and by
+    point: how often it is the fastest, how often within 10 %, and its time over the optimum's."""
+    values = variation.values
+    ends = (values[found.low], values[found.high]) if variation.in_order else (None, None)
+    return {
+        **{"index": found.best, "value": values[found.best], "low": ends[0], "high": ends[1]},
+        **{"fastest": list(found.fastest), "within": list(found.within)},
+        "ratios": [asdict(ratio) for ratio in found.ratios],
+    }
