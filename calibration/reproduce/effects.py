@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -14,6 +15,7 @@ from calibration.reproduce.campaigns import Run
 
 Floats = npt.NDArray[np.float64]
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 
 RESAMPLES = 300
 SEED = 2018
@@ -22,7 +24,10 @@ LEVEL = (2.5, 97.5)
 
 @dataclass(frozen=True)
 class Effect:
-    """A number; its 95 % interval, or None for both ends where it is computed, not sampled."""
+    """A number with its 95 % interval.
+
+    Both ends are None where it is computed, not sampled, infinite where nothing is known of them.
+    """
 
     value: float
     low: float | None = None
@@ -69,29 +74,62 @@ def slopes(rows: Rows, columns: Mapping[str, Floats]) -> dict[str, Effect]:
     }
 
 
-def resampled(runs: Sequence[Run], statistic: Callable[[list[Run]], float]) -> Effect:
-    """A statistic of runs, its interval from runs drawn anew within each cell."""
-    cells: dict[Hashable, list[Run]] = {}
-    for run in runs:
-        cells.setdefault(run.cell, []).append(run)
+def resampled(cells: Sequence[Sequence[T]], statistic: Callable[[list[T]], float]) -> Effect:
+    """A statistic of what is in all cells, its interval from cells drawn whole."""
+    value = statistic([one for cell in cells for one in cell])
     random = np.random.default_rng(SEED)
-    value = statistic(list(runs))
-    draws = []
-    for _ in range(RESAMPLES):
-        drawn = [
-            cell[i] for cell in cells.values() for i in random.integers(len(cell), size=len(cell))
-        ]
-        draws.append(statistic(drawn))
+    draws = [
+        statistic([one for i in random.integers(len(cells), size=len(cells)) for one in cells[i]])
+        for _ in range(RESAMPLES)
+    ]
+    return _between(value, draws)
+
+
+def seeded(
+    cells: Mapping[K, Sequence[float]], statistic: Callable[[dict[K, float]], float]
+) -> Effect:
+    """A statistic of the cells' geometric means over seeds, its interval from the luck of seeds.
+
+    What seeds differ by (in logs, sqrt(n / (n - 1)) wide for n of a cell) is pooled over cells and
+    drawn anew. Without a cell of two seeds nothing is known of it: the interval is infinite.
+    """
+    logs = {key: np.log(values) for key, values in cells.items()}
+    value = statistic(means(cells))
+    repeated = [one for one in logs.values() if len(one) > 1]
+    if not repeated:
+        return Effect(value, -math.inf, math.inf)
+    luck = np.concatenate(
+        [(one - one.mean()) * math.sqrt(len(one) / (len(one) - 1)) for one in repeated]
+    )
+    random = np.random.default_rng(SEED)
+    draws = [
+        statistic(
+            {
+                key: float(np.exp(one.mean() + random.choice(luck, len(one)).mean()))
+                for key, one in logs.items()
+            }
+        )
+        for _ in range(RESAMPLES)
+    ]
+    return _between(value, draws)
+
+
+def means(cells: Mapping[K, Sequence[float]]) -> dict[K, float]:
+    """Geometric means over seeds."""
+    return {key: float(np.exp(np.mean(np.log(values)))) for key, values in cells.items()}
+
+
+def _between(value: float, draws: Sequence[float]) -> Effect:
     low, high = np.percentile(draws, LEVEL)
     return Effect(value, float(min(low, value)), float(max(high, value)))
 
 
-def by(runs: Sequence[Run], key: Callable[[Run], T]) -> dict[T, list[Run]]:
+def by(runs: Sequence[Run], key: Callable[[Run], K]) -> dict[K, list[Run]]:
     """Runs by a key, in the key's order."""
-    found: dict[T, list[Run]] = {}
+    found: dict[K, list[Run]] = {}
     for run in runs:
         found.setdefault(key(run), []).append(run)
-    return dict(sorted(found.items()))  # type: ignore[type-var]
+    return dict(sorted(found.items()))
 
 
 def _told_apart(table: Floats, count: int) -> bool:

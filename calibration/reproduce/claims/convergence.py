@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
+from typing import Literal
 
 import numpy as np
 
+from calibration.converge.fit import PLATEAU_SHARE
 from calibration.reproduce.campaigns import DOMAINS, Campaign, Campaigns, Run
 from calibration.reproduce.claims.judged import Claim
-from calibration.reproduce.effects import Effect, Rows, by, resampled, slopes
+from calibration.reproduce.effects import Effect, Rows, by, means, resampled, seeded, slopes
 from hwsim.convergence.law import Law, power_plateau
 
 # An exponent within a quarter of 1 either way counts as linear.
@@ -18,14 +21,25 @@ LINEAR = (0.8, 1.25)
 # "Insignificant": less than twice the 1 % that the paper's own target allows.
 FLAT = 0.02
 EXPLAINED = 0.9
-PLATEAU_SHARE = 0.05
+Key = tuple[int, int]
 
 
 def claims(found: Campaigns) -> list[Claim]:
     """Those of every domain, measured or not."""
+    made = (
+        fewer_steps,
+        same_loss,
+        power_law,
+        more_data,
+        linear,
+        reciprocal,
+        plateau,
+        flat,
+        accurate,
+    )
     return [
         claim
-        for make in (fewer_steps, same_loss, power_law, plateau, more_data, linear, flat, accurate)
+        for make in made
         for name, domain in DOMAINS.items()
         for claim in [make(domain, found[name])]
     ]
@@ -114,24 +128,41 @@ def more_data(domain: str, campaign: Campaign | None) -> Claim:
 
 
 def linear(domain: str, campaign: Campaign | None) -> Claim:
-    law = campaign.law if campaign else None
-    k1 = law.parameters["k1"] if law else None
     return Claim(
         "linear-in-data",
         "Steps are linear in the data set's size",
         domain,
         "k1 of the fitted law",
-        Effect(k1.value, k1.low, k1.high) if k1 else None,
+        _parameter(campaign, "k1"),
         *LINEAR,
     )
+
+
+def reciprocal(domain: str, campaign: Campaign | None) -> Claim:
+    return Claim(
+        "reciprocal-in-model",
+        "Steps are reciprocal to the model's size",
+        domain,
+        "k2 of the fitted law",
+        _parameter(campaign, "k2"),
+        *LINEAR,
+    )
+
+
+def _parameter(campaign: Campaign | None, name: Literal["k1", "k2"]) -> Effect | None:
+    if campaign is None or campaign.law is None:
+        return None
+    found = campaign.law.parameters[name]
+    return Effect(found.value, found.low, found.high)
 
 
 def flat(domain: str, campaign: Campaign | None) -> Claim:
     effect, note = None, ""
     if campaign:
-        beyond = _sizes_beyond_best(campaign.runs)
+        minima = _minima(campaign.runs)
+        beyond = len(_rises(means(minima)))
         if beyond:
-            effect = resampled(campaign.runs, _rise)
+            effect = seeded(minima, lambda table: _mean_rise(_rises(table)))
             note = f"{beyond} data sizes with models beyond their best"
         else:
             note = "the largest model is the best everywhere"
@@ -169,7 +200,7 @@ def _exponents(
     y = np.log([value(run) for run in runs])
     bounds = np.array([run.censored for run in runs])
     cells = [run.cell for run in runs]
-    found = {}
+    found: dict[str, Effect] = {}
     model, data = [run.parameters for run in runs], [run.data for run in runs]
     for name, axis, groups, least in (("model", model, data, 3), ("data", data, model, 2)):
         if len({size for size, bound in zip(axis, bounds, strict=True) if not bound}) >= least:
@@ -198,37 +229,38 @@ def _to_equal_loss(campaign: Campaign | None) -> Effect | None:
 def _explained(campaign: Campaign, law: Law) -> Effect:
     a, k1, k2, b = (law.parameters[name].value for name in ("a", "k1", "k2", "b"))
 
-    def share(runs: list[Run]) -> float:
-        met = [run for run in runs if not run.censored]
+    def share(met: list[Run]) -> float:
         y = np.log([run.steps for run in met])
         model = np.array([run.parameters for run in met]) / law.center["model"]
         data = np.array([run.data for run in met]) / law.center["data"]
         left = y - np.log(power_plateau(model, data, a, k1, k2, b))
         return float(1.0 - np.sum(left**2) / np.sum((y - y.mean()) ** 2))
 
-    return resampled(campaign.runs, share)
+    met = [run for run in campaign.runs if not run.censored]
+    return resampled(list(by(met, lambda run: run.cell).values()), share)
 
 
-def _rise(runs: Sequence[Run]) -> float:
+def _minima(runs: Sequence[Run]) -> dict[Key, list[float]]:
+    """Minima of the seeds by (data, parameters), where data was learned by 3 sizes or more."""
+    cells: dict[Key, list[float]] = {}
+    for run in runs:
+        cells.setdefault((run.data, run.parameters), []).append(run.minimum)
+    sizes = Counter(data for data, _ in cells)
+    return {key: cells[key] for key in sorted(cells) if sizes[key[0]] >= 3}
+
+
+def _rises(table: Mapping[Key, float]) -> list[float]:
+    """Loss of the largest model over the best one's, less 1, where the best is not the largest."""
     rises = []
-    for sizes in _losses(runs):
-        best = int(np.argmin(sizes))
-        if best < len(sizes) - 1:
-            rises.append(sizes[-1] / sizes[best] - 1.0)
+    for data in {data for data, _ in table}:
+        losses = [table[key] for key in sorted(table) if key[0] == data]
+        if losses[-1] > min(losses):
+            rises.append(losses[-1] / min(losses) - 1.0)
+    return rises
+
+
+def _mean_rise(rises: Sequence[float]) -> float:
     return float(np.mean(rises)) if rises else 0.0
-
-
-def _sizes_beyond_best(runs: Sequence[Run]) -> int:
-    return sum(int(np.argmin(sizes)) < len(sizes) - 1 for sizes in _losses(runs))
-
-
-def _losses(runs: Sequence[Run]) -> list[list[float]]:
-    """Median minima by model size, for each data size of 3 models or more."""
-    tables = [
-        [median(run.minimum for run in size) for size in by(same, lambda r: r.parameters).values()]
-        for same in by(runs, lambda r: r.data).values()
-    ]
-    return [table for table in tables if len(table) >= 3]
 
 
 def _counted(campaign: Campaign | None) -> str:

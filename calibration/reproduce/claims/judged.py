@@ -75,19 +75,26 @@ class Claim:
         text = f"{effect.value:.3g}{self.unit}"
         if effect.low is None or effect.high is None:
             return text
+        if not math.isfinite(effect.low):
+            return f"{text} [unknown: one seed]"
         return f"{text} [{effect.low:.3g}, {effect.high:.3g}]"
 
     def record(self) -> dict[str, Any]:
         """Plain JSON values."""
         effect = self.effect if self.verdict != "not measured" else None
+        ends = [
+            end if end is not None and math.isfinite(end) else None
+            for end in ((effect.low, effect.high) if effect else ())
+        ]
+        low, high = ends or (None, None)
         return {
             "id": self.id,
             "claim": self.statement,
             "domain": self.domain,
             "measure": self.measure,
             "value": effect.value if effect else None,
-            "low": effect.low if effect else None,
-            "high": effect.high if effect else None,
+            "low": low,
+            "high": high,
             "rule": self.rule,
             "verdict": self.verdict,
             "note": self.note,

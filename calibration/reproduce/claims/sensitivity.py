@@ -163,7 +163,7 @@ def _batch_law(runs: Sequence[Run]) -> Batches | None:
         return None
     best = _fit_batches(met)
     random = np.random.default_rng(SEED)
-    draws = []
+    draws: list[tuple[float, float]] = []
     cells = list(sizes.values())
     while len(draws) < RESAMPLES:
         chosen = random.integers(len(cells), size=len(cells))

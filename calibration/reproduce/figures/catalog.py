@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from calibration.reproduce.campaigns import Campaigns
-from calibration.reproduce.figures import learning, parallelism, sensitivity, sizes
+from calibration.reproduce.figures import learning, parallelism, sensitivity, sizes, total
 from calibration.reproduce.figures.common import figure, save
 
 
@@ -27,6 +27,7 @@ FIGURES = {
     "optimizer": Figure("Adam against SGD", sensitivity.OPTIMIZER_SIZE, sensitivity.draw_optimizer),
     "batch": Figure("steps against the batch", sensitivity.BATCH_SIZE, sensitivity.draw_batch),
     "parallelism": Figure("time per step", parallelism.SIZE, parallelism.draw),
+    "total": Figure("total time against model size", total.SIZE, total.draw),
 }
 
 

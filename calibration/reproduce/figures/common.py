@@ -72,11 +72,23 @@ def colors(count: int) -> list[Any]:
     return [colormaps["viridis"](0.92 * i / max(count - 1, 1)) for i in range(count)]
 
 
-def legend(panel: Any, **options: Any) -> Any:
+def legend(panel: Any, **options: Any) -> None:
     """A legend without a frame, if the panel has labels."""
-    if not panel.get_legend_handles_labels()[0]:
-        return None
-    return panel.legend(frameon=False, fontsize=SMALL, title_fontsize=SMALL, **options)
+    if panel.get_legend_handles_labels()[0]:
+        panel.legend(frameon=False, fontsize=SMALL, title_fontsize=SMALL, **options)
+
+
+def legend_below(panel: Any, title: str = "", columns: int = 2) -> None:
+    """A legend under the panel, where it covers nothing; `title` above its entries."""
+    legend(
+        panel,
+        title=title,
+        loc="upper left",
+        bbox_to_anchor=(0.0, -0.17),
+        ncols=columns,
+        alignment="left",
+        borderaxespad=0.0,
+    )
 
 
 def short(count: float) -> str:
@@ -102,3 +114,13 @@ def _number(value: float, _: int) -> str:
     if value >= 1000:
         return short(value)
     return f"{value:g}"
+
+
+def told(value: float, low: float | None, high: float | None) -> str:
+    """A number with the ends of its interval.
+
+    >>> told(0.5, 1.7e-21, 0.75)
+    '0.5 [0, 0.75]'
+    """
+    ends = [0.0 if abs(end) < 1e-9 else end for end in (value, low or 0.0, high or 0.0)]
+    return "{:.3g} [{:.3g}, {:.3g}]".format(*ends)

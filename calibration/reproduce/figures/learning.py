@@ -10,9 +10,9 @@ import numpy as np
 from calibration.reproduce import machines
 from calibration.reproduce.campaigns import CHAR, DOMAINS, Campaign, Campaigns, Floats, Run
 from calibration.reproduce.effects import by
-from calibration.reproduce.figures.common import colors, dress, legend, missing, plain, short
+from calibration.reproduce.figures.common import SMALL, colors, dress, missing, plain, short
 
-SIZE = (12.0, 4.2)
+SIZE = (12.4, 4.2)
 
 
 def draw(figure: Any, found: Campaigns) -> None:
@@ -43,7 +43,9 @@ def draw(figure: Any, found: Campaigns) -> None:
     high = max(float(run.losses[0]) for run in runs)
     panels[0].set_ylabel(f"validation loss ({campaign.loss_unit})")
     panels[0].set_ylim(low - 0.04 * (high - low), high)
-    legend(panels[0], title="parameters", loc="lower left")
+    handles, labels = panels[0].get_legend_handles_labels()
+    look = {"frameon": False, "fontsize": SMALL, "title_fontsize": SMALL}
+    figure.legend(handles, labels, title="parameters", loc="outside right center", **look)
     data, unit = runs[0].data, campaign.header.corpus.unit
     figure.suptitle(
         plain(

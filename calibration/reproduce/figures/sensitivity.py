@@ -16,14 +16,14 @@ from calibration.reproduce.figures.common import (
     FAINT,
     PALETTE,
     dress,
-    legend,
+    legend_below,
     missing,
     plain,
     short,
+    told,
 )
 
-DEPTH_SIZE = BATCH_SIZE = (8.6, 4.0)
-OPTIMIZER_SIZE = (7.0, 4.6)
+DEPTH_SIZE, BATCH_SIZE, OPTIMIZER_SIZE = (9.0, 4.4), (9.6, 4.8), (6.4, 5.4)
 MARKS = "os^Dv"
 
 
@@ -52,7 +52,7 @@ def draw_depth(figure: Any, found: Campaigns) -> None:
         depths = sorted({sensitivity.depth(run) for run in campaign.runs})
         panel.set_xticks(depths, [str(depth) for depth in depths])
         panel.minorticks_off()
-    legend(left)
+    legend_below(left)
     figure.suptitle("character LM: sensitivity to depth, at equal width and data", fontsize=11)
 
 
@@ -76,19 +76,21 @@ def draw_optimizer(figure: Any, found: Campaigns) -> None:
     title = "character LM: Adam against SGD"
     dress(panel, title=title, x="parameters", y="steps to within 1 % of the minimum")
     heading = "\n".join(_optimizer_text(effects))
-    legend(panel, title=heading, alignment="left")
+    legend_below(panel, heading)
 
 
 def _optimizer_text(effects: dict[str, Effect]) -> list[str]:
     lines = []
     if shift := effects.get("shift"):
         ends = [math.exp(end) for end in (shift.value, shift.low or 0.0, shift.high or 0.0)]
-        lines.append(f"Adam's steps / SGD's: {ends[0]:.2f} [{ends[1]:.2f}, {ends[2]:.2f}]")
+        lines.append(f"Adam's steps / SGD's: {told(*ends)}")
     if slope := effects.get("slope"):
-        lines.append(
-            f"exponent, Adam's - SGD's: {slope.value:.2f} [{slope.low:.2f}, {slope.high:.2f}]"
-        )
-    return lines
+        lines.append(f"exponent, Adam's - SGD's: {_text(slope)}")
+    return [*lines, "(95 % intervals)"] if lines else []
+
+
+def _text(effect: Effect) -> str:
+    return told(effect.value, effect.low, effect.high)
 
 
 def draw_batch(figure: Any, found: Campaigns) -> None:
@@ -110,7 +112,7 @@ def draw_batch(figure: Any, found: Campaigns) -> None:
         if fit:
             grid = np.geomspace(min(sizes), max(sizes), 40)
             left.plot(grid, [fit.steps(size) for size in grid], color=color, lw=1.3)
-            label += f": S_min {_told(fit.least_steps)}, B_crit {_told(fit.critical)}"
+            label += f": S_min {_text(fit.least_steps)}, B_crit {_text(fit.critical)}"
         _medians(left, sizes, steps, bounds, color, label, line=fit is None)
         _noise(right, runs, color)
         if fit and fit.critical.low and fit.critical.high:
@@ -122,15 +124,10 @@ def draw_batch(figure: Any, found: Campaigns) -> None:
     dress(
         right, title="gradient noise scale beside B_crit", x="steps / steps to target", y="samples"
     )
-    left.set_ylim(bottom=left.get_ylim()[0] / 2.2)
-    legend(left, loc="lower left")
-    legend(right)
+    legend_below(left, columns=1)
+    legend_below(right, columns=1)
     unit, data = campaign.header.corpus.unit, campaign.runs[0].data
     figure.suptitle(plain(f"character LM: sensitivity to the batch, {data:,} {unit}"), fontsize=11)
-
-
-def _told(effect: Effect) -> str:
-    return f"{effect.value:.3g} [{effect.low:.3g}, {effect.high:.3g}]"
 
 
 def _noise(panel: Any, runs: Sequence[Run], color: str) -> None:

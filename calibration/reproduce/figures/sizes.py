@@ -13,15 +13,16 @@ from calibration.reproduce.effects import by
 from calibration.reproduce.figures.common import (
     PALETTE,
     dress,
-    legend,
+    legend_below,
     missing,
     plain,
     short,
     spread,
+    told,
 )
 from hwsim.convergence.law import Law, predict
 
-STEPS_SIZE = LOSS_SIZE = (12.0, 4.4)
+STEPS_SIZE, LOSS_SIZE = (12.0, 5.6), (12.0, 4.9)
 
 
 def draw_steps(figure: Any, found: Campaigns) -> None:
@@ -36,9 +37,9 @@ def draw_steps(figure: Any, found: Campaigns) -> None:
         panel.set_ylim(*spread([run.steps for run in runs]))
         title = plain(f"{domain} ({campaign.header.corpus.name})")
         dress(panel, title=title, x="parameters", y="steps to within 1 % of the minimum")
-        legend(panel, title=_law_text(campaign.law), alignment="left", loc="best")
+        legend_below(panel, _law_text(campaign.law))
     figure.suptitle(
-        "Steps against model size; lines: fitted law and 80 % band, arrows: lower bounds",
+        "Steps against model size; lines: fitted law and its 80 % band, triangles: lower bounds",
         fontsize=11,
     )
 
@@ -53,7 +54,7 @@ def draw_losses(figure: Any, found: Campaigns) -> None:
         title = plain(f"{domain} ({campaign.header.corpus.name})")
         y = f"minimum validation loss ({campaign.loss_unit})"
         dress(panel, title=title, x="parameters", y=y, log="x")
-        legend(panel, loc="best")
+        legend_below(panel)
     figure.suptitle("Minimum validation loss against model size; lines: medians", fontsize=11)
 
 
@@ -126,5 +127,6 @@ def _law_text(law: Law | None) -> str:
         if name == "b" and law.plateau == "not seen":
             lines.append(f"no plateau seen: b < {p.high:.3g}")
         else:
-            lines.append(f"{name} = {p.value:.3g} [{p.low:.3g}, {p.high:.3g}]")
+            lines.append(f"{name} = {told(p.value, p.low, p.high)}")
+    lines.append("(95 % intervals)")
     return "\n".join(lines)
