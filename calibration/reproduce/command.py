@@ -89,11 +89,9 @@ def _say_missing(found: Campaigns) -> None:
 
 def _show(claims: Sequence[Claim], files: Sequence[Path]) -> None:
     console = make_console()
-    table = plain_table("claim", "domain", "measured", "95 % interval", "rule", "verdict")
+    table = plain_table("claim", "domain", "95 % interval", "rule", "verdict")
     for claim in claims:
-        table.add_row(
-            claim.id, claim.domain, claim.measure, claim.number, claim.rule, claim.verdict
-        )
+        table.add_row(claim.statement, claim.domain, claim.number, claim.rule, claim.verdict)
     console.print(table)
     for path in files:
         console.print(f"wrote {path}")

@@ -10,7 +10,7 @@ from typing import Any
 from calibration.reproduce import settings
 from calibration.reproduce.campaigns import Campaigns
 from calibration.reproduce.claims import convergence, sensitivity, time
-from calibration.reproduce.claims.judged import RULE, Claim, markdown
+from calibration.reproduce.claims.judged import RULE, Claim, details, overview
 from hwsim.jsonfile import replaced
 
 PAPER = (
@@ -52,8 +52,10 @@ def _page(found: Campaigns, claims: Sequence[Claim]) -> str:
     parts = (
         "# The paper's claims",
         PAPER,
+        overview(claims),
         RULE,
-        markdown(claims),
+        "## What was measured",
+        details(claims),
         "## The paper's setting and this one",
         settings.markdown(found),
     )

@@ -35,8 +35,13 @@ class Point:
 class Series:
     """Time per step against model size under one plan."""
 
-    label: str
+    axis: str
+    devices: int
     points: tuple[Point, ...]
+
+    @property
+    def label(self) -> str:
+        return self.axis if self.devices == 1 else f"{self.axis} x {self.devices}"
 
     @property
     def exponent(self) -> float:
@@ -83,10 +88,9 @@ def series(domain: str) -> tuple[Series, ...]:
     """Time per step of the paper's model, each plan over the widths `HIDDEN`."""
     kind, plans = SETTINGS[domain]
     found = []
-    for label, plan in plans.items():
-        told = label if plan.devices == 1 else f"{label} x {plan.devices}"
+    for axis, plan in plans.items():
         points = [_point(kind.model_validate({"hidden": hidden}), plan) for hidden in HIDDEN]
-        found.append(Series(told, tuple(points)))
+        found.append(Series(axis, plan.devices, tuple(points)))
     return tuple(found)
 
 
@@ -105,8 +109,3 @@ def seconds_per_step(campaign: Campaign, run: Run) -> float:
 @lru_cache
 def _alone(name: str, fields: tuple[tuple[str, Any], ...]) -> float:
     return _point(WORKLOADS[name].model_validate(dict(fields)), Plan()).seconds
-
-
-def device() -> str:
-    """The machine's device, as its name is written."""
-    return catalog.load(MACHINE).device.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from calibration.reproduce.campaigns import CHAR, DOMAINS, SPEECH, WORD, Campaign, Campaigns
+from calibration.reproduce.claims.judged import table
 
 Row = tuple[str, str, str, str]
 
@@ -30,22 +31,20 @@ MODEL_FIELDS = ("depth", "layers", "sequence", "frames", "labels", "vocabulary")
 
 def rows(found: Campaigns) -> list[Row]:
     """(domain, quantity, in the paper, here)."""
-    table: list[Row] = []
+    found_rows: list[Row] = []
     for name, domain in DOMAINS.items():
         here = _here(found[name])
         for quantity, there in PAPER[name].items():
-            table.append((domain, quantity, there, here.get(quantity, "not measured")))
-        table.append((domain, "sizes", "parameters are on an axis alone", here.get("sizes", "-")))
-    return table
+            found_rows.append((domain, quantity, there, here.get(quantity, "not measured")))
+        found_rows.append(
+            (domain, "sizes", "parameters are on an axis alone", here.get("sizes", "-"))
+        )
+    return found_rows
 
 
 def markdown(found: Campaigns) -> str:
     """The rows as a table."""
-    lines = [f"| domain | | paper | here ({SCALED}) |", "|---|---|---|---|"]
-    lines += [
-        "| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in rows(found)
-    ]
-    return "\n".join(lines)
+    return table(("domain", "quantity", "paper", f"here ({SCALED})"), rows(found))
 
 
 def _here(campaign: Campaign | None) -> dict[str, str]:

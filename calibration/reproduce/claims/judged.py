@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,9 +12,10 @@ from calibration.reproduce.effects import Effect
 Verdict = Literal["holds", "holds weakly", "not seen", "not measured"]
 
 RULE = (
-    "*holds*: the effect's whole 95 % interval lies where the rule says; *holds weakly*: the "
-    "estimate does, its interval does not; *not seen*: the estimate does not; *not measured*: the "
-    "runs are not there, or too few. What is simulated has no interval of sampling."
+    "*holds*: the effect's whole 95 % interval lies where the rule says; *holds weakly*: the inner "
+    "half of it does, about a standard error on either side, or the estimate where an interval is "
+    "unknown; *not seen*: neither; *not measured*: the runs are not there, or too few. What is "
+    "simulated has no interval of sampling."
 )
 
 
@@ -36,7 +37,6 @@ class Claim:
     most: float
     note: str = ""
     weak: bool = False
-    unit: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -46,18 +46,20 @@ class Claim:
         'holds'
         >>> Claim("x", "", "", "", Effect(-0.5, -1.1, 0.1), -math.inf, 0.0).verdict
         'holds weakly'
-        >>> Claim("x", "", "", "", Effect(0.5, -0.1, 1.1), -math.inf, 0.0).verdict
+        >>> Claim("x", "", "", "", Effect(-0.1, -0.8, 0.6), -math.inf, 0.0).verdict
         'not seen'
         """
         effect = self.effect
         if effect is None or not math.isfinite(effect.value):
             return "not measured"
-        if not self.least < effect.value < self.most:
-            return "not seen"
-        low = effect.value if effect.low is None else effect.low
-        high = effect.value if effect.high is None else effect.high
-        whole = self.least < low and high < self.most
-        return "holds" if whole and not self.weak else "holds weakly"
+        ends = [effect.value if end is None else end for end in (effect.low, effect.high)]
+        if self._meets(*ends) and not self.weak:
+            return "holds"
+        inner = [(effect.value + end) / 2 if math.isfinite(end) else effect.value for end in ends]
+        return "holds weakly" if self._meets(*inner) else "not seen"
+
+    def _meets(self, low: float, high: float) -> bool:
+        return self.least < low and high < self.most
 
     @property
     def rule(self) -> str:
@@ -72,7 +74,7 @@ class Claim:
         effect = self.effect
         if effect is None or not math.isfinite(effect.value):
             return "-"
-        text = f"{effect.value:.3g}{self.unit}"
+        text = f"{effect.value:.3g}"
         if effect.low is None or effect.high is None:
             return text
         if not math.isfinite(effect.low):
@@ -101,25 +103,37 @@ class Claim:
         }
 
 
-def markdown(claims: Sequence[Claim]) -> str:
-    """A table of claims."""
-    lines = [
-        "| claim | domain | measured | 95 % interval | rule | verdict | note |",
-        "|---|---|---|---|---|---|---|",
+def overview(claims: Sequence[Claim]) -> str:
+    """Verdicts alone: a row for each statement, a column for each domain."""
+    domains = list(dict.fromkeys(claim.domain for claim in claims))
+    verdicts = {(claim.statement, claim.domain): claim.verdict for claim in claims}
+    rows = [
+        (statement, *(verdicts.get((statement, domain), "-") for domain in domains))
+        for statement in dict.fromkeys(claim.statement for claim in claims)
     ]
-    for claim in claims:
-        cells = (
-            claim.statement,
-            claim.domain,
-            claim.measure,
-            claim.number,
-            claim.rule,
-            claim.verdict,
-            claim.note,
-        )
-        lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
-    return "\n".join(lines)
+    return table(("claim", *domains), rows)
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", r"\|").replace("\n", " ").strip()
+def details(claims: Sequence[Claim]) -> str:
+    """Every claim with what was measured."""
+    head = ("claim", "domain", "measured", "95 % interval", "rule", "verdict", "note")
+    rows = [
+        (one.statement, one.domain, one.measure, one.number, one.rule, one.verdict, one.note)
+        for one in claims
+    ]
+    return table(head, rows)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown, whatever its texts hold.
+
+    >>> print(table(("a", "b"), [("x|y", "z")]))
+    | a | b |
+    |---|---|
+    | x\\|y | z |
+    """
+    lines = [head, ["---"] * len(head), *rows]
+    texts = [[cell.replace("|", r"\|").replace("\n", " ") for cell in line] for line in lines]
+    made = ["| " + " | ".join(line) + " |" for line in texts]
+    made[1] = "|" + "---|" * len(head)
+    return "\n".join(made)

@@ -16,6 +16,7 @@ from calibration.reproduce.effects import Effect, Rows, means, seeded, slopes
 
 # A difference of exponents that is worth a machine: a tenth less time at 8 times the size.
 LOWERED = -0.05
+SIMULATED, MEASURED = "simulated on Titan X (Maxwell)", "measured on a CPU core"
 
 Seconds = Callable[[Campaign, Run], float]
 
@@ -40,9 +41,7 @@ def simulated_total(campaign: Campaign, run: Run) -> float:
     return run.steps * machines.seconds_per_step(campaign, run)
 
 
-PLACES: dict[str, Seconds] = {
-    "simulated on one Titan X (Maxwell)": simulated_total,
-    "measured on a CPU core": measured_total,
+PLACES: dict[str, Seconds] = {SIMULATED: simulated_total, MEASURED: measured_total,
 }
 
 
@@ -61,16 +60,16 @@ def _measured_step(found: Campaigns) -> list[Claim]:
             )
             size = np.log([run.parameters for run in runs])
             effect = slopes(rows, {"size": size}).get("size")
-        made.append(_linear_step(domain, "measured on a CPU core", effect, "small widths"))
+        made.append(_linear_step(domain, MEASURED, effect, "small widths"))
     return made
 
 
 def _linear_step(domain: str, place: str, effect: Effect | None, note: str) -> Claim:
     return Claim(
         "linear-step",
-        "Time per step grows linearly with model size without parallelism",
+        f"Time per step grows linearly with model size without parallelism, {place}",
         domain,
-        f"exponent of seconds per step in parameters, {place}",
+        "exponent of seconds per step in parameters",
         effect,
         *LINEAR,
         note if effect else "",
@@ -81,15 +80,14 @@ def _simulated_steps() -> list[Claim]:
     made = []
     for domain in machines.SETTINGS:
         alone, *others = machines.series(domain)
-        note = f"{alone.at_the_end:.2f} between the two largest"
-        place = "simulated on one Titan X (Maxwell), widths of the paper's kind"
-        made.append(_linear_step(domain, place, Effect(alone.exponent), note))
+        note = f"the paper's layers; {alone.at_the_end:.2f} between the two largest models"
+        made.append(_linear_step(domain, SIMULATED, Effect(alone.exponent), note))
         made += [
             Claim(
                 "parallel-growth",
-                "Parallelism lowers the growth of time per step",
+                f"Parallelism lowers the growth of time per step ({one.axis}), {SIMULATED}",
                 domain,
-                f"exponent with {one.label} less the one without, simulated on Titan X (Maxwell)",
+                f"exponent with {one.label} less the one without",
                 Effect(one.exponent - alone.exponent),
                 -math.inf,
                 LOWERED,
@@ -113,9 +111,9 @@ def _total(domain: str, campaign: Campaign | None, place: str, seconds: Seconds)
             note = f"{best:,} parameters against {smallest:,}; compared up to {max(others):,}"
     return Claim(
         "total-time",
-        "Total time can fall as the model grows",
+        f"Total time can fall as the model grows, {place}",
         domain,
-        f"least time to the minimum over the smallest model's, {place}",
+        "least time to the minimum over the smallest model's",
         effect,
         -math.inf,
         1.0,

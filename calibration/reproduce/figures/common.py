@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ PALETTE = ("#4269d0", "#efb118", "#3ca951", "#ff725c", "#a463f2", "#6cc5b0", "#9
 INK, FAINT = "#333333", "#8a8a8a"
 SUFFIXES = (".svg", ".png")
 SMALL = 8
+LEAST_SPAN = 3.0  # of a logarithmic axis, end over end
 
 
 def figure(folder: Path, width: float, height: float) -> Any:
@@ -48,6 +50,9 @@ def dress(panel: Any, *, title: str, x: str, y: str, log: str = "xy") -> None:
             continue
         scale("log")
         low, high = getattr(panel, f"get_{name}lim")()
+        if high < LEAST_SPAN * low:  # else the luck of seeds fills the panel
+            room = math.sqrt(LEAST_SPAN * low / high)
+            low, high = getattr(panel, f"set_{name}lim")(low / room, high * room)
         if high / low < 40:  # a decade or so: digits between the powers of ten, too
             axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low > 4 else range(1, 10)))
         axis.set_major_formatter(FuncFormatter(_number))

@@ -49,7 +49,7 @@ def draw(figure: Any, found: Campaigns) -> None:
     data, unit = runs[0].data, campaign.header.corpus.unit
     figure.suptitle(
         plain(
-            f"{DOMAINS[CHAR]}: larger models take fewer steps; {data:,} {unit} of "
+            f"{DOMAINS[CHAR]}: growing models on {data:,} {unit} of "
             f"{campaign.header.corpus.name}, dots: within 1 % of the minimum"
         ),
         fontsize=11,

@@ -28,7 +28,7 @@ def draw(figure: Any, found: Campaigns) -> None:
             if campaign is None:
                 continue
             ratios = time.over_smallest(means(time.times(campaign, seconds)))
-            if ratios:
+            if len(ratios) > 1:
                 drawn = True
                 at, over = list(ratios), list(ratios.values())
                 panel.plot(at, over, "o-", color=color, ms=5, lw=1.3, label=domain)
