@@ -41,7 +41,9 @@ def simulated_total(campaign: Campaign, run: Run) -> float:
     return run.steps * machines.seconds_per_step(campaign, run)
 
 
-PLACES: dict[str, Seconds] = {SIMULATED: simulated_total, MEASURED: measured_total,
+PLACES: dict[str, Seconds] = {
+    SIMULATED: simulated_total,
+    MEASURED: measured_total,
 }
 
 
