@@ -33,6 +33,22 @@ class Effect:
     low: float | None = None
     high: float | None = None
 
+    def __str__(self) -> str:
+        """As it is printed.
+
+        >>> print(Effect(0.5, 1.7e-21, 0.75), Effect(2.0), Effect(2.0, -math.inf, math.inf))
+        0.5 [0, 0.75] 2 2 [unknown: one seed]
+        """
+        if self.low is None or self.high is None:
+            return _number(self.value)
+        if not (math.isfinite(self.low) and math.isfinite(self.high)):
+            return f"{_number(self.value)} [unknown: one seed]"
+        return f"{_number(self.value)} [{_number(self.low)}, {_number(self.high)}]"
+
+
+def _number(value: float) -> str:
+    return f"{value if abs(value) > 1e-9 else 0.0:.3g}"
+
 
 @dataclass(frozen=True)
 class Rows:

@@ -12,7 +12,7 @@ import numpy as np
 
 from calibration.converge.fit import PLATEAU_SHARE
 from calibration.reproduce.campaigns import DOMAINS, Campaign, Campaigns, Run
-from calibration.reproduce.claims.judged import Claim
+from calibration.reproduce.claims.judged import Claim, Verdict
 from calibration.reproduce.effects import Effect, Rows, by, means, resampled, seeded, slopes
 from hwsim.convergence.law import Law, power_plateau
 
@@ -21,6 +21,8 @@ LINEAR = (0.8, 1.25)
 # "Insignificant": less than twice the 1 % that the paper's own target allows.
 FLAT = 0.02
 EXPLAINED = 0.9
+# An exponent whose interval begins below this is no fall that could end.
+LEAST_FALL = 0.01
 Key = tuple[int, int]
 
 
@@ -75,7 +77,7 @@ def power_law(domain: str, campaign: Campaign | None) -> Claim:
     note = ""
     if law is not None:
         note = ", ".join(
-            f"{name} {p.value:.3g} [{p.low:.3g}, {p.high:.3g}]"
+            f"{name} {Effect(p.value, p.low, p.high)}"
             for name, p in law.parameters.items()
             if name in ("k1", "k2")
         )
@@ -94,7 +96,12 @@ def power_law(domain: str, campaign: Campaign | None) -> Claim:
 def plateau(domain: str, campaign: Campaign | None) -> Claim:
     law = campaign.law if campaign else None
     effect, note = None, ""
+    at_best: Verdict = "holds"
     if campaign and law:
+        if law.parameters["k2"].low < LEAST_FALL:
+            at_best = "not seen"
+        elif law.plateau == "not seen":
+            at_best = "holds weakly"
         fewest = min(run.steps for run in campaign.runs)
         low, value, high = np.percentile([draw[3] for draw in law.draws], (2.5, 50, 97.5)) / fewest
         effect = Effect(float(value), float(low), float(high))
@@ -106,12 +113,13 @@ def plateau(domain: str, campaign: Campaign | None) -> Claim:
         "plateau",
         "There is a size beyond which steps fall no further",
         domain,
-        "plateau b of the law over the fewest steps; its largest model predicted better with b",
+        "plateau b of the law over the fewest steps, if k2 is above 0 and the largest model is "
+        "predicted better with b",
         effect,
         PLATEAU_SHARE,
         math.inf,
         note,
-        weak=law is not None and law.plateau == "not seen",
+        at_best=at_best,
     )
 
 

@@ -23,9 +23,8 @@ RULE = (
 class Claim:
     """A statement of the paper, its effect (None: not measured) and where that must lie.
 
-    `least` and `most` are the open interval of effects for which it `holds`; `weak`: another
-    condition of the rule is not met, so that it holds weakly at best. `note` says what else was
-    seen.
+    `least` and `most` are the open interval of effects for which it `holds`; `at_best` is all that
+    another condition of the rule allows. `note` says what else was seen.
     """
 
     id: str
@@ -36,7 +35,7 @@ class Claim:
     least: float
     most: float
     note: str = ""
-    weak: bool = False
+    at_best: Verdict = "holds"
 
     @property
     def verdict(self) -> Verdict:
@@ -53,10 +52,12 @@ class Claim:
         if effect is None or not math.isfinite(effect.value):
             return "not measured"
         ends = [effect.value if end is None else end for end in (effect.low, effect.high)]
-        if self._meets(*ends) and not self.weak:
-            return "holds"
+        if self._meets(*ends):
+            return self.at_best
         inner = [(effect.value + end) / 2 if math.isfinite(end) else effect.value for end in ends]
-        return "holds weakly" if self._meets(*inner) else "not seen"
+        if self._meets(*inner) and self.at_best != "not seen":
+            return "holds weakly"
+        return "not seen"
 
     def _meets(self, low: float, high: float) -> bool:
         return self.least < low and high < self.most
@@ -74,12 +75,7 @@ class Claim:
         effect = self.effect
         if effect is None or not math.isfinite(effect.value):
             return "-"
-        text = f"{effect.value:.3g}"
-        if effect.low is None or effect.high is None:
-            return text
-        if not math.isfinite(effect.low):
-            return f"{text} [unknown: one seed]"
-        return f"{text} [{effect.low:.3g}, {effect.high:.3g}]"
+        return str(effect)
 
     def record(self) -> dict[str, Any]:
         """Plain JSON values."""

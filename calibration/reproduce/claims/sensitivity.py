@@ -208,9 +208,7 @@ def _bounded(found: Campaigns) -> Claim:
         )
         effect = Effect(value, low, high)
         note = "; ".join(
-            f"width {fit.hidden}: B_crit {fit.critical.value:.3g} "
-            f"[{fit.critical.low:.3g}, {fit.critical.high:.3g}], noise scale "
-            f"{fit.noise_scale:.3g}"
+            f"width {fit.hidden}: B_crit {fit.critical}, noise scale {fit.noise_scale:.3g}"
             for fit in fits
         )
     return Claim(

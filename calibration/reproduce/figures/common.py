@@ -119,13 +119,3 @@ def _number(value: float, _: int) -> str:
     if value >= 1000:
         return short(value)
     return f"{value:g}"
-
-
-def told(value: float, low: float | None, high: float | None) -> str:
-    """A number with the ends of its interval.
-
-    >>> told(0.5, 1.7e-21, 0.75)
-    '0.5 [0, 0.75]'
-    """
-    ends = [0.0 if abs(end) < 1e-9 else end for end in (value, low or 0.0, high or 0.0)]
-    return "{:.3g} [{:.3g}, {:.3g}]".format(*ends)

@@ -20,7 +20,6 @@ from calibration.reproduce.figures.common import (
     missing,
     plain,
     short,
-    told,
 )
 
 DEPTH_SIZE, BATCH_SIZE, OPTIMIZER_SIZE = (9.0, 4.4), (9.6, 4.8), (6.4, 5.4)
@@ -83,14 +82,10 @@ def _optimizer_text(effects: dict[str, Effect]) -> list[str]:
     lines = []
     if shift := effects.get("shift"):
         ends = [math.exp(end) for end in (shift.value, shift.low or 0.0, shift.high or 0.0)]
-        lines.append(f"Adam's steps / SGD's: {told(*ends)}")
+        lines.append(f"Adam's steps / SGD's: {Effect(*ends)}")
     if slope := effects.get("slope"):
-        lines.append(f"exponent, Adam's - SGD's: {_text(slope)}")
+        lines.append(f"exponent, Adam's - SGD's: {slope}")
     return [*lines, "(95 % intervals)"] if lines else []
-
-
-def _text(effect: Effect) -> str:
-    return told(effect.value, effect.low, effect.high)
 
 
 def draw_batch(figure: Any, found: Campaigns) -> None:
@@ -112,7 +107,7 @@ def draw_batch(figure: Any, found: Campaigns) -> None:
         if fit:
             grid = np.geomspace(min(sizes), max(sizes), 40)
             left.plot(grid, [fit.steps(size) for size in grid], color=color, lw=1.3)
-            label += f": S_min {_text(fit.least_steps)}, B_crit {_text(fit.critical)}"
+            label += f": S_min {fit.least_steps}, B_crit {fit.critical}"
         _medians(left, sizes, steps, bounds, color, label, line=fit is None)
         _noise(right, runs, color)
         if fit and fit.critical.low and fit.critical.high:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from calibration.reproduce.campaigns import DOMAINS, Campaign, Campaigns, Run
-from calibration.reproduce.effects import by
+from calibration.reproduce.effects import Effect, by
 from calibration.reproduce.figures.common import (
     PALETTE,
     dress,
@@ -18,7 +18,6 @@ from calibration.reproduce.figures.common import (
     plain,
     short,
     spread,
-    told,
 )
 from hwsim.convergence.law import Law, predict
 
@@ -127,6 +126,6 @@ def _law_text(law: Law | None) -> str:
         if name == "b" and law.plateau == "not seen":
             lines.append(f"no plateau seen: b < {p.high:.3g}")
         else:
-            lines.append(f"{name} = {told(p.value, p.low, p.high)}")
+            lines.append(f"{name} = {Effect(p.value, p.low, p.high)}")
     lines.append("(95 % intervals)")
     return "\n".join(lines)

@@ -1,10 +1,14 @@
 """Campaigns with a known law, written as `hwsim converge run` writes them."""
 
 import json
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
+pytest.importorskip("scipy")
+
+from calibration.converge import fit
 from workloads.charlm import CharLMSmall
 from workloads.speech import SpeechSmall
 from workloads.wordlm import WordLMSmall
@@ -14,27 +18,46 @@ UNITS = {"charlm-small": "characters", "wordlm-small": "words", "speech-small": 
 PATIENCE = 1.6
 
 
+@dataclass(frozen=True)
 class Truth:
-    """Laws that curves are made of; `flipped` turns every claim of the paper around."""
+    """Exponents that curves are made of, with log-normal luck of `noise`.
 
-    def __init__(self, flipped=False, noise=0.03):
-        self.sign = -1.0 if flipped else 1.0
-        self.noise = noise
+    SGD takes `sgd` times the steps at 1e5 parameters, with an exponent of its own; the minimum
+    loss rises by `rise` per e-fold beyond 4e5 parameters; seconds per step grow with the power
+    `step` of parameters; no model takes fewer steps than `plateau`.
+    """
 
-    def steps(self, model, data, depth, batch, sgd):
-        size = model / 1e5
-        k2 = (0.5 - 0.2 * sgd) * self.sign if not sgd else 0.3
-        steps = 400.0 * (data / 2e4) ** (0.9 * self.sign) / size**k2
-        steps *= 3.0 ** (sgd * self.sign) * (depth / 2) ** (-0.3 * self.sign)
-        return steps * (1.0 + 40.0 / batch if self.sign > 0 else (32 / batch) ** 0.95)
+    k1: float = 0.9
+    k2: float = 0.5
+    sgd: float = 3.0
+    k2_sgd: float = 0.3
+    depth: float = -0.3
+    critical: float = 40.0
+    loss: float = -0.1
+    rise: float = 0.0
+    step: float = 0.4
+    plateau: float = 0.0
+    noise: float = 0.03
 
-    def minimum(self, model, data):
-        size = np.log(model / 4e5)
-        risen = 0.0 if self.sign > 0 else 0.1 * max(size, 0.0)
-        return 2.0 * (data / 2e4) ** (-0.1 * self.sign) * (1.0 + 0.02 * max(-size, 0.0) + risen)
+    def steps(self, workload):
+        model, adam = workload.graph().parameters / 1e5, workload.optimizer == "adam"
+        at_one = 400.0 * (1.0 if adam else self.sgd) * (workload.dataset / 2e4) ** self.k1
+        at_one *= (getattr(workload, "depth", 2) / 2) ** self.depth
+        batch = (1.0 + self.critical / workload.batch) / (1.0 + self.critical / 32)
+        return at_one * batch / model ** (self.k2 if adam else self.k2_sgd) + self.plateau
 
-    def seconds_per_step(self, model):
-        return 1e-7 * model if self.sign > 0 else 1e-9 * model**2
+    def minimum(self, workload):
+        away = np.log(workload.graph().parameters / 4e5)
+        level = 2.0 * (workload.dataset / 2e4) ** self.loss
+        return level * (1.0 + 0.02 * max(-away, 0.0) + self.rise * max(away, 0.0))
+
+    def seconds_per_step(self, workload):
+        return 1e-4 * workload.graph().parameters ** self.step
+
+
+# The paper's claims hold in the one; in the other none does.
+AGREES = Truth()
+DIFFERS = Truth(k1=-0.9, k2=-0.5, sgd=0.3, depth=0.3, critical=4000.0, loss=0.1, rise=0.1, step=2.0)
 
 
 @pytest.fixture
@@ -45,7 +68,7 @@ def campaign():
 
 @pytest.fixture
 def truth():
-    return Truth
+    return AGREES
 
 
 def write(
@@ -89,31 +112,33 @@ def _header(workload, name):
 
 
 def _run(truth, sized, name, seed, fields, luck):
-    model, sgd = sized.graph().parameters, sized.optimizer == "sgd"
-    depth = getattr(sized, "depth", 2)
-    steps = luck[0] * truth.steps(model, sized.dataset, depth, sized.batch, sgd)
-    minimum = luck[1] ** 0.1 * truth.minimum(model, sized.dataset)
+    steps = luck[0] * truth.steps(sized)
+    minimum = luck[1] ** 0.1 * truth.minimum(sized)
     lines = []
-    for step in np.unique(np.geomspace(steps / 8, 3.4 * steps, 90).round().astype(int)):
-        away = np.log(max(step, 1) / (2.0 * steps)) / np.log(2.0)
-        line = {"run": name, "step": max(int(step), 1), "train_loss": 1.0, "noise_scale": 50.0}
+    for step in np.unique(np.geomspace(max(steps / 8, 1.0), 3.4 * steps, 90).round().astype(int)):
+        away = np.log(step / (2.0 * steps)) / np.log(2.0)
+        line = {"run": name, "step": int(step), "train_loss": 1.0, "noise_scale": 50.0}
         line["loss"] = minimum * (1.0 + 0.01 * away**2)
-        line["seconds"] = luck[2] * step * truth.seconds_per_step(model)
-        if not lines or line["step"] > lines[-1]["step"]:
-            lines.append(line)
+        line["seconds"] = luck[2] * step * truth.seconds_per_step(sized)
+        lines.append(line)
     end = {"run": name, "end": "minimum", "hidden": sized.hidden, "dataset": sized.dataset}
-    end |= {"seed": seed, "parameters": model, "batch": sized.batch, "varied": fields}
-    return [*lines, end]
+    end |= {"seed": seed, "parameters": sized.graph().parameters, "batch": sized.batch}
+    return [*lines, end | {"varied": fields}]
 
 
 @pytest.fixture(scope="session")
-def whole(tmp_path_factory):
-    """A folder with every campaign, by whether all claims are flipped."""
-    return {flipped: _whole(tmp_path_factory.mktemp("whole"), flipped) for flipped in (False, True)}
+def agrees(tmp_path_factory):
+    """A folder with every campaign, of runs for which the paper's claims hold."""
+    return _whole(tmp_path_factory.mktemp("agrees"), AGREES)
 
 
-def _whole(folder, flipped):
-    truth = Truth(flipped)
+@pytest.fixture(scope="session")
+def differs(tmp_path_factory):
+    """The same of runs for which none of them does."""
+    return _whole(tmp_path_factory.mktemp("differs"), DIFFERS)
+
+
+def _whole(folder, truth):
     for workload in KINDS:
         write(folder / f"{workload}.jsonl", truth, workload=workload)
     depths = [{"depth": depth} for depth in (1, 2, 4, 8)]
@@ -122,3 +147,14 @@ def _whole(folder, flipped):
     batches = [{"batch": batch} for batch in (8, 16, 32, 64, 128)]
     write(folder / "charlm-batch.jsonl", truth, hidden=(64,), data=(20_000,), varied=batches)
     return folder
+
+
+@pytest.fixture
+def few_resamples(monkeypatch):
+    """Intervals from fewer draws: rough, and fast."""
+    from calibration.reproduce import effects
+    from calibration.reproduce.claims import sensitivity
+
+    monkeypatch.setattr(effects, "RESAMPLES", 60)
+    monkeypatch.setattr(sensitivity, "RESAMPLES", 60)
+    monkeypatch.setattr(fit.bootstrap, "__defaults__", (60,))
