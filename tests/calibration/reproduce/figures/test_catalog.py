@@ -44,7 +44,7 @@ def test_a_figure_says_what_was_not_measured(name, tmp_path):
 def test_names_are_shown_as_they_stand(name, tmp_path, campaign, truth):
     campaign(tmp_path / "charlm-small.jsonl", truth, hidden=(32, 64), seeds=1, name=ODD)
     first, _ = draw([name], load(tmp_path), tmp_path)
-    assert any("<b> & $x_1^$" in text for text in texts(first))
+    assert any("&lt;b&gt; &amp; $x_1^$" in text for text in texts(first))
 
 
 def test_the_law_stands_in_the_second_figure(agrees, tmp_path):
