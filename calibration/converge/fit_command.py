@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,18 +19,34 @@ from hwsim.errors import InputError, SurroundingsError
 if TYPE_CHECKING:
     from hwsim.convergence.law import Law
 
-HELP = """Fit steps = a (D/D0)^k1 / (M/M0)^k2 + b to a file of curves, with intervals.
+HELP = """Fit steps = a (D/D0)^k1 / (M/M0)^k2 + b to a file of curves, with intervals;
+or the steps' dependence on batch, model size and loss to a CSV table of steps to targets.
 
 Example: hwsim converge fit curves.jsonl --out law.json
+
+Example: hwsim converge fit steps_to_target.csv --predict other.csv --predictions out.csv
 """
 
 
 def fit(
-    file: Annotated[Path, typer.Argument(help="A file of curves.")],
+    file: Annotated[Path, typer.Argument(help="A file of curves, or a table of steps.")],
     out: Annotated[Path | None, typer.Option(help="Write the law here.")] = None,
     name: Annotated[str | None, typer.Option(help="The law's name; the workload's.")] = None,
+    predict: Annotated[
+        Path | None, typer.Option(help="A table like FILE, whose steps are predicted.")
+    ] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="Write the prediction of each of its rows to this CSV.")
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
+    from calibration.converge.tables import command
+
+    if command.recognized(file):
+        _only_for("curves", {"--out": out, "--name": name})
+        command.fit(file, predict, predictions, as_json=json_)
+        return
+    _only_for("a table of steps to targets", {"--predict": predict, "--predictions": predictions})
     need("scipy", "hwsim converge fit")
     from calibration.converge import curves
     from calibration.converge.fit import fit_law, points, slopes
@@ -41,6 +58,13 @@ def fit(
         _show(law, slopes(points(curves.read(file))))
     if out is not None:
         _write(out, law.model_dump_json(by_alias=True, indent=1) + "\n")
+
+
+def _only_for(kind: str, given: Mapping[str, object]) -> None:
+    """Raises InputError for options that FILE's kind doesn't have."""
+    for option, value in given.items():
+        if value is not None:
+            raise InputError(option, f"found it, but FILE isn't {kind}", "leave it out")
 
 
 def _write(out: Path, text: str) -> None:
