@@ -78,7 +78,10 @@ class Law(BaseModel):
 
 @dataclass(frozen=True)
 class Steps:
-    """A predicted count: the value, its 80 % interval, the draws behind it, what it stretches."""
+    """A predicted count: the value, its 80 % interval, the draws behind it, what it stretches.
+
+    `critical` is the batch, in samples, at which twice the least samples are needed.
+    """
 
     value: float
     low: float
@@ -89,6 +92,7 @@ class Steps:
     source: str = ""
     extrapolated: bool = False
     warnings: tuple[str, ...] = ()
+    critical: float | None = None
 
 
 def power_plateau(
