@@ -20,9 +20,9 @@ BLOCKS = [
 @pytest.mark.parametrize(("words", "shown"), BLOCKS)
 def test_a_console_block_prints_what_stands_there(words, shown, capsys):
     assert run(shlex.split(words)) == 0
-    printed = capsys.readouterr().out.splitlines()
+    printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     for part in re.split(r"^\.\.\.$", shown, flags=re.MULTILINE):
         lines = part.strip("\n").splitlines()
-        starts = [n for n in range(len(printed)) if printed[n : n + len(lines)] == lines]
+        starts = [n for n in range(len(printed) + 1) if printed[n : n + len(lines)] == lines]
         assert starts, part
         printed = printed[starts[0] + len(lines) :]
