@@ -8,7 +8,7 @@ from hwsim.errors import SurroundingsError
 
 
 def need(module: str, command: str, extra: str = "measure") -> None:
-    """Raises SurroundingsError, which says what to install, if `module` is not there."""
+    """Raises SurroundingsError, which says which `extra` to install, if `module` is not there."""
     if find_spec(module) is None:
         raise SurroundingsError(
             command, f"{module} is not installed", f'pip install "hwsim[{extra}]"'
