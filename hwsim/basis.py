@@ -57,6 +57,10 @@ def assumptions(
             f"outside its setting a law is off by a factor of e^{OTHER_KIND} for another kind, and "
             f"by (ratio)^{PER_LOG_UNIT} for another number (one standard deviation)"
         )
+    if count is not None and count.critical is not None:
+        found.append(
+            f"steps fall with the batch B as 1 + {count.critical:,.0f} / B (McCandlish et al. 2018)"
+        )
     given = workload.model_dump()
     default = type(workload).model_validate({}).model_dump()
     found += [

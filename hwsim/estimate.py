@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hwsim import basis
 from hwsim.convergence import law as laws
+from hwsim.convergence.counting import Counting, Fitted, Given, efficiency
 from hwsim.convergence.law import DRAWS, Steps, interval
 from hwsim.cost.calibration import Calibration, load_for
 from hwsim.errors import InputError
@@ -107,7 +108,11 @@ class Luck:
 
 
 class Convergence(Record):
-    """Steps to the target with an 80 % interval, and the law that says so."""
+    """Steps to the target with an 80 % interval, and the law that says so.
+
+    Where the law knows the critical batch (in samples), `efficiency` is what a small batch would
+    need of the `samples`.
+    """
 
     target: str
     steps: float
@@ -115,6 +120,9 @@ class Convergence(Record):
     high: float
     law: str
     extrapolated: bool
+    samples: float
+    critical_batch: float | None
+    efficiency: float | None
 
 
 class Memory(Record):
@@ -163,7 +171,7 @@ def estimate(
     workload: Workload,
     plan: Plan | None = None,
     calibration: Calibration | None = None,
-    steps: float | None = None,
+    steps: float | Counting | None = None,
     engine: Engine = "events",
     software: Software | None = None,
     overheads: Overheads | None = None,
@@ -171,7 +179,8 @@ def estimate(
     """How long `workload` takes to train on `system`.
 
     Without `plan` one device is used, without `calibration` what was fitted to the device, its
-    architecture or any device; `steps` replaces the law; `engine` simulates the step's events, or
+    architecture or any device; `steps` (a number, or a way to count them) replaces the workload's
+    law; `engine` simulates the step's events, or
     takes its closed form; `software` says how a framework runs the step, and decides fields of the
     plan that were not set; `overheads` are what the run spends besides its steps. A step that needs
     more memory than there is comes back with `memory.fits` False. Raises InputError if the plan
@@ -188,12 +197,7 @@ def estimate(
     step = staged(workload, system, plan, calibration, software=software)
     timeline = formula(step) if engine == "closed" else run(lower(step), trace=False)
     graph = workload.graph(samples(plan, workload))
-    count = _steps(workload, graph, steps)
-    warnings = list(count.warnings) if count else []
-    if count is None:
-        warnings.append(
-            f"no law of steps was measured for {workload.name}: give --steps, --tokens or --epochs"
-        )
+    count, warnings = _steps(workload, graph, steps)
     luck = _luck(timeline.spread)
     total = None
     if count is not None:
@@ -205,7 +209,7 @@ def estimate(
         software=software.name if software else None,
         run=overheads.model_dump(),
         step=_step(timeline),
-        convergence=_convergence(count),
+        convergence=_convergence(count, workload.batch),
         total=total,
         memory=_memory(system, needed(workload, plan, step.cuts), plan),
         assumptions=[
@@ -225,13 +229,19 @@ def _law(name: str) -> laws.Law | None:
     return laws.load(name)
 
 
-def _steps(workload: Workload, graph: StepGraph, given: float | None) -> Steps | None:
-    if given is not None:
-        return laws.given(given)
-    law = _law(workload.law) if workload.law else None
-    if law is None:
-        return None
-    return laws.predict(law, graph.parameters, workload.dataset, workload.setting())
+def _steps(
+    workload: Workload, graph: StepGraph, given: float | Counting | None
+) -> tuple[Steps | None, list[str]]:
+    """The count, and what to know of it."""
+    counting = Given(given) if isinstance(given, (int, float)) else given
+    law = _law(workload.law) if counting is None and workload.law else None
+    if law is not None:
+        counting = Fitted(law)
+    if counting is None:
+        what = f"no law of steps was measured for {workload.name}"
+        return None, [f"{what}: give --steps, --tokens, --epochs or --law"]
+    count = counting.count(workload, graph.parameters)
+    return count, list(count.warnings)
 
 
 def _step(timeline: Timeline | Found) -> Step:
@@ -273,7 +283,7 @@ def _total(
     return total, np.asarray(draws / seconds)
 
 
-def _convergence(count: Steps | None) -> Convergence | None:
+def _convergence(count: Steps | None, batch: int) -> Convergence | None:
     if count is None:
         return None
     return Convergence(
@@ -283,6 +293,9 @@ def _convergence(count: Steps | None) -> Convergence | None:
         high=count.high,
         law=count.law,
         extrapolated=count.extrapolated,
+        samples=_finite(count.value * batch),
+        critical_batch=count.critical,
+        efficiency=efficiency(batch, count.critical) if count.critical else None,
     )
 
 

@@ -129,6 +129,9 @@ def test_the_record_has_exactly_the_stable_keys():
         "high",
         "law",
         "extrapolated",
+        "samples",
+        "critical_batch",
+        "efficiency",
     }
     assert record["total"].keys() == {"seconds", "low", "high", "parts"}
     assert record["memory"].keys() == {"bytes", "capacity", "fits", "parts", "stage", "host"}

@@ -85,17 +85,20 @@ def show_points(variation: Variation, answers: Sequence[Estimate], found: Optimu
 
 
 def _columns(variation: Variation, *, batches: bool) -> Table:
-    kinds = ("batch", "samples") if batches else ()
+    kinds = ("batch", "samples", "efficiency") if batches else ()
     numbers = (variation.path, "parameters", "steps", *kinds, "time/step", "total")
     rows = plain_table(right=(*numbers, "80 % interval", "/ optimum", "80 %", "fastest"))
     rows.add_column("")
     return rows
 
 
-def _samples(answer: Estimate) -> tuple[str, str]:
-    """The batch, and all samples of the training."""
+def _samples(answer: Estimate) -> tuple[str, str, str]:
+    """The batch, all samples of the training, and what a small batch would need of them."""
     batch, count = answer.workload.sizes["batch"], answer.convergence
-    return f"{batch:,}", si_text(count.steps * batch, "") if count else "-"
+    if count is None:
+        return f"{batch:,}", "-", "-"
+    share = "-" if count.efficiency is None else f"{count.efficiency:.0%}"
+    return f"{batch:,}", si_text(count.samples, ""), share
 
 
 def _optimum(variation: Variation, found: Optimum) -> str:

@@ -49,7 +49,7 @@ def test_where_parameters_stay_the_field_is_the_axis(tmp_path):
 def test_a_field_without_numbers_has_no_axis(tmp_path):
     words = Variation("workload.dtype", ("fp32", "fp16"))
     with pytest.raises(InputError, match="dtype"):
-        plot.save(tmp_path / "words.svg", words, COUNTED[:2], optimum(COUNTED[:2]))
+        plot.save(tmp_path / "words.svg", words, [COUNTED[0]] * 2, optimum([COUNTED[0]] * 2))
     assert not (tmp_path / "words.svg").exists()
 
 
