@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from statistics import median
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 
 from calibration.reproduce.campaigns import BATCH, DEPTH, Campaigns, Run
 from calibration.reproduce.claims import sensitivity
-from calibration.reproduce.effects import Effect, by
+from calibration.reproduce.effects import by
 from calibration.reproduce.figures.common import (
     FAINT,
     PALETTE,
@@ -71,21 +70,15 @@ def draw_optimizer(figure: Any, found: Campaigns) -> None:
             at = [run.parameters for run in runs]
             steps, bounds = [run.steps for run in runs], [run.censored for run in runs]
             _medians(panel, at, steps, bounds, color, label, mark)
-    effects = sensitivity.optimizer_effects(found)
     title = "character LM: Adam against SGD"
     dress(panel, title=title, x="parameters", y="steps to within 1 % of the minimum")
-    heading = "\n".join(_optimizer_text(effects))
-    legend_below(panel, heading)
+    legend_below(panel, "\n".join(_optimizer_text(found)))
 
 
-def _optimizer_text(effects: dict[str, Effect]) -> list[str]:
-    lines = []
-    if shift := effects.get("shift"):
-        ends = [math.exp(end) for end in (shift.value, shift.low or 0.0, shift.high or 0.0)]
-        lines.append(f"Adam's steps / SGD's: {Effect(*ends)}")
-    if slope := effects.get("slope"):
-        lines.append(f"exponent, Adam's - SGD's: {slope}")
-    return [*lines, "(95 % intervals)"] if lines else []
+def _optimizer_text(found: Campaigns) -> list[str]:
+    """What the claims about the optimizer measure."""
+    told = [f"{one.measure}: {one.number}" for one in sensitivity.optimizers(found)]
+    return [*told, "(95 % intervals)"]
 
 
 def draw_batch(figure: Any, found: Campaigns) -> None:
