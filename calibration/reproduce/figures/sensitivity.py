@@ -12,6 +12,7 @@ from calibration.reproduce.campaigns import BATCH, DEPTH, Campaigns, Run
 from calibration.reproduce.claims import sensitivity
 from calibration.reproduce.effects import by
 from calibration.reproduce.figures.common import (
+    BOUND,
     FAINT,
     PALETTE,
     dress,
@@ -138,9 +139,8 @@ def _medians(
     """Each run small, the median at each place large; lower bounds as arrows."""
     met: dict[float, list[float]] = {}
     for x, y, bound in zip(at, values, bounds, strict=True):
-        panel.plot(
-            x, y, "^" if bound else ".", color=color, mfc="none" if bound else color, alpha=0.5
-        )
+        look = BOUND if bound else {"marker": "."}
+        panel.plot(x, y, color=color, alpha=0.5, **look)
         if not bound:
             met.setdefault(x, []).append(y)
     xs = sorted(met)
