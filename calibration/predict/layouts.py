@@ -6,6 +6,7 @@ from itertools import product
 from typing import Protocol
 
 from calibration.measurement import Case
+from calibration.predict.adapters import Adapted
 from calibration.predict.basis import Basis, device_of
 from calibration.predict.houses import house_of
 from calibration.predict.rows import Row
@@ -17,7 +18,8 @@ from hwsim.parallel.needs import needed
 DEGREES = (1, 2, 4, 8)  # of tensor parallelism
 STAGES = (1, 2, 4, 8, 16)
 CONTEXTS = (1, 2)
-TRIED = 6  # of the plans that fit, those with the fewest devices a replica
+RECOMPUTED = ("none", "selective", "full")
+TRIED = 6  # of the plans that fit: those that recompute least, then of the smallest replicas
 
 
 class Reader(Protocol):
@@ -27,20 +29,23 @@ class Reader(Protocol):
 def fastest(case: Case, row: Reader, basis: Basis) -> Row:
     """The row under the plan that takes least. Raises InputError where none fits."""
     found: list[Row] = []
-    house_room = capacity(device_of(case.device))
+    room = capacity(device_of(case.device))
     for tp, pp, cp in sorted(product(DEGREES, STAGES, CONTEXTS), key=_size):
-        if len(found) == TRIED or tp > (case.devices_per_node or tp):
+        if tp > (case.devices_per_node or tp):
             continue
         try:
             made = row(tp, pp, cp)
             needs = needed(made.workload, made.plan).bytes
+            if isinstance(made.workload, Adapted):
+                needs += made.workload.held_bytes(made.plan)
         except InputError:
             continue
-        if needs <= house_of(made.software).room * house_room:
+        if needs <= house_of(made.software).room * room:
             found.append(made)
     if not found:
         raise InputError("", "the plan is not stated, and none that was tried fits")
-    best = min(found, key=lambda one: _seconds(case, one, basis))
+    found.sort(key=lambda one: RECOMPUTED.index(one.plan.recompute))
+    best = min(found[:TRIED], key=lambda one: _seconds(case, one, basis))
     plan = best.plan
     said = f"the plan is not stated: tp {plan.tp} pp {plan.pp} cp {plan.cp} is the fastest tried"
     return best._replace(assumed=(said, *best.assumed))

@@ -44,6 +44,8 @@ DECODERS: dict[str, dict[str, int | bool]] = {
 }
 # "llama3.1-8b" and "llama-3.1-70b" are of the sizes of Llama 3.
 LLAMA3 = re.compile(r"llama-?3(\.1)?-(8b|70b|405b)")
+LLAMA2 = re.compile(r"llama2-(7b|13b|70b)")
+ADAPTED = "-lora"  # low-rank adapters alone are trained
 ENCODERS = ("bert-large",)
 IMAGES = {"resnet50": 50}
 NARROW = ("Hopper", "Blackwell", "Ada")  # architectures whose tensor cores have fp8
@@ -60,7 +62,10 @@ def sizes_of(model: str) -> dict[str, int | bool] | None:
     >>> sizes_of("llama-3.1-405b") == sizes_of("llama3.1-405b")
     True
     """
+    model = model.removesuffix(ADAPTED)
     found = LLAMA3.fullmatch(model)
+    if LLAMA2.fullmatch(model):
+        model = model.replace("llama2", "llama-2")
     return DECODERS.get(f"llama-3-{found[2]}" if found else model)
 
 
