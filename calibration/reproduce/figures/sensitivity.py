@@ -107,7 +107,12 @@ def draw_batch(figure: Any, found: Campaigns) -> None:
         if fit and fit.critical.low and fit.critical.high:
             right.axhspan(fit.critical.low, fit.critical.high, color=color, alpha=0.12, lw=0)
             right.axhline(fit.critical.value, color=color, lw=1.2, ls="--")
-    dress(left, title="S = S_min (1 + B_crit / B)", x="batch (samples)", y="steps to within 1 %")
+    dress(
+        left,
+        title="S = S_min (1 + B_crit / B)",
+        x="batch (samples)",
+        y="steps to within 1 % of the minimum",
+    )
     right.plot([], [], ".", color=FAINT, label="gradient noise scale")
     right.plot([], [], "--", color=FAINT, label="B_crit and its 95 % interval")
     dress(
