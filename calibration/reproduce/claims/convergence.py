@@ -172,7 +172,7 @@ def flat(domain: str, campaign: Campaign | None) -> Claim:
         if beyond:
             effect = seeded(minima, lambda table: _mean_rise(_rises(table)))
             note = f"{beyond} data sizes with models beyond their best"
-        else:
+        elif minima:
             note = "the largest model is the best everywhere"
     return Claim(
         "flat-loss",
@@ -202,7 +202,8 @@ def _exponents(
     campaign: Campaign | None, value: Callable[[Run], float], kept: Sequence[Run] | None = None
 ) -> dict[str, Effect]:
     """Exponents of a run's value in parameters ("model", at equal data) and in data ("data")."""
-    runs = list(kept if kept is not None else campaign.runs if campaign else ())
+    given = kept if kept is not None else campaign.runs if campaign else ()
+    runs = [run for run in given if math.isfinite(value(run))]
     if not runs:
         return {}
     y = np.log([value(run) for run in runs])
@@ -258,7 +259,8 @@ def _minima(runs: Sequence[Run]) -> dict[Key, list[float]]:
     """Minima of the seeds by (data, parameters), where data was learned by 3 sizes or more."""
     cells: dict[Key, list[float]] = {}
     for run in runs:
-        cells.setdefault((run.data, run.parameters), []).append(run.minimum)
+        if math.isfinite(run.minimum):
+            cells.setdefault((run.data, run.parameters), []).append(run.minimum)
     sizes = Counter(data for data, _ in cells)
     return {key: cells[key] for key in sorted(cells) if sizes[key[0]] >= 3}
 

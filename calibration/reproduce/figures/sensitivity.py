@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from statistics import median
 from typing import Any
@@ -146,7 +147,7 @@ def _medians(
     for x, y, bound in zip(at, values, bounds, strict=True):
         look = BOUND if bound else {"marker": "."}
         panel.plot(x, y, color=color, alpha=0.5, **look)
-        if not bound:
+        if not bound and math.isfinite(y):
             met.setdefault(x, []).append(y)
     xs = sorted(met)
     style = f"{mark}-" if line else mark
