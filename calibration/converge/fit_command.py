@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,17 +21,20 @@ from hwsim.errors import InputError, SurroundingsError
 if TYPE_CHECKING:
     from hwsim.convergence.law import Law
 
-HELP = """Fit steps = a (D/D0)^k1 / (M/M0)^k2 + b to a file of curves, with intervals.
+HELP = """Fit steps = a (D/D0)^k1 / (M/M0)^k2 + b to a file of curves, with intervals;
+or the steps' dependence on batch, model size and loss to a CSV table of steps to targets.
 
 FILE is what `hwsim converge run` writes, or a CSV with the columns run, parameters, data, batch,
 step and loss.
 
 Example: hwsim converge fit curves.jsonl --out law.json
+
+Example: hwsim converge fit steps_to_target.csv --predict other.csv --predictions out.csv
 """
 
 
 def fit(
-    file: Annotated[Path, typer.Argument(help="A file of curves.")],
+    file: Annotated[Path, typer.Argument(help="A file of curves, or a table of steps.")],
     out: Annotated[Path | None, typer.Option(help="Write the law here.")] = None,
     name: Annotated[str | None, typer.Option(help="The law's name; the workload's.")] = None,
     loss: Annotated[
@@ -44,13 +48,20 @@ def fit(
         typer.Option(help="A run has passed its minimum at this multiple of its step."),
     ] = None,
     predict: Annotated[
-        Path | None, typer.Option(help="Predict the runs of this file, and compare.")
+        Path | None, typer.Option(help="Predict the runs, or the rows, of this file; compare.")
     ] = None,
     predictions: Annotated[
         Path | None, typer.Option(help="Write row,predicted,low,high,why of each of these here.")
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
+    from calibration.converge.tables import command
+
+    if command.recognized(file):
+        curves_alone = {"--out": out, "--name": name, "--loss": loss, "--within": within}
+        _only_for("curves", curves_alone | {"--patience": patience})
+        command.fit(file, predict, predictions, as_json=json_)
+        return
     need("scipy", "hwsim converge fit")
     target = _target(loss, within)
     if patience is not None and not 1.0 < patience < math.inf:
@@ -93,6 +104,13 @@ def _fit_curves(
         print("\n".join(told + ([law_report.score_line(scores)] if scores else [])))
     if out is not None:
         _write(out, law)
+
+
+def _only_for(kind: str, given: Mapping[str, object]) -> None:
+    """Raises InputError for options that FILE's kind doesn't have."""
+    for option, value in given.items():
+        if value is not None:
+            raise InputError(option, f"found it, but FILE isn't {kind}", "leave it out")
 
 
 def _target(loss: float | None, within: float | None) -> Target:

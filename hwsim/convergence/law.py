@@ -123,7 +123,10 @@ def _fault(field: str, found: object, instead: str) -> PydanticCustomError:
 
 @dataclass(frozen=True)
 class Steps:
-    """A predicted count: the value, its 80 % interval, the draws behind it, what it stretches."""
+    """A predicted count: the value, its 80 % interval, the draws behind it, what it stretches.
+
+    `critical` is the batch, in samples, at which twice the least samples are needed.
+    """
 
     value: float
     low: float
@@ -134,6 +137,7 @@ class Steps:
     source: str = ""
     extrapolated: bool = False
     warnings: tuple[str, ...] = ()
+    critical: float | None = None
 
 
 def predict(law: Law, model: float, data: float, setting: dict[str, Any]) -> Steps:

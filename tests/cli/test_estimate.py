@@ -134,6 +134,40 @@ def test_points_of_a_sweep(answer):
     assert found["points"][1] == alone
 
 
+def test_a_sweep_says_how_sure_its_optimum_is(answer):
+    found = answer(*BASE, "--vary", "workload.hidden=256:2048:4")
+    best = found["optimum"]
+    assert best.keys() == {"index", "value", "low", "high", "fastest", "within", "ratios"}
+    assert best["value"] == found["vary"]["values"][best["index"]]
+    assert int(best["low"]) <= int(best["value"]) <= int(best["high"])
+    assert best["index"] in found["flat"]
+    assert best["ratios"][best["index"]] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    assert sum(best["fastest"]) == pytest.approx(1)
+    words = answer(*BASE, "--vary", "workload.dtype=fp32,fp16")["optimum"]
+    assert words["low"] is words["high"] is None
+
+
+def test_what_a_run_spends_is_set_by_name(answer, hwsim):
+    words = (*SMALL, "--steps", "1000", "--set", "run.startup=5min")
+    found = answer(*words, "--set", "run.evaluation=2s", "--set", "run.evaluation_every=100")
+    assert found["total"]["parts"]["startup"] == 300.0
+    assert found["total"]["parts"]["evaluation"] == 20.0
+    assert found["run"]["startup"] == 300.0
+    out = hwsim(*words).out
+    assert "startup" in out
+    assert "checkpoint " not in out
+
+
+def test_a_batch_for_each_device_grows_with_them(answer, hwsim):
+    words = (*SMALL, "--steps", "10", "--set", "workload.batch=32", "--set", "plan.scaling=weak")
+    varied = ("--vary", "plan.dp=1,2,4")
+    points = answer(*words, *varied)["points"]
+    assert [point["workload"]["sizes"]["batch"] for point in points] == [32, 64, 128]
+    out = hwsim(*words, *varied).out
+    assert "samples" in out
+    assert " 1.28k " in out
+
+
 def test_a_sweep_as_a_table(hwsim):
     code, out, _ = hwsim(*BASE, "--steps", "1", "--vary", "workload.hidden=32:128:3")
     assert code == 0

@@ -198,6 +198,19 @@ OPTIONS = [
     setting("plan-bits", "plan.bucket=25 Mb", "25 Mb", "bits"),
     setting("plan-flag", "plan.overlap=maybe", "maybe", "true or false"),
     setting("plan-deep", "plan.dp=" + "[" * 30_000, "whole number"),
+    setting("run-field", "run.start=5 min", "startup"),
+    setting("run-unit", "run.startup=5", "without a unit"),
+    setting("run-negative", "run.startup=-5 s", "zero or more"),
+    setting("run-never", "run.mtbf=0 s", "more than zero"),
+    setting("run-alone", "run=5 min", "run."),
+    setting("run-every", "run.evaluation_every=0", "more than 0"),
+    option("run-half", "--set", "run.checkpoint=1 s", fragments=("run.checkpoint_every", "STEPS")),
+    option("run-restart", "--set", "run.restart=1 s", fragments=("run.restart", "run.mtbf")),
+    option(
+        "run-endless",
+        *("--set", "run.mtbf=1 us", "--set", "run.restart=1 h"),
+        fragments=("not finite",),
+    ),
     setting("root", "devise.memory.bandwidth=1 TB/s", "device.", "workload.", "plan."),
     setting("root-alone", "workload=charlm", "workload."),
     option("set-no-value", "--set", "workload.hidden", fragments=("--set", "PATH=VALUE")),
@@ -312,6 +325,20 @@ TRAINING = [
     training("no-axis", "--vary", "workload.bins=1,2", fragments=("bins", "workload.hidden,")),
     training("axis", "--vary", "workload.depth=1,x", fragments=("depth", '"x"', "whole number")),
     training("device", "--device", "tpu", fragments=("--device", "tpu", "cpu or cuda")),
+    *(
+        training(
+            f"scheduler-{name}", "--scheduler", text, fragments=(text, "--scheduler", "tcp://HOST")
+        )
+        for name, text in (
+            ("no-scheme", "localhost:8786"),
+            ("no-port", "tcp://localhost"),
+            ("scheme", "http://localhost:8786"),
+            ("port", "tcp://localhost:65536"),
+            ("zero", "tcp://localhost:0"),
+            ("path", "tcp://localhost:8786/status"),
+            ("empty", ""),
+        )
+    ),
     training("manifest", "--model", "speech-small", fragments=("--corpus", "manifest")),
     training("words", "--vary", "workload.hidden=8,x", fragments=("8,x", "whole numbers above 0")),
     training("zero", "--vary", "workload.dataset=0,9", fragments=("0,9", "whole numbers above 0")),

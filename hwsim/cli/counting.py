@@ -1,0 +1,54 @@
+"""The options of `hwsim estimate` that say how steps are counted."""
+
+from __future__ import annotations
+
+import math
+
+from hwsim.convergence.counting import Counting, load
+from hwsim.errors import InputError
+from hwsim.graph.workload import Workload
+
+
+class Options:
+    """--steps, --tokens, --epochs or --law, and --critical-batch."""
+
+    def __init__(
+        self,
+        steps: float | None,
+        tokens: float | None,
+        epochs: float | None,
+        law: str | None,
+        critical: float | None,
+    ) -> None:
+        numbers = {"--steps": steps, "--tokens": tokens, "--epochs": epochs}
+        found = {name: value for name, value in numbers.items() if value is not None}
+        named = [*found, *(["--law"] if law is not None else [])]
+        if len(named) > 1:
+            raise InputError(" and ".join(named), "found together", "write one of them")
+        if found and critical is not None:
+            what = f"found with {named[0]}"
+            raise InputError("--critical-batch", what, "write --law instead of the count")
+        sizes = found if critical is None else {**found, "--critical-batch": critical}
+        for name, value in sizes.items():
+            if not 0 < value < math.inf:
+                raise InputError(name, f"found {value:g}", "write a finite number above 0")
+        self._steps, self._tokens, self._epochs = steps, tokens, epochs
+        self._law = law and load(law, critical)
+        self._critical = critical
+
+    def of(self, workload: Workload) -> float | Counting | None:
+        """The steps of this workload, or what counts them; None leaves it to the workload's law.
+
+        Raises InputError for a critical batch of a workload without a law.
+        """
+        per_step = workload.batch * workload.items_per_sample
+        if self._tokens is not None:
+            return float(math.ceil(self._tokens / per_step))
+        if self._epochs is not None:
+            return float(math.ceil(self._epochs * workload.dataset / per_step))
+        if self._law is None and self._critical is not None:
+            if workload.law is None:
+                what = f"found no law of the steps of {workload.name}"
+                raise InputError("--critical-batch", what, "add --law NAME or FILE")
+            return load(workload.law, self._critical)
+        return self._law or self._steps

@@ -1,0 +1,137 @@
+"""Ways to count steps: a fitted law, a table, the user's own figure; each may depend on the batch.
+
+Samples grow with the batch: steps fall less than in proportion to it (McCandlish et al. 2018, arXiv
+1812.06162),
+
+    S(B) = S_min (1 + B_crit / B)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any, Protocol
+
+from hwsim.convergence import law as laws
+from hwsim.convergence import table
+from hwsim.convergence.law import Law, Steps
+from hwsim.convergence.table import Table
+from hwsim.errors import InputError, near
+from hwsim.graph.workload import Workload
+from hwsim.jsonfile import file_text
+
+WHERE = "--law"
+
+
+class Counting(Protocol):
+    """What counts the steps of a workload with so many parameters."""
+
+    def count(self, workload: Workload, parameters: int) -> Steps: ...
+
+
+@dataclass(frozen=True)
+class Given:
+    """The user's own count."""
+
+    steps: float
+
+    def count(self, workload: Workload, parameters: int) -> Steps:
+        del workload, parameters
+        return laws.given(self.steps)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted law, with the user's critical batch (samples) where it has none."""
+
+    law: Law
+    critical: float | None = None
+
+    def count(self, workload: Workload, parameters: int) -> Steps:
+        """Raises InputError if a critical batch has no measured batch to start from."""
+        law, asked = self.law, workload.setting()
+        if workload.law != law.name and workload.name != law.workload:
+            law = law.model_copy(update={"setting": {**law.setting, "model": law.workload}})
+            asked |= {"model": workload.name}
+        if self.critical is None:
+            return laws.predict(law, parameters, workload.dataset, asked)
+        measured = _measured(law.setting.get("batch"), law.name)
+        found = laws.predict(law, parameters, workload.dataset, asked | {"batch": measured})
+        return at_batch(found, workload.batch, measured, self.critical)
+
+
+@dataclass(frozen=True)
+class Tabled:
+    """Steps from a table, with the user's critical batch (samples)."""
+
+    table: Table
+    critical: float | None = None
+
+    def count(self, workload: Workload, parameters: int) -> Steps:
+        """Raises InputError if a critical batch has no measured batch to start from."""
+        found, measured = self.table.at(parameters), self.table.batch
+        if self.critical is not None:
+            return at_batch(
+                found, workload.batch, _measured(measured, self.table.name), self.critical
+            )
+        if measured not in (None, workload.batch):
+            told = f"steps: measured with batch {measured}, asked for {workload.batch}"
+            return replace(found, extrapolated=True, warnings=(*found.warnings, told))
+        return found
+
+
+def at_batch(found: Steps, batch: float, measured: float, critical: float) -> Steps:
+    """Steps at a batch from those at the measured one.
+
+    >>> at_batch(laws.given(600.0), 400.0, 100.0, 200.0).value  # 3 S_min become 1.5 S_min
+    300.0
+    """
+    factor = (1.0 + critical / batch) / (1.0 + critical / measured)
+    return replace(
+        found,
+        value=found.value * factor,
+        low=found.low * factor,
+        high=found.high * factor,
+        draws=found.draws * factor,
+        critical=critical,
+    )
+
+
+def efficiency(batch: float, critical: float) -> float:
+    """Samples that a small batch would need over those that `batch` needs.
+
+    >>> efficiency(200.0, 200.0)
+    0.5
+    """
+    return critical / (critical + batch)
+
+
+def load(ref: str, critical: float | None = None) -> Counting:
+    """The law of a file (.json, or a table .csv) or of a shipped name.
+
+    Raises InputError for an unknown name and for what is wrong in a file.
+    """
+    path = Path(ref)
+    if path.suffix == ".csv":
+        return Tabled(table.parse(file_text(ref, WHERE), path.name), critical)
+    if path.suffix == ".json" or path.exists():
+        return Fitted(laws.parse(file_text(ref, WHERE), ref), critical)
+    found = laws.load(ref)
+    if found is None:
+        raise InputError(WHERE, f"found the unknown law '{ref}'", near(ref, shipped()))
+    return Fitted(found, critical)
+
+
+def shipped() -> list[str]:
+    """The names of all laws that ship."""
+    folder = resources.files("hwsim") / "data" / "laws"
+    return sorted(entry.name.removesuffix(".json") for entry in folder.iterdir())
+
+
+def _measured(batch: Any, name: str) -> float:
+    if batch is None:
+        raise InputError(
+            "--critical-batch", f"found that '{name}' tells no batch", "give it a batch"
+        )
+    return float(batch)
