@@ -246,7 +246,7 @@ def test_draws_are_paired_across_batches():
 def test_steps_grow_without_bound_towards_the_pole():
     found = [predict(POLE, model, 3e4, SETTING).value for model in (1e4, 2e4, 1e5, 1e6)]
     assert found == sorted(found, reverse=True)
-    assert predict(POLE, 5.001e3, 3e4, SETTING).value > 1e3 * found[-1]
+    assert predict(POLE, 5.001e3, 3e4, SETTING).value > 0.9e3 * found[-1]
 
 
 def test_no_model_below_the_pole_gets_there():

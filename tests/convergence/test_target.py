@@ -118,7 +118,7 @@ def test_a_wider_target_is_met_earlier():
 
 def test_a_loss_that_hardly_creeps_on_has_met_its_minimum():
     steps = 20.0 * 1.05 ** np.arange(150)
-    assert not crossing(steps, 2.0 + 50.0 / steps, patience=PATIENCE).censored
+    assert not crossing(steps, 2.0 + 10.0 / steps, patience=PATIENCE).censored
     assert crossing(steps, 2.0 + 5.0 / np.sqrt(steps), patience=PATIENCE).censored
 
 
