@@ -143,9 +143,9 @@ def _connected(scheduler: str) -> distributed.Client:
     return client
 
 
-def _mismatch(where: str, package: str, found: str, wanted: str) -> SurroundingsError:
+def _mismatch(where: str, who: str, package: str, found: str, wanted: str) -> SurroundingsError:
     return SurroundingsError(
-        where, f"has {package} {found}, and this machine {wanted}", "install the same on both"
+        where, f"{who} has {package} {found}, this machine {wanted}", "install the same on both"
     )
 
 
@@ -191,10 +191,10 @@ def _check(worker: distributed.Worker, versions: dict[str, str]) -> None:
     threads = worker.state.nthreads
     if threads != 1:
         raise SurroundingsError(
-            f"{worker.address}: the worker",
-            f"has {threads} threads, but a run needs a process of its own",
+            worker.address,
+            f"the worker has {threads} threads, but a run needs a process of its own",
             "start it with --nthreads 1, and as many --nworkers as it has cores",
         )
     for package, found in versions_here().items():
         if found.partition("+")[0] != versions[package].partition("+")[0]:  # +cpu, +cu130
-            raise _mismatch(f"{worker.address}: the worker", package, found, versions[package])
+            raise _mismatch(worker.address, "the worker", package, found, versions[package])
