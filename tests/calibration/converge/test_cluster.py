@@ -56,9 +56,11 @@ def cluster(tmp_path_factory):
         yield found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def client(cluster):
+    """Both workers are there, also where the test before has killed some."""
     with distributed.Client(cluster, set_as_default=False) as found:
+        found.wait_for_workers(2)
         yield found
 
 
@@ -159,7 +161,7 @@ def test_a_killed_worker_costs_its_run_alone(cluster, watched, tmp_path, whole):
     install(kill_once)
     measure(cluster, tmp_path / "curves.jsonl")
     assert curves(tmp_path / "curves.jsonl") == whole
-    assert seen("end") == Counter(whole)
+    assert seen("end") == Counter(list(whole))
     assert seen("begin") == Counter({FIRST: 2} | dict.fromkeys(REST, 1))
 
 
@@ -190,7 +192,7 @@ def test_interrupted_it_goes_on_with_the_rest(cluster, client, watched, tmp_path
     assert seen("end") == Counter(finished)  # the other saw that nobody waits for it
     measure(cluster, path, jobs=1)
     assert curves(path) == whole
-    assert seen("end") == Counter(whole)
+    assert seen("end") == Counter(list(whole))
 
 
 @pytest.mark.parametrize(
@@ -260,7 +262,8 @@ def test_a_cluster_without_workers_is_not_waited_for(tmp_path, monkeypatch):
         measure(empty, tmp_path / "curves.jsonl", RUNS[:1])
 
 
-def test_no_scheduler_at_the_address(tmp_path, capsys):
+def test_no_scheduler_at_the_address(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(clusters, "CONNECT", 0.5)
     words = ("--vary", "workload.hidden=8", "--vary", "workload.dataset=2000")
     code = hwsim(
         [
