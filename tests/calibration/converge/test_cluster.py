@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter, defaultdict
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -275,7 +277,27 @@ def test_no_scheduler_at_the_address(tmp_path, capsys, monkeypatch):
     assert "error: tcp://127.0.0.1:9: no Dask scheduler answers" in capsys.readouterr().err
 
 
-@contextlib.contextmanager
+@pytest.mark.parametrize("greeting", [b"", b"SSH-2.0-none\r\n"], ids=["silent", "other"])
+def test_a_server_of_another_kind(tmp_path, monkeypatch, greeting):
+    monkeypatch.setattr(clusters, "CONNECT", 0.5)
+
+    def greet():
+        with suppress(OSError), server.accept()[0] as connection:
+            connection.sendall(greeting)
+            connection.recv(1 << 20)
+            ended.wait()
+
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=greet)
+        thread.start()
+        with pytest.raises(SurroundingsError, match="no Dask scheduler answers"):
+            measure(f"tcp://127.0.0.1:{server.getsockname()[1]}", tmp_path / "curves.jsonl")
+        ended.set()
+        thread.join()
+
+
+@contextmanager
 def process(tmp_path, tool, *words):
     module = f"distributed.cli.dask_{tool}"
     scheduler = ("--scheduler-file", str(tmp_path / "scheduler.json"), "--no-dashboard")
