@@ -227,7 +227,7 @@ def versions() -> dict[str, str]:
 
     return {
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # of a class of torch's, which others can't read
         "numpy": numpy.__version__,
         "hwsim": version("hwsim"),
     }
