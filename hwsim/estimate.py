@@ -239,8 +239,8 @@ def _steps(
         counting = Fitted(law)
     if counting is None:
         what = f"no law of steps was measured for {workload.name}"
-        return None, [f"{what}: give --steps, --tokens, --epochs or --law"]
-    count = counting.count(workload, graph.parameters)
+        return None, [f"{what}: give --law, --steps, --tokens or --epochs"]
+    count = counting.count(workload, graph)
     return count, list(count.warnings)
 
 

@@ -16,8 +16,10 @@ from typing import Any, Protocol
 from hwsim.convergence import law as laws
 from hwsim.convergence import table
 from hwsim.convergence.law import Law, Steps
+from hwsim.convergence.published import LAWS, ToLoss
 from hwsim.convergence.table import Table
 from hwsim.errors import InputError, near
+from hwsim.graph.step import StepGraph
 from hwsim.graph.workload import Workload
 from hwsim.jsonfile import file_text
 
@@ -25,9 +27,9 @@ WHERE = "--law"
 
 
 class Counting(Protocol):
-    """What counts the steps of a workload with so many parameters."""
+    """What counts the steps of a workload, whose graph is of one device's share."""
 
-    def count(self, workload: Workload, parameters: int) -> Steps: ...
+    def count(self, workload: Workload, graph: StepGraph) -> Steps: ...
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,8 @@ class Given:
 
     steps: float
 
-    def count(self, workload: Workload, parameters: int) -> Steps:
-        del workload, parameters
+    def count(self, workload: Workload, graph: StepGraph) -> Steps:
+        del workload, graph
         return laws.given(self.steps)
 
 
@@ -48,16 +50,16 @@ class Fitted:
     law: Law
     critical: float | None = None
 
-    def count(self, workload: Workload, parameters: int) -> Steps:
+    def count(self, workload: Workload, graph: StepGraph) -> Steps:
         """Raises InputError if a critical batch has no measured batch to start from."""
         law, asked = self.law, workload.setting()
         if workload.law != law.name and workload.name != law.workload:
             law = law.model_copy(update={"setting": {**law.setting, "model": law.workload}})
             asked |= {"model": workload.name}
         if self.critical is None:
-            return laws.predict(law, parameters, workload.dataset, asked)
+            return laws.predict(law, graph.parameters, workload.dataset, asked)
         measured = _measured(law.setting.get("batch"), law.name)
-        found = laws.predict(law, parameters, workload.dataset, asked | {"batch": measured})
+        found = laws.predict(law, graph.parameters, workload.dataset, asked | {"batch": measured})
         return at_batch(found, workload.batch, measured, self.critical)
 
 
@@ -68,9 +70,9 @@ class Tabled:
     table: Table
     critical: float | None = None
 
-    def count(self, workload: Workload, parameters: int) -> Steps:
+    def count(self, workload: Workload, graph: StepGraph) -> Steps:
         """Raises InputError if a critical batch has no measured batch to start from."""
-        found, measured = self.table.at(parameters), self.table.batch
+        found, measured = self.table.at(graph.parameters), self.table.batch
         if self.critical is not None:
             return at_batch(
                 found, workload.batch, _measured(measured, self.table.name), self.critical
@@ -107,11 +109,24 @@ def efficiency(batch: float, critical: float) -> float:
     return critical / (critical + batch)
 
 
-def load(ref: str, critical: float | None = None) -> Counting:
-    """The law of a file (.json, or a table .csv) or of a shipped name.
+def load(ref: str, loss: float | None = None, critical: float | None = None) -> Counting:
+    """The law of a file (.json, or a table .csv), of a shipped or of a published name.
 
-    Raises InputError for an unknown name and for what is wrong in a file.
+    Raises InputError for an unknown name, for what is wrong in a file, and for a target `loss` that
+    a law lacks or doesn't know.
     """
+    if ref in LAWS:
+        if loss is None:
+            raise InputError(f"{WHERE} {ref}", "found no loss to reach", "add --target-loss X")
+        return ToLoss(LAWS[ref], loss, critical)
+    found = _measured_law(ref, critical)
+    if loss is not None:
+        instead = f"leave it out, or write {WHERE} {' or '.join(LAWS)}"
+        raise InputError("--target-loss", f"found with '{ref}', which is of no loss", instead)
+    return found
+
+
+def _measured_law(ref: str, critical: float | None) -> Counting:
     path = Path(ref)
     if path.suffix == ".csv":
         return Tabled(table.parse(file_text(ref, WHERE), path.name), critical)
@@ -119,12 +134,13 @@ def load(ref: str, critical: float | None = None) -> Counting:
         return Fitted(laws.parse(file_text(ref, WHERE), ref), critical)
     found = laws.load(ref)
     if found is None:
-        raise InputError(WHERE, f"found the unknown law '{ref}'", near(ref, shipped()))
+        what = f"found the unknown law '{ref}'"
+        raise InputError(WHERE, what, near(ref, [*shipped(), *LAWS]))
     return Fitted(found, critical)
 
 
 def shipped() -> list[str]:
-    """The names of all laws that ship."""
+    """The names of all fitted laws that ship."""
     folder = resources.files("hwsim") / "data" / "laws"
     return sorted(entry.name.removesuffix(".json") for entry in folder.iterdir())
 

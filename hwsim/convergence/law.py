@@ -116,7 +116,7 @@ def predict(law: Law, model: float, data: float, setting: dict[str, Any]) -> Ste
     sizes: dict[Axis, tuple[float, str]] = {"model": (model, "parameters"), "data": (data, "items")}
     for axis, (value, unit) in sizes.items():
         low, high = law.range[axis]
-        distance = _outside(value, (low, high))
+        distance = outside(value, (low, high))
         if distance:
             warnings.append(
                 f"steps: extrapolated beyond the measured {axis} sizes "
@@ -184,10 +184,10 @@ def _source(law: Law) -> str:
     return f"law '{law.name}', {law.runs} runs, `{made.get('command')}`, {made.get('date')}"
 
 
-def _outside(value: float, bounds: tuple[float, float]) -> float:
+def outside(value: float, bounds: tuple[float, float]) -> float:
     """How many e-folds `value` lies outside of `bounds`; 0 inside.
 
-    >>> _outside(50.0, (10.0, 100.0)), round(_outside(271.8, (10.0, 100.0)), 2)
+    >>> outside(50.0, (10.0, 100.0)), round(outside(271.8, (10.0, 100.0)), 2)
     (0.0, 1.0)
     """
     low, high = bounds

@@ -17,7 +17,7 @@ TABLE = "size,steps,batch\n1e4,1000,32\n1e6,100,32\n"
 
 
 def counted(counting, workload):
-    return counting.count(workload, workload.graph().parameters)
+    return counting.count(workload, workload.graph())
 
 
 def test_a_shipped_law_is_found_by_name():
