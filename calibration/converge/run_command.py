@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,6 +33,7 @@ GIVEN_ELSEWHERE = {
     "dataset": f"write --vary {DATASET}=25000 or more sizes",
     "corpus": "write --corpus FILE",
 }
+ADDRESS = re.compile(r"tcp://(?:[^\s/:\[\]]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})")
 OF_THE_CORPUS = {"vocabulary": "leave it out: it is the corpus's; --corpus FILE gives another text"}
 
 
@@ -57,7 +58,12 @@ def run(
         ),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, max=1024, help="Processes, one thread each; all cores.")
+        int | None,
+        typer.Option(min=1, max=1024, help="Runs at a time, one thread each; all cores."),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="TCP://HOST:PORT", help="Train on the cluster of a Dask scheduler."),
     ] = None,
     device: Annotated[
         str | None, typer.Option(help="cpu or cuda; cuda where there is one.")
@@ -84,10 +90,14 @@ def run(
         )
     workload = _workload(model, set_ or [])
     sizes, others = _axes(workload, vary or [])
-    place = _device(device)
+    if scheduler is not None:
+        _check_address(scheduler)
+        need("distributed", "hwsim converge run --scheduler", "cluster")
+    place = _device(device, here=scheduler is None)
     runs = grid(sizes[HIDDEN], sizes[DATASET], range(seeds), others)
     stop = Stop(patience, min_steps, max_steps)
-    processes = jobs or (1 if place == "cuda" else os.cpu_count() or 1)
+    if scheduler is None and place == "cuda":
+        jobs = jobs or 1
     with CampaignProgress(runs) as progress:
         campaign(
             workload,
@@ -95,22 +105,36 @@ def run(
             runs,
             out,
             stop=stop,
-            jobs=processes,
+            jobs=jobs,
             device=place,
+            scheduler=scheduler,
             on_event=progress.event,
         )
     print(f"{len(runs)} runs are in {out}: fit them with `hwsim converge fit {out}`")
 
 
-def _device(name: str | None) -> str:
+def _device(name: str | None, here: bool) -> str:
+    """Where runs are trained; a cluster's workers are known no sooner than they train."""
     import torch
 
-    there = torch.cuda.is_available()
     if name not in (None, "cpu", "cuda"):
         raise InputError("--device", f"found '{name}'", "write cpu or cuda")
+    if not here:
+        return name or "cpu"
+    there = torch.cuda.is_available()
     if name == "cuda" and not there:
         raise InputError("--device", "found cuda, but torch sees no GPU", "write cpu")
     return name or ("cuda" if there else "cpu")
+
+
+def _check_address(scheduler: str) -> None:
+    found = ADDRESS.fullmatch(scheduler)
+    if not found or not 0 < int(found[1]) < 1 << 16:
+        raise InputError(
+            "--scheduler",
+            f"found '{scheduler}'",
+            "write tcp://HOST:PORT as `dask scheduler` prints it, such as tcp://10.0.0.7:8786",
+        )
 
 
 def _workload(model: str, settings: list[str]) -> Workload:

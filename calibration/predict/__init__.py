@@ -17,6 +17,7 @@ from calibration.predict.families import family_of
 from calibration.predict.kernels import kernels_of
 from calibration.predict.links import collective_seconds
 from calibration.predict.rows import Row, row_of
+from calibration.predict.runs import run_of, run_parts
 from calibration.predict.steps import software_of, step_parts, workload_parts
 from calibration.predict.systems import system_of
 from calibration.shapes import (
@@ -49,7 +50,6 @@ KINDS: dict[type[Shape], str] = {
 }
 NOT_YET: dict[type[Shape], str] = {
     ModelStep: "the layers of named models are not described yet",
-    TrainingRun: "whole runs of named models are not predicted yet",
     StepsToTarget: "no law of steps was measured for this workload",
 }
 
@@ -103,6 +103,8 @@ class Predictor:
         elsewhere = _elsewhere(measurement, self._reached)
         if elsewhere is not None:
             return elsewhere
+        if isinstance(case.shape, TrainingRun):
+            return self._run(measurement, case.shape)
         try:
             row = row_of(measurement)
             parts = tuple(_parts(case, self._reached, row))
@@ -111,10 +113,33 @@ class Predictor:
             spread, tail = _spread(case, self._reached, row)
         except InputError as error:
             return Skipped(_reason(error))
-        near = math.exp(REACH80 * spread)
-        far = max(near, math.exp(REACH95 * tail))
-        inner, outer = (seconds / near, seconds * near), (seconds / far, seconds * far)
-        return Prediction(seconds, *inner, roofline, *outer, parts, row.assumed if row else ())
+        assumed = row.assumed if row else ()
+        return _prediction(seconds, roofline, (spread, tail), parts, assumed)
+
+    def _run(self, measurement: Measurement, shape: TrainingRun) -> Prediction | Skipped:
+        try:
+            run = run_of(measurement, shape, self._reached)
+            parts = (Part("run", run_parts(run, self._reached)),)
+            seconds = finite(_sum(parts))
+            roofline = finite(sum(run_parts(run, self._bare).values()))
+        except InputError as error:
+            return Skipped(_reason(error))
+        return _prediction(seconds, roofline, (run.spread, run.spread), parts, run.assumed)
+
+
+def _prediction(
+    seconds: float,
+    roofline: float,
+    spreads: tuple[float, float],
+    parts: tuple[Part, ...],
+    assumed: tuple[str, ...],
+) -> Prediction:
+    """Seconds with the intervals of a spread and a tail."""
+    spread, tail = spreads
+    near = math.exp(REACH80 * spread)
+    far = max(near, math.exp(REACH95 * tail))
+    inner, outer = (seconds / near, seconds * near), (seconds / far, seconds * far)
+    return Prediction(seconds, *inner, roofline, *outer, parts, assumed)
 
 
 def _elsewhere(measurement: Measurement, basis: Basis) -> Skipped | None:

@@ -268,7 +268,7 @@ SKIPPED = {
     "a filter larger than its input": (measured(CONV.model_copy(update={"r": 99})), "99"),
     "experts without a plan": (joined(MOE.model_copy(update={"micro_batch": None})), "micro-batch"),
     "a named model": (measured(MODEL), "named models"),
-    "a run": (measured(RUN, devices=None), "runs"),
+    "a run": (measured(RUN, devices=None), "steps: found nothing"),
     "a count of steps": (measured(TARGET, device=None, dtype=None), "law"),
     "heads between devices": (joined(STEP.model_copy(update={"tp": 3, "dp": 2}), 6), "tp"),
     "uneven heads": (joined(STEP.model_copy(update={"heads": 7, "kv_heads": 7})), "heads"),

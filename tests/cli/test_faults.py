@@ -356,6 +356,20 @@ TRAINING = [
     training("no-axis", "--vary", "workload.bins=1,2", fragments=("bins", "workload.hidden,")),
     training("axis", "--vary", "workload.depth=1,x", fragments=("depth", '"x"', "whole number")),
     training("device", "--device", "tpu", fragments=("--device", "tpu", "cpu or cuda")),
+    *(
+        training(
+            f"scheduler-{name}", "--scheduler", text, fragments=(text, "--scheduler", "tcp://HOST")
+        )
+        for name, text in (
+            ("no-scheme", "localhost:8786"),
+            ("no-port", "tcp://localhost"),
+            ("scheme", "http://localhost:8786"),
+            ("port", "tcp://localhost:65536"),
+            ("zero", "tcp://localhost:0"),
+            ("path", "tcp://localhost:8786/status"),
+            ("empty", ""),
+        )
+    ),
     training("manifest", "--model", "speech-small", fragments=("--corpus", "manifest")),
     training("words", "--vary", "workload.hidden=8,x", fragments=("8,x", "whole numbers above 0")),
     training("zero", "--vary", "workload.dataset=0,9", fragments=("0,9", "whole numbers above 0")),
