@@ -1,13 +1,9 @@
-"""Ways to count steps: a fitted law, a table, the user's own figure; each may depend on the batch.
-
-Samples grow with the batch: steps fall less than in proportion to it (McCandlish et al. 2018, arXiv
-1812.06162),
-
-    S(B) = S_min (1 + B_crit / B)
-"""
+"""Ways to count steps: a fitted law, a table, a law of the loss, the user's own figure; each may
+depend on the batch (`hwsim.convergence.batch`)."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -15,6 +11,7 @@ from typing import Any, Protocol
 
 from hwsim.convergence import law as laws
 from hwsim.convergence import table
+from hwsim.convergence.forms import batch_factor
 from hwsim.convergence.law import Law, Steps
 from hwsim.convergence.published import LAWS, ToLoss
 from hwsim.convergence.table import Table
@@ -51,13 +48,17 @@ class Fitted:
     critical: float | None = None
 
     def count(self, workload: Workload, graph: StepGraph) -> Steps:
-        """Raises InputError if a critical batch has no measured batch to start from."""
+        """Raises InputError if a critical batch has no measured batch to start from, and if the law
+        has one of its own."""
         law, asked = self.law, workload.setting()
         if workload.law != law.name and workload.name != law.workload:
-            law = law.model_copy(update={"setting": {**law.setting, "model": law.workload}})
-            asked |= {"model": workload.name}
+            law = law.model_copy(update={"setting": {**law.setting, "workload": law.workload}})
+            asked |= {"workload": workload.name}
         if self.critical is None:
             return laws.predict(law, graph.parameters, workload.dataset, asked)
+        if law.critical is not None:
+            what = f"found {self.critical:g}, but law '{law.name}' has its own, {law.critical:,.0f}"
+            raise InputError("--critical-batch", what, "leave it out")
         measured = _measured(law.setting.get("batch"), law.name)
         found = laws.predict(law, graph.parameters, workload.dataset, asked | {"batch": measured})
         return at_batch(found, workload.batch, measured, self.critical)
@@ -89,7 +90,7 @@ def at_batch(found: Steps, batch: float, measured: float, critical: float) -> St
     >>> at_batch(laws.given(600.0), 400.0, 100.0, 200.0).value  # 3 S_min become 1.5 S_min
     300.0
     """
-    factor = (1.0 + critical / batch) / (1.0 + critical / measured)
+    factor = float(batch_factor(batch, critical, measured))
     return replace(
         found,
         value=found.value * factor,
@@ -98,15 +99,6 @@ def at_batch(found: Steps, batch: float, measured: float, critical: float) -> St
         draws=found.draws * factor,
         critical=critical,
     )
-
-
-def efficiency(batch: float, critical: float) -> float:
-    """Samples that a small batch would need over those that `batch` needs.
-
-    >>> efficiency(200.0, 200.0)
-    0.5
-    """
-    return critical / (critical + batch)
 
 
 def load(ref: str, loss: float | None = None, critical: float | None = None) -> Counting:
@@ -121,9 +113,19 @@ def load(ref: str, loss: float | None = None, critical: float | None = None) -> 
         return ToLoss(LAWS[ref], loss, critical)
     found = _measured_law(ref, critical)
     if loss is not None:
+        _check_loss(found, ref, loss)
+    return found
+
+
+def _check_loss(found: Counting, ref: str, loss: float) -> None:
+    """Raises InputError if a law is not of this loss."""
+    goal = found.law.goal if isinstance(found, Fitted) else None
+    if goal is None or goal.kind != "absolute_loss":
         instead = f"leave it out, or write {WHERE} {' or '.join(LAWS)}"
         raise InputError("--target-loss", f"found with '{ref}', which is of no loss", instead)
-    return found
+    if not math.isclose(goal.value, loss):
+        what = f"found {loss:g}, but '{ref}' was fitted to {goal.value:g}"
+        raise InputError("--target-loss", what, f"write {goal.value:g}, or fit a law to {loss:g}")
 
 
 def _measured_law(ref: str, critical: float | None) -> Counting:

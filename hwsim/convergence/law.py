@@ -98,6 +98,12 @@ class Law(BaseModel):
     draws: tuple[tuple[float, ...], ...] = Field(min_length=1)
     provenance: dict[str, Any]
 
+    @property
+    def critical(self) -> float | None:
+        """The critical batch in samples; None if batches were not varied."""
+        found = self.parameters.get("batch_critical")
+        return found.value if found else None
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         batch = ("batch",) if "batch" in self.range else ()
@@ -179,6 +185,7 @@ def predict(law: Law, model: float, data: float, setting: dict[str, Any]) -> Ste
         source=_source(law),
         extrapolated=bool(warnings),
         warnings=tuple(warnings),
+        critical=law.critical,
     )
 
 

@@ -15,7 +15,9 @@ from typing import Literal
 
 import numpy as np
 
+from hwsim.convergence.batch import steps
 from hwsim.convergence.law import DRAWS, PER_LOG_UNIT, SEED, Steps, interval, outside
+from hwsim.convergence.loss import steps_at
 from hwsim.errors import InputError
 from hwsim.graph.ops import Embedding
 from hwsim.graph.step import StepGraph
@@ -70,8 +72,7 @@ class LossLaw:
         >>> round(CHINCHILLA.smallest(2.3) / 1e6)
         202
         """
-        over = loss - self.E
-        return _power(self.A / over, 1.0 / self.a) if over > 0 else math.inf
+        return float(steps_at(loss, self.E, self.A, self.a))
 
     def length(self, parameters: float, loss: float) -> float:
         """Tokens or least steps to `loss`; infinite if it is never reached.
@@ -79,8 +80,7 @@ class LossLaw:
         >>> round(CHINCHILLA.length(1e9, 2.3) / 1e9, 1)
         280.0
         """
-        over = loss - self.floor(parameters)
-        return _power(self.B / over, 1.0 / self.b) if over > 0 else math.inf
+        return float(steps_at(loss, self.floor(parameters), self.B, self.b))
 
 
 KAPLAN = LossLaw(
@@ -151,7 +151,7 @@ class ToLoss:
             value = length / (batch * workload.items_per_sample)
             value *= 1.0 if critical is None else 1.0 + batch / critical
         elif critical is not None:
-            value *= 1.0 + critical / batch
+            value = float(steps(batch, length, critical))
         spread = PER_LOG_UNIT * (outside(size, law.models) + outside(length, law.lengths))
         luck = np.random.default_rng(SEED).standard_normal(DRAWS)
         draws = np.asarray(value * np.exp(spread * luck))
@@ -174,13 +174,6 @@ class ToLoss:
         if self.law.critical is None:
             return self.critical
         return self.law.critical.at(self.loss) / workload.items_per_sample
-
-
-def _power(base: float, exponent: float) -> float:
-    try:
-        return math.pow(base, exponent)
-    except OverflowError:
-        return math.inf
 
 
 def _embeddings(graph: StepGraph) -> int:
