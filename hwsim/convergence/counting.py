@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hwsim.convergence import law as laws
-from hwsim.convergence import table
+from hwsim.convergence import tabled
 from hwsim.convergence.forms import batch_factor
 from hwsim.convergence.law import Law, Steps
+from hwsim.convergence.loss import KAPLAN
 from hwsim.convergence.published import LAWS, ToLoss
-from hwsim.convergence.table import Table
+from hwsim.convergence.tabled import Table
 from hwsim.errors import InputError, near
 from hwsim.graph.step import StepGraph
 from hwsim.graph.workload import Workload
@@ -110,6 +111,9 @@ def load(ref: str, loss: float | None = None, critical: float | None = None) -> 
     if ref in LAWS:
         if loss is None:
             raise InputError(f"{WHERE} {ref}", "found no loss to reach", "add --target-loss X")
+        if LAWS[ref] is KAPLAN and critical is not None:
+            what = f"found with '{ref}', which has its own at each loss"
+            raise InputError("--critical-batch", what, "leave it out")
         return ToLoss(LAWS[ref], loss, critical)
     found = _measured_law(ref, critical)
     if loss is not None:
@@ -131,7 +135,7 @@ def _check_loss(found: Counting, ref: str, loss: float) -> None:
 def _measured_law(ref: str, critical: float | None) -> Counting:
     path = Path(ref)
     if path.suffix == ".csv":
-        return Tabled(table.parse(file_text(ref, WHERE), path.name), critical)
+        return Tabled(tabled.parse(file_text(ref, WHERE), path.name), critical)
     if path.suffix == ".json" or path.exists():
         return Fitted(laws.parse(file_text(ref, WHERE), ref), critical)
     found = laws.load(ref)

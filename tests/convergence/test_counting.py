@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from hwsim.convergence import law as laws
 from hwsim.convergence.counting import Fitted, Given, Tabled, at_batch, load, shipped
-from hwsim.convergence.table import parse
+from hwsim.convergence.tabled import parse
 from hwsim.errors import InputError
 from workloads.charlm import CharLM, CharLMSmall
 from workloads.wordlm import WordLM

@@ -1,13 +1,10 @@
-"""Published laws of losses: their inverses, their floors, and what they don't know."""
-
-import math
+"""Steps to a loss by published laws: batches, floors, and what the laws don't know."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from hwsim.convergence.counting import load
-from hwsim.convergence.published import CHINCHILLA, EPOCH, KAPLAN, LAWS, ToLoss
+from hwsim.convergence.loss import BESIROGLU, HOFFMANN, KAPLAN
+from hwsim.convergence.published import ToLoss
 from hwsim.errors import InputError
 from workloads.transformer import Transformer
 from workloads.wordlm import WordLM
@@ -20,43 +17,11 @@ def counted(counting, workload):
     return counting.count(workload, workload.graph())
 
 
-def loss_of(law, parameters, length):
-    return law.floor(parameters) + law.B / length**law.b
-
-
-@pytest.mark.parametrize("law", LAWS.values(), ids=lambda law: law.name)
-@given(st.floats(1e6, 1e11), st.floats(1e3, 1e12))
-@settings(deadline=None, max_examples=30)
-def test_a_length_reaches_its_loss(law, parameters, length):
-    loss = loss_of(law, parameters, length)
-    assert law.length(parameters, loss) == pytest.approx(length, rel=1e-4)
-
-
-@pytest.mark.parametrize("law", LAWS.values(), ids=lambda law: law.name)
-@given(st.floats(2.0, 6.0))
-@settings(deadline=None, max_examples=30)
-def test_the_smallest_size_is_where_lengths_end(law, loss):
-    smallest = law.smallest(loss)
-    assert law.floor(smallest) == pytest.approx(loss)
-    assert math.isinf(law.length(smallest * 0.99, loss))
-    assert math.isfinite(law.length(smallest * 1.01, loss))
-    assert law.length(smallest * 100, loss) < law.length(smallest * 2, loss)
-
-
-def test_figures_of_the_publications():
-    # Chinchilla itself: 70 billion parameters, 1.4 trillion tokens.
-    assert loss_of(CHINCHILLA, 70e9, 1.4e12) == pytest.approx(1.94, abs=0.01)
-    assert loss_of(EPOCH, 70e9, 1.4e12) == pytest.approx(1.97, abs=0.01)
-    # Kaplan et al.: least steps to a loss of 3.5 fall with size, then flatten.
-    least = [KAPLAN.length(n, 3.5) for n in (1e7, 1e8, 1e9, 1e10, 1e11)]
-    assert least == pytest.approx([24.7e3, 3.4e3, 1.7e3, 1.2e3, 0.9e3], rel=0.05)
-
-
 def test_tokens_become_steps_of_the_batch():
     small, large = (
         counted(load("chinchilla", 3.0), LARGE.model_copy(update={"batch": b})) for b in (128, 256)
     )
-    tokens = CHINCHILLA.length(LARGE.graph().parameters, 3.0)
+    tokens = HOFFMANN.needed(LARGE.graph().parameters, 3.0)
     assert small.value == pytest.approx(tokens / (128 * 1024))
     assert large.value == pytest.approx(small.value / 2)
     assert "3 nats" in small.target
@@ -75,7 +40,7 @@ def test_kaplans_law_knows_its_batch_and_leaves_embeddings_out():
     assert small.critical == pytest.approx(2e8 / 3.5 ** (1 / 0.21) / 1024)
     assert small.value / 2 < large.value < small.value
     size = 124_439_808 - (50_257 + 1024) * 768
-    least = KAPLAN.length(size, 3.5)
+    least = KAPLAN.needed(size, 3.5)
     assert small.value == pytest.approx(least * (1 + small.critical / 128))
 
 
@@ -113,7 +78,12 @@ def test_a_loss_out_of_reach_names_the_smallest_size(law, loss, fragments):
 
 def test_other_models_are_refused():
     with pytest.raises(InputError, match="wordlm"):
-        counted(ToLoss(EPOCH, 3.0), WordLM())
+        counted(ToLoss(BESIROGLU, 3.0), WordLM())
+
+
+def test_kaplans_law_takes_no_other_critical_batch():
+    with pytest.raises(InputError, match="--critical-batch"):
+        load("kaplan", 3.0, 100.0)
 
 
 @pytest.mark.parametrize(("law", "loss"), [("chinchilla", None), ("charlm-small", 2.0)])
