@@ -98,7 +98,7 @@ def test_a_critical_batch_tells_samples_and_efficiency(answer):
 def test_a_loss_is_reached_by_a_published_law(answer):
     words = ("estimate", "--hw", "hopper", "--model", "transformer", "--set", "plan.micro_batch=4")
     found = answer(*words, "--law", "chinchilla", "--target-loss", "3.3")
-    assert found["convergence"]["law"] == "chinchilla"
+    assert found["convergence"]["law"] == "hoffmann2022"
     assert "nats" in found["convergence"]["target"]
     assert any("2203.15556" in source for source in found["sources"])
 
