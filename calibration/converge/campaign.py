@@ -304,7 +304,9 @@ def last_line(workload: Workload, run: Run, seen: list[Evaluation], stop: Stop) 
     if not math.isfinite(losses[-1]):
         end = "diverged"
     else:
-        end = "minimum" if past_minimum(steps, losses, stop) else "censored"
+        # As `crossing` judges it: a run that was kept longer for a rise has its minimum all the same.
+        passed = past_minimum(steps, losses, Stop(patience=stop.patience, least=1))
+        end = "minimum" if passed else "censored"
     noises = [e.noise for e in seen if e.noise is not None and math.isfinite(e.noise)]
     sized = run.sized(workload)
     return {

@@ -52,12 +52,14 @@ class Corpus(BaseModel):
 
 
 class StopRule(BaseModel):
-    """When a run ends: `patience` x the step of its minimum, between two numbers of steps."""
+    """When a run ends: `patience` x the step of its minimum, between two numbers of steps, once its
+    loss has risen by the share `rise` above the minimum."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     patience: Annotated[float, Field(gt=1, allow_inf_nan=False, strict=True)]
     least: Count
     most: Count
+    rise: Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)] = 0.0
 
 
 class Header(BaseModel):

@@ -74,6 +74,12 @@ def run(
     patience: Annotated[
         float, typer.Option(min=1.05, help="A run ends at this multiple of its best step.")
     ] = 1.6,
+    min_rise: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=1.0, help="No run ends before its loss is this share above its minimum."
+        ),
+    ] = 0.0,
     min_steps: Annotated[int, typer.Option(min=1, help="No run ends before.")] = 400,
     max_steps: Annotated[int, typer.Option(min=1, help="Every run ends here (censored).")] = 40_000,
 ) -> None:
@@ -95,7 +101,7 @@ def run(
         need("distributed", "hwsim converge run --scheduler", "cluster")
     place = _device(device, here=scheduler is None)
     runs = grid(sizes[HIDDEN], sizes[DATASET], range(seeds), others)
-    stop = Stop(patience, min_steps, max_steps)
+    stop = Stop(patience, min_steps, max_steps, min_rise)
     if scheduler is None and place == "cuda":
         jobs = jobs or 1
     with CampaignProgress(runs) as progress:

@@ -31,13 +31,15 @@ CLIP = 5.0
 class Stop:
     """When a run ends: `patience` x the step of the best loss, between two bounds.
 
-    Small models sit on a plateau (the frequencies of single characters) with a false minimum at
-    step 40 to 100; `least` keeps them running through it.
+    Small models sit on a plateau (the frequencies of single characters or words) with a false
+    minimum; `least` keeps them running through it, and so does `rise`: the share by which the loss
+    must have risen above its minimum again, which it doesn't on a plateau.
     """
 
     patience: float = 1.6
     least: int = 400
     most: int = 40_000
+    rise: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -105,12 +107,13 @@ def standard_error(values: Tensor) -> float:
 
 
 def past_minimum(steps: list[int], losses: list[float], stop: Stop) -> bool:
-    """Whether the run has gone `patience` times further than its best smoothed loss."""
+    """Whether the run has gone `patience` times further than its best smoothed loss, and up."""
     if steps[-1] < stop.least:
         return False
     curve = smoothed(losses)
-    best = steps[int(curve.argmin())]
-    return steps[-1] >= stop.patience * best
+    best = int(curve.argmin())
+    risen = bool(curve[-1] >= (1.0 + stop.rise) * curve[best])
+    return risen and steps[-1] >= stop.patience * steps[best]
 
 
 def _parts(task: Task) -> Tensor:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from calibration.converge import curves
 from hwsim.convergence.law import Law
-from hwsim.convergence.target import crossing, smoothed
+from hwsim.convergence.target import crossing, crossing_of_loss
 from hwsim.errors import InputError
 from hwsim.graph.workload import Workload
 from workloads.charlm import CharLMSmall
@@ -73,20 +73,9 @@ class Run:
         """Measured seconds of training up to a step, interpolated."""
         return float(np.interp(steps, [0.0, *self.at], [0.0, *self.seconds]))
 
-    def steps_to(self, loss: float) -> float:
-        """The first step whose smoothed loss is `loss` or less, in log-steps; NaN if there is none.
-
-        The curve is smoothed as for the paper's target.
-        """
-        curve = smoothed(self.losses)
-        below = np.flatnonzero(curve <= loss)
-        if not len(below):
-            return math.nan
-        first = int(below[0])
-        if first == 0:
-            return float(self.at[0])
-        part = (curve[first - 1] - loss) / (curve[first - 1] - curve[first])
-        return float(self.at[first - 1] * (self.at[first] / self.at[first - 1]) ** part)
+    def steps_to(self, loss: float) -> float | None:
+        """The first step with this loss, on the smoothed curve; None if there is none."""
+        return crossing_of_loss([int(step) for step in self.at], self.losses, loss)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from calibration.converge.fit import ROBUST_SCALE
+from calibration.converge.fitting.robust import ROBUST_SCALE
 from calibration.reproduce.campaigns import Run
 
 Floats = npt.NDArray[np.float64]

@@ -10,11 +10,11 @@ from typing import Literal
 
 import numpy as np
 
-from calibration.converge.fit import PLATEAU_SHARE
+from calibration.converge.fitting.choice import PLATEAU_SHARE
 from calibration.reproduce.campaigns import DOMAINS, Campaign, Campaigns, Run
 from calibration.reproduce.claims.judged import Claim, Verdict
 from calibration.reproduce.effects import Effect, Rows, by, means, resampled, seeded, slopes
-from hwsim.convergence.law import Law, power_plateau
+from hwsim.convergence.law import Law, predict
 
 # An exponent within a quarter of 1 either way counts as linear.
 LINEAR = (0.8, 1.25)
@@ -172,7 +172,7 @@ def flat(domain: str, campaign: Campaign | None) -> Claim:
         if beyond:
             effect = seeded(minima, lambda table: _mean_rise(_rises(table)))
             note = f"{beyond} data sizes with models beyond their best"
-        else:
+        elif minima:
             note = "the largest model is the best everywhere"
     return Claim(
         "flat-loss",
@@ -202,7 +202,8 @@ def _exponents(
     campaign: Campaign | None, value: Callable[[Run], float], kept: Sequence[Run] | None = None
 ) -> dict[str, Effect]:
     """Exponents of a run's value in parameters ("model", at equal data) and in data ("data")."""
-    runs = list(kept if kept is not None else campaign.runs if campaign else ())
+    given = kept if kept is not None else campaign.runs if campaign else ()
+    runs = [run for run in given if math.isfinite(value(run))]
     if not runs:
         return {}
     y = np.log([value(run) for run in runs])
@@ -221,38 +222,45 @@ def _to_equal_loss(campaign: Campaign | None) -> Effect | None:
     """At each data size the loss is 1 % above the worst size's median minimum."""
     if campaign is None:
         return None
-    kept, steps = [], {}
+    steps: dict[str, float] = {}
     for runs in by(campaign.runs, lambda run: run.data).values():
         sizes = by([run for run in runs if not run.censored], lambda run: run.parameters)
         if len(sizes) < 3:
             continue
         target = 1.01 * max(median(run.minimum for run in size) for size in sizes.values())
         for run in (run for size in sizes.values() for run in size):
-            steps[run.name] = run.steps_to(target)
-            if math.isfinite(steps[run.name]):
-                kept.append(run)
+            found = run.steps_to(target)
+            if found is not None:
+                steps[run.name] = found
+    kept = [run for run in campaign.runs if run.name in steps]
     return _exponents(campaign, lambda run: steps[run.name], kept).get("model")
 
 
 def _explained(campaign: Campaign, law: Law) -> Effect:
-    a, k1, k2, b = (law.parameters[name].value for name in ("a", "k1", "k2", "b"))
-
-    def share(met: list[Run]) -> float:
-        y = np.log([run.steps for run in met])
-        model = np.array([run.parameters for run in met]) / law.center["model"]
-        data = np.array([run.data for run in met]) / law.center["data"]
-        left = y - np.log(power_plateau(model, data, a, k1, k2, b))
-        return float(1.0 - np.sum(left**2) / np.sum((y - y.mean()) ** 2))
-
+    """1 - (variance that is left) / (variance), cells of runs that met the target resampled."""
     met = [run for run in campaign.runs if not run.censored]
-    return resampled(list(by(met, lambda run: run.cell).values()), share)
+    cells = [
+        [(math.log(run.steps), _log_steps(law, run)) for run in cell]
+        for cell in by(met, lambda run: run.cell).values()
+    ]
+
+    def share(pairs: list[tuple[float, float]]) -> float:
+        measured, fitted = np.array(pairs).T
+        return float(1.0 - np.sum((measured - fitted) ** 2) / (measured.var() * len(pairs)))
+
+    return resampled(cells, share)
+
+
+def _log_steps(law: Law, run: Run) -> float:
+    return math.log(predict(law, run.parameters, run.data, law.setting).value)
 
 
 def _minima(runs: Sequence[Run]) -> dict[Key, list[float]]:
     """Minima of the seeds by (data, parameters), where data was learned by 3 sizes or more."""
     cells: dict[Key, list[float]] = {}
     for run in runs:
-        cells.setdefault((run.data, run.parameters), []).append(run.minimum)
+        if math.isfinite(run.minimum):
+            cells.setdefault((run.data, run.parameters), []).append(run.minimum)
     sizes = Counter(data for data, _ in cells)
     return {key: cells[key] for key in sorted(cells) if sizes[key[0]] >= 3}
 

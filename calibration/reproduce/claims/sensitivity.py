@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 import numpy as np
 
-from calibration.converge.fit import ROBUST_SCALE
-from calibration.reproduce.campaigns import BATCH, CHAR, DEPTH, SGD, Campaigns, Run
+from calibration.converge import runs as files
+from calibration.converge.fit import OWN_MINIMUM, law_of
+from calibration.converge.fitting.compare import Comparison, Estimate, compare
+from calibration.converge.fitting.points import Points, one_setting, points
+from calibration.converge.runs import Runs
+from calibration.reproduce.campaigns import BATCH, CHAR, DEPTH, SGD, Campaign, Campaigns, Run
 from calibration.reproduce.claims.judged import Claim
-from calibration.reproduce.effects import RESAMPLES, SEED, Effect, Rows, by, slopes
+from calibration.reproduce.effects import LEVEL, Effect, Rows, by, slopes
 
 DOMAIN = "character LM"
 
@@ -45,7 +49,7 @@ class Batches:
 
 
 def claims(found: Campaigns) -> list[Claim]:
-    return [_deeper(found), *_optimizers(found), _bounded(found)]
+    return [_deeper(found), *optimizers(found), _bounded(found)]
 
 
 def depth(run: Run) -> int:
@@ -94,56 +98,55 @@ def paired(found: Campaigns) -> list[tuple[Run, str]]:
     ]
 
 
-def optimizer_effects(found: Campaigns) -> dict[str, Effect]:
-    """Of Adam against SGD: "shift", mean log ratio of steps; "slope", difference of exponents."""
-    pairs = paired(found)
-    if not pairs:
-        return {}
-    runs = [run for run, _ in pairs]
-    adam = np.array([name == "adam" for _, name in pairs], dtype=float)
-    y = np.log([run.steps for run in runs])
-    bounds = np.array([run.censored for run in runs])
-    cells = [_sizes(run) for run in runs]
-    effects = slopes(Rows(y, cells, cells, bounds), {"shift": adam})
-    if len({run.parameters for run in runs}) >= 3:
-        size = np.log([run.parameters for run in runs])
-        groups = [(run.data, name) for run, name in pairs]
-        center = size - size.mean()
-        effects |= slopes(Rows(y, groups, cells, bounds), {"size": center, "slope": center * adam})
-    return effects
+def comparison(found: Campaigns) -> Comparison | None:
+    """Adam's campaign against SGD's, on the cells of both."""
+    adam, sgd = found[CHAR], found[SGD]
+    if adam is None or sgd is None:
+        return None
+    return compare(_points(sgd), _points(adam))
 
 
-def _optimizers(found: Campaigns) -> list[Claim]:
-    effects = optimizer_effects(found)
-    shift = effects.get("shift")
-    note = ""
+def _points(campaign: Campaign) -> Points:
+    read = files.read(campaign.path)
+    return points(one_setting(read.runs), OWN_MINIMUM, read.patience)[0]
+
+
+def optimizers(found: Campaigns) -> list[Claim]:
+    """What Adam does to the curve, against SGD on the cells of both."""
+    compared, note = comparison(found), ""
     if sgd := found[SGD]:
-        note = f"SGD at a rate of {sgd.header.setting.get('learning_rate')}"
-        if shift:
-            note += f"; steps of Adam over SGD's: {math.exp(shift.value):.2f}"
         stray = sum(run.diverged for run in sgd.runs)
-        note += f"; {stray} SGD runs diverged" if stray else ""
+        note = f"SGD at a rate of {sgd.header.setting.get('learning_rate')}, {stray} runs diverged"
+    if compared and compared.left_out:
+        note += f"; {compared.left_out} cells left out, where one met no target"
     return [
         Claim(
             "adam-lower",
             "Adam shifts the curve down",
             DOMAIN,
-            "log of Adam's steps over SGD's, equal sizes",
-            shift,
+            "Adam's steps over SGD's at equal sizes",
+            _effect(compared.ratio if compared else None),
             -math.inf,
-            0.0,
+            1.0,
             note,
         ),
         Claim(
             "adam-steeper",
             "Adam makes the curve steeper",
             DOMAIN,
-            "exponent of steps in parameters, Adam's less SGD's",
-            effects.get("slope"),
-            -math.inf,
+            "k2 of Adam less that of SGD",
+            _effect(compared.difference if compared else None),
             0.0,
+            math.inf,
+            f"k2 of Adam {_effect(compared.second)}, of SGD {_effect(compared.first)}"
+            if compared and compared.first
+            else "",
         ),
     ]
+
+
+def _effect(found: Estimate | None) -> Effect | None:
+    return Effect(found.value, found.low, found.high) if found else None
 
 
 def batches(found: Campaigns) -> list[Batches]:
@@ -152,46 +155,28 @@ def batches(found: Campaigns) -> list[Batches]:
     if campaign is None:
         return []
     groups = by(campaign.runs, lambda run: (run.data, run.hidden)).values()
-    fits = [_batch_law(runs) for runs in groups]
+    read = files.read(campaign.path)
+    fits = [_batch_law(read, runs) for runs in groups]
     return [fit for fit in fits if fit is not None]
 
 
-def _batch_law(runs: Sequence[Run]) -> Batches | None:
-    met = [run for run in runs if not run.censored]
-    sizes = by(met, batch)
-    if len(sizes) < 3:
+def _batch_law(read: Runs, runs: Sequence[Run]) -> Batches | None:
+    if len({batch(run) for run in runs if not run.censored}) < 3:
         return None
-    best = _fit_batches(met)
-    random = np.random.default_rng(SEED)
-    draws: list[tuple[float, float]] = []
-    cells = list(sizes.values())
-    while len(draws) < RESAMPLES:
-        chosen = random.integers(len(cells), size=len(cells))
-        if len(set(chosen)) >= 3:
-            draws.append(_fit_batches([run for i in chosen for run in cells[i]]))
-    low, high = np.percentile(draws, (2.5, 97.5), axis=0)
-    least, critical = (
-        Effect(value, float(min(one, value)), float(max(other, value)))
-        for value, one, other in zip(best, low, high, strict=True)
+    names = {run.name for run in runs}
+    law = law_of(replace(read, runs=tuple(run for run in read.runs if run.name in names)))
+    a, critical = law.parameters["a"], law.parameters["batch_critical"]
+    center = law.center["batch"]
+    draws = np.array(law.draws)
+    least = np.exp(draws[:, 0]) / (1.0 + draws[:, -1] / center)
+    value = a.value / (1.0 + critical.value / center)
+    low, high = np.percentile(least, LEVEL)
+    return Batches(
+        runs[0].hidden,
+        Effect(value, min(value, float(low)), max(value, float(high))),
+        Effect(critical.value, critical.low, critical.high),
+        tuple(runs),
     )
-    return Batches(runs[0].hidden, least, critical, tuple(runs))
-
-
-def _fit_batches(runs: Sequence[Run]) -> tuple[float, float]:
-    """S_min and B_crit, by robust least squares in log-steps."""
-    from scipy.optimize import least_squares
-
-    y = np.log([run.steps for run in runs])
-    size = np.array([batch(run) for run in runs], dtype=float)
-    middle = float(np.exp(np.mean(np.log(size))))
-
-    def residuals(theta: np.ndarray) -> np.ndarray:
-        return np.asarray(y - theta[0] - np.log1p(np.exp(theta[1]) / size))
-
-    start = [float(np.median(y)) - math.log(2.0), math.log(middle)]
-    bounds = ([-5.0, math.log(1e-3 * middle)], [25.0, math.log(1e3 * middle)])
-    found = least_squares(residuals, start, bounds=bounds, loss="soft_l1", f_scale=ROBUST_SCALE)
-    return float(np.exp(found.x[0])), float(np.exp(found.x[1]))
 
 
 def _bounded(found: Campaigns) -> Claim:

@@ -12,6 +12,8 @@ from hwsim.report.picture import canvas, write
 # Observable's ten categorical colors, as in the other pictures.
 PALETTE = ("#4269d0", "#efb118", "#3ca951", "#ff725c", "#a463f2", "#6cc5b0", "#9c6b4e", "#97bbf5")
 INK, FAINT = "#333333", "#8a8a8a"
+# How a lower bound is drawn: longer than a dot, and pointing to where the value may be.
+BOUND = {"marker": r"$\uparrow$", "ms": 10, "mew": 0.3, "ls": "none"}
 SUFFIXES = (".svg", ".png")
 SMALL = 8
 LEAST_SPAN = 3.0  # of a logarithmic axis, end over end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -24,11 +25,11 @@ def draw(figure: Any, found: Campaigns) -> None:
         "in time, measured on a CPU core",
         "in time, simulated on one Titan X (Maxwell)",
     )
-    if campaign is None or not campaign.runs:
+    runs = _shown(campaign) if campaign else []
+    if campaign is None or not runs:
         for panel, title in zip(panels, titles, strict=True):
             missing(panel, title)
         return
-    runs = _shown(campaign)
     clocks: tuple[Callable[[Run], Floats], ...] = (
         lambda run: run.at,
         lambda run: run.seconds,
@@ -57,8 +58,11 @@ def draw(figure: Any, found: Campaigns) -> None:
 
 
 def _shown(campaign: Campaign) -> list[Run]:
-    by_data = by(campaign.runs, lambda run: run.data)
+    learned = [run for run in campaign.runs if math.isfinite(run.minimum)]
+    by_data = by(learned, lambda run: run.data)
     sizes = {data: by(runs, lambda run: run.parameters) for data, runs in by_data.items()}
+    if not sizes:
+        return []
     chosen = max(sizes, key=lambda data: (len(sizes[data]), data))
     return [min(runs, key=lambda run: run.seed) for runs in sizes[chosen].values()]
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from calibration.reproduce.campaigns import BATCH, DEPTH, Campaigns, Run
 from calibration.reproduce.claims import sensitivity
-from calibration.reproduce.effects import Effect, by
+from calibration.reproduce.effects import by
 from calibration.reproduce.figures.common import (
+    BOUND,
     FAINT,
     PALETTE,
     dress,
@@ -71,21 +72,15 @@ def draw_optimizer(figure: Any, found: Campaigns) -> None:
             at = [run.parameters for run in runs]
             steps, bounds = [run.steps for run in runs], [run.censored for run in runs]
             _medians(panel, at, steps, bounds, color, label, mark)
-    effects = sensitivity.optimizer_effects(found)
     title = "character LM: Adam against SGD"
     dress(panel, title=title, x="parameters", y="steps to within 1 % of the minimum")
-    heading = "\n".join(_optimizer_text(effects))
-    legend_below(panel, heading)
+    legend_below(panel, "\n".join(_optimizer_text(found)))
 
 
-def _optimizer_text(effects: dict[str, Effect]) -> list[str]:
-    lines = []
-    if shift := effects.get("shift"):
-        ends = [math.exp(end) for end in (shift.value, shift.low or 0.0, shift.high or 0.0)]
-        lines.append(f"Adam's steps / SGD's: {Effect(*ends)}")
-    if slope := effects.get("slope"):
-        lines.append(f"exponent, Adam's - SGD's: {slope}")
-    return [*lines, "(95 % intervals)"] if lines else []
+def _optimizer_text(found: Campaigns) -> list[str]:
+    """What the claims about the optimizer measure."""
+    told = [f"{one.measure}: {one.number}" for one in sensitivity.optimizers(found)]
+    return [*told, "(95 % intervals)"]
 
 
 def draw_batch(figure: Any, found: Campaigns) -> None:
@@ -113,7 +108,12 @@ def draw_batch(figure: Any, found: Campaigns) -> None:
         if fit and fit.critical.low and fit.critical.high:
             right.axhspan(fit.critical.low, fit.critical.high, color=color, alpha=0.12, lw=0)
             right.axhline(fit.critical.value, color=color, lw=1.2, ls="--")
-    dress(left, title="S = S_min (1 + B_crit / B)", x="batch (samples)", y="steps to within 1 %")
+    dress(
+        left,
+        title="S = S_min (1 + B_crit / B)",
+        x="batch (samples)",
+        y="steps to within 1 % of the minimum",
+    )
     right.plot([], [], ".", color=FAINT, label="gradient noise scale")
     right.plot([], [], "--", color=FAINT, label="B_crit and its 95 % interval")
     dress(
@@ -145,10 +145,9 @@ def _medians(
     """Each run small, the median at each place large; lower bounds as arrows."""
     met: dict[float, list[float]] = {}
     for x, y, bound in zip(at, values, bounds, strict=True):
-        panel.plot(
-            x, y, "^" if bound else ".", color=color, mfc="none" if bound else color, alpha=0.5
-        )
-        if not bound:
+        look = BOUND if bound else {"marker": "."}
+        panel.plot(x, y, color=color, alpha=0.5, **look)
+        if not bound and math.isfinite(y):
             met.setdefault(x, []).append(y)
     xs = sorted(met)
     style = f"{mark}-" if line else mark

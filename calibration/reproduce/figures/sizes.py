@@ -11,6 +11,7 @@ import numpy as np
 from calibration.reproduce.campaigns import DOMAINS, Campaign, Campaigns, Run
 from calibration.reproduce.effects import Effect, by
 from calibration.reproduce.figures.common import (
+    BOUND,
     PALETTE,
     dress,
     legend_below,
@@ -38,7 +39,7 @@ def draw_steps(figure: Any, found: Campaigns) -> None:
         dress(panel, title=title, x="parameters", y="steps to within 1 % of the minimum")
         legend_below(panel, _law_text(campaign.law))
     figure.suptitle(
-        "Steps against model size; lines: fitted law and its 80 % band, triangles: lower bounds",
+        "Steps against model size; lines: fitted law and its 80 % band, arrows: lower bounds",
         fontsize=11,
     )
 
@@ -99,10 +100,8 @@ def _points(
     panel.plot(
         [run.parameters for run in open_ended],
         [value(run) for run in open_ended],
-        "^",
         color=color,
-        mfc="none",
-        ms=7,
+        **BOUND,
     )
 
 

@@ -25,7 +25,7 @@ LINE = {
         "unit": "characters",
         "entropy": None,
     },
-    "stop": {"patience": 1.6, "least": 400, "most": 40_000},
+    "stop": {"patience": 1.6, "least": 400, "most": 40_000, "rise": 0.0},
     "date": "2026-01-01",
     "machine": "x86_64",
     "versions": {"python": "3.11"},
@@ -357,9 +357,10 @@ def test_a_disk_too_full_to_resume_leaves_the_file(path):
 
 
 def test_files_of_character_models_alone_are_read(path):
-    """They counted their corpus in `characters`, and named no unit."""
+    """They counted their corpus in `characters`, named no unit, and asked for no rise."""
     about = {"name": "help", "sha256": "00", "characters": 9000, "validation": 1000}
-    line = {**LINE, "corpus": about | {"vocabulary": 50}}
+    stop = {"patience": 1.6, "least": 400, "most": 40_000}
+    line = {**LINE, "corpus": about | {"vocabulary": 50}, "stop": stop}
     path.write_text(lines(line, *evaluations("a", [3.0, 2.0, 1.0]), end("a")))
     assert curves.read(path).header == HEADER
     assert resume(path) == {"a"}

@@ -142,3 +142,13 @@ def test_noise_is_measured_beside_the_training(corpus):
     assert noise_scales[0] is noise_scales[1] is None
     assert found[0].noise is None
     assert all(e.noise > 0 for e in found[1:])
+
+
+@pytest.mark.parametrize(("last", "past"), [(2.01, False), (2.05, True)])
+def test_a_plateau_is_no_minimum(last, past):
+    """Far behind its best step, but hardly above it: the loss may fall yet."""
+    losses = [3.0, 2.0, *[last] * 7]
+    steps = [20 * 2**i for i in range(9)]
+    assert past_minimum(steps, losses, Stop(least=20)) is True
+    # The smoothed minimum is a little above the best loss.
+    assert past_minimum(steps, losses, Stop(least=20, rise=0.01)) is past

@@ -8,7 +8,8 @@ import pytest
 
 pytest.importorskip("scipy")
 
-from calibration.converge import fit
+from calibration.converge.fitting import compare, intervals
+from calibration.reproduce.campaigns import load
 from workloads.charlm import CharLMSmall
 from workloads.speech import SpeechSmall
 from workloads.wordlm import WordLMSmall
@@ -128,14 +129,14 @@ def _run(truth, sized, name, seed, fields, luck):
 
 @pytest.fixture(scope="session")
 def agrees(tmp_path_factory):
-    """A folder with every campaign, of runs for which the paper's claims hold."""
-    return _whole(tmp_path_factory.mktemp("agrees"), AGREES)
+    """Every campaign, of runs for which the paper's claims hold; laws are fitted once."""
+    return load(_whole(tmp_path_factory.mktemp("agrees"), AGREES))
 
 
 @pytest.fixture(scope="session")
 def differs(tmp_path_factory):
     """The same of runs for which none of them does."""
-    return _whole(tmp_path_factory.mktemp("differs"), DIFFERS)
+    return load(_whole(tmp_path_factory.mktemp("differs"), DIFFERS))
 
 
 def _whole(folder, truth):
@@ -153,8 +154,7 @@ def _whole(folder, truth):
 def few_resamples(monkeypatch):
     """Intervals from fewer draws: rough, and fast."""
     from calibration.reproduce import effects
-    from calibration.reproduce.claims import sensitivity
 
     monkeypatch.setattr(effects, "RESAMPLES", 60)
-    monkeypatch.setattr(sensitivity, "RESAMPLES", 60)
-    monkeypatch.setattr(fit.bootstrap, "__defaults__", (60,))
+    monkeypatch.setattr(intervals.bootstrap, "__defaults__", (60,))
+    monkeypatch.setattr(compare.compare, "__defaults__", (60,))

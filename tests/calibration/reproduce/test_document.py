@@ -1,11 +1,17 @@
 """claims.md and claims.json."""
 
 import json
+import math
 
 import pytest
 
+pytest.importorskip("scipy")
+pytest.importorskip("matplotlib")
+
 from calibration.reproduce import document, settings
-from calibration.reproduce.campaigns import load
+from calibration.reproduce.campaigns import DOMAINS as KINDS
+from calibration.reproduce.campaigns import FILES, load
+from calibration.reproduce.figures.catalog import FIGURES, draw
 from hwsim.errors import SurroundingsError
 
 
@@ -46,3 +52,28 @@ def test_the_papers_sizes_stand_beside_ours(some):
 def test_a_disk_that_refuses_is_told(some, tmp_path):
     with pytest.raises(SurroundingsError, match="can't be written"):
         document.write(some, [], tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("kept", [1, 0])
+def test_files_with_a_run_or_none_are_no_fault(kept, tmp_path, campaign, truth):
+    """A run that diverged at once is the only one of its file; or the file has a header alone."""
+    for name in FILES:
+        workload = name if name in KINDS else "charlm-small"
+        path = campaign(
+            tmp_path / f"{name}.jsonl",
+            truth,
+            workload=workload,
+            hidden=(32,),
+            data=(8000,),
+            seeds=1,
+        )
+        header, first, *_, last = path.read_text().splitlines()
+        first = json.dumps(json.loads(first) | {"loss": math.nan})
+        last = last.replace('"minimum"', '"diverged"')
+        path.write_text("\n".join([header, first, last][: 1 + 2 * kept]) + "\n")
+    found = load(tmp_path)
+    claims = document.judged(found)
+    measured = {claim.id for claim in claims if claim.verdict != "not measured"}
+    assert measured <= {"linear-step", "parallel-growth"}
+    document.write(found, claims, tmp_path)
+    assert len(list(draw(list(FIGURES), found, tmp_path))) == 2 * len(FIGURES)

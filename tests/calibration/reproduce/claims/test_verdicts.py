@@ -28,14 +28,14 @@ pytestmark = pytest.mark.usefixtures("few_resamples")
 
 
 def test_claims_that_hold_are_seen_to(agrees):
-    claims = document.judged(load(agrees))
+    claims = document.judged(agrees)
     verdicts = {(one.id, one.domain): one.verdict for one in claims if one.id in MEASURED}
     assert {name for name, _ in verdicts} == set(MEASURED)
     assert set(verdicts.values()) == {"holds"}
 
 
 def test_claims_that_do_not_hold_are_not_seen(differs):
-    claims = document.judged(load(differs))
+    claims = document.judged(differs)
     verdicts = {one.verdict for one in claims if one.id in (*MEASURED, "plateau")}
     assert verdicts == {"not seen"}
 
@@ -84,14 +84,14 @@ def test_time_per_step_on_the_cpu_is_judged(tmp_path, campaign, truth, step, ver
 
 
 def test_the_law_of_batches_comes_back(agrees, truth):
-    (fit,) = sensitivity.batches(load(agrees))
+    (fit,) = sensitivity.batches(agrees)
     assert fit.critical.low <= truth.critical <= fit.critical.high
     assert fit.steps(32) == pytest.approx(2.25 * fit.steps(1e9), rel=0.1)
     assert fit.noise_scale == 50.0
 
 
 def test_optimizers_are_compared_where_both_were_run(agrees):
-    pairs = sensitivity.paired(load(agrees))
+    pairs = sensitivity.paired(agrees)
     cells = {
         name: {(run.hidden, run.data) for run, other in pairs if other == name}
         for name in ("adam", "sgd")
