@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from calibration.converge import runs as files
-from calibration.converge.fitting.choice import Choice, axes, choose
+from calibration.converge.fitting.choice import axes, choose
 from calibration.converge.fitting.held_out import LeftOut, seed_noise
-from calibration.converge.fitting.intervals import profile, tail
+from calibration.converge.fitting.parameters import parameters, short
 from calibration.converge.fitting.points import (
     Floats,
     Points,
@@ -24,7 +24,7 @@ from calibration.converge.fitting.points import (
     points,
 )
 from calibration.converge.runs import Runs
-from hwsim.convergence.law import PER_LOG_UNIT, Goal, Law, Name, Parameter
+from hwsim.convergence.law import PER_LOG_UNIT, Goal, Law
 from hwsim.convergence.target import Target
 from hwsim.errors import InputError
 
@@ -62,15 +62,15 @@ def law_of(found: Runs, name: str | None = None, target: Target = OWN_MINIMUM) -
         target=str(target),
         goal=Goal(kind=target.kind, value=target.value),
         form="pole" if form == "pole" else "power-plateau",
-        parameters=_parameters(choice),
+        parameters=parameters(choice),
         plateau="seen" if form == "power-plateau" else "not seen",
         center=dict(zip(axes(rows), center, strict=False)),
         range={axis: _range(getattr(rows, axis)) for axis in axes(rows)},
-        scatter=_short(choice.best.scatter),
+        scatter=short(choice.best.scatter),
         beyond={axis: _per_fold(errors[form][axis]) for axis in axes(rows)},
         held_out={each: _per_fold(found["model"]) for each, found in errors.items()},
         left_out={
-            each: {axis: _short(one.error) for axis, one in found.items() if one}
+            each: {axis: short(one.error) for axis, one in found.items() if one}
             for each, found in errors.items()
         },
         seed_noise=_maybe(seed_noise(rows)),
@@ -80,7 +80,7 @@ def law_of(found: Runs, name: str | None = None, target: Target = OWN_MINIMUM) -
         censored=int(rows.censored.sum()),
         never=never,
         other_settings=len(found.runs) - len(chosen),
-        draws=tuple(tuple(_short(value) for value in row) for row in choice.draws),
+        draws=tuple(tuple(short(value) for value in row) for row in choice.draws),
         provenance=found.provenance,
     )
 
@@ -92,39 +92,17 @@ def _enough(found: Runs, rows: Points, target: Target) -> None:
         sizes = len(np.unique(values))
         if sizes < least and not (alone and sizes == 1):
             other = "" if target.kind == "absolute_loss" else ", or give an absolute loss (--loss)"
+            late = f" ({rows.censored.sum()} runs ended before)" if rows.censored.any() else ""
             raise InputError(
                 str(found.path),
-                f"found runs that met the target at {sizes} {axis} sizes",
+                f"found runs that met the target at {sizes} {axis} sizes{late}",
                 f"a law needs at least {least}; run more (`hwsim converge run`){other}",
             )
 
 
-def _parameters(choice: Choice) -> dict[Name, Parameter]:
-    """Values with their 95 % intervals: percentiles of the draws, and for k2 and b, on which few
-    cells bear, the profile too. A plateau that was not seen is only bounded above."""
-    widest, told = choice.widest, choice.best.told
-    share = 100.0 * tail(widest)
-    low, high = np.percentile(choice.draws, (share, 100.0 - share), axis=0)
-    for parameter in range(2, 3 + (widest.shape.form == "power-plateau")):
-        ends = profile(widest, parameter, choice.theta)
-        least, most = np.exp(ends) if parameter == 3 else ends
-        low[parameter], high[parameter] = min(low[parameter], least), max(high[parameter], most)
-    low, high = np.minimum(low, told), np.maximum(high, told)
-    last: Name = "pole" if widest.shape.form == "pole" else "b"
-    if last == "b" and choice.best.shape.form == "power":
-        low[3] = 0.0
-    table = np.array((told, low, high))
-    table[:, 0] = np.exp(table[:, 0])
-    names: tuple[Name, ...] = ("a", "k1", "k2", last, "batch_critical")
-    return {
-        name: Parameter(value=_short(value), low=_short(least), high=_short(most))
-        for name, (value, least, most) in zip(names, table.T, strict=False)
-    }
-
-
 def _center(values: Floats) -> float:
     """1 for a batch that nothing tells."""
-    return _short(geometric_mean(values)) if values.all() else 1.0
+    return short(geometric_mean(values)) if values.all() else 1.0
 
 
 def _range(values: Floats) -> tuple[float, float]:
@@ -133,12 +111,8 @@ def _range(values: Floats) -> tuple[float, float]:
 
 def _per_fold(error: LeftOut | None) -> float:
     """What is assumed of other settings where the runs can't tell."""
-    return _short(error.per_fold) if error else PER_LOG_UNIT
+    return short(error.per_fold) if error else PER_LOG_UNIT
 
 
 def _maybe(value: float | None) -> float | None:
-    return None if value is None else _short(value)
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.5g}")
+    return None if value is None else short(value)

@@ -5,7 +5,8 @@
 
 `parameters` is the model's size, `data` the items trained on, `batch` samples per step, `loss` that
 of validation. Other columns are ignored. A loss of NaN or infinity is a run that diverged: it
-counts up to there. A last line that was cut off in the middle is dropped.
+counts up to there. The evaluation of a last line without its line end is dropped: the line may have
+been cut off in the middle.
 """
 
 from __future__ import annotations
@@ -43,11 +44,6 @@ class Run:
     varied: tuple[tuple[str, Any], ...] = ()
 
 
-def recognized(text: str) -> bool:
-    """Whether the first line names the columns of curves: those that no other table has."""
-    return {"run", "step", "loss"} <= set(_header(text))
-
-
 def parse(text: str, where: str, *, measured: bool = True) -> tuple[Run, ...]:
     """The runs of a CSV, in the order of their first lines.
 
@@ -56,9 +52,11 @@ def parse(text: str, where: str, *, measured: bool = True) -> tuple[Run, ...]:
     step that a run has twice.
     """
     _check_header(where, _header(text))
+    if not text.strip():
+        raise InputError(where, "found an empty file", f"write {','.join(COLUMNS)} and evaluations")
     found: dict[str, dict[int, float]] = {}
     sizes: dict[str, tuple[float, ...]] = {}
-    for place, row in _rows(text, where):
+    for place, row, whole in _rows(text, where):
         name = row["run"]
         if not name:
             raise InputError(f"{place}: run", "found nothing", "name the run")
@@ -70,12 +68,13 @@ def parse(text: str, where: str, *, measured: bool = True) -> tuple[Run, ...]:
                 "give every run one size of each",
             )
         curve = found.setdefault(name, {})
-        if not measured and not (row["step"] and row["loss"]):
+        if not whole or (not measured and not (row["step"] and row["loss"])):
             continue
         step, loss = _step(place, row["step"]), _loss(place, row["loss"])
         if step in curve:
             raise InputError(f"{place}: run {name}", f"found step {step} twice", "keep one of them")
         curve[step] = loss
+    found = {name: curve for name, curve in found.items() if curve or not measured}
     if not found:
         raise InputError(where, "found no evaluations", "write a line for each")
     return tuple(_run(name, sizes[name], curve) for name, curve in found.items())
@@ -88,8 +87,7 @@ def _run(name: str, sizes: tuple[float, ...], curve: dict[int, float]) -> Run:
 
 
 def _header(text: str) -> list[str]:
-    first = next(iter(text.splitlines()), "")
-    return [name.strip() for name in next(csv.reader([first]), [])]
+    return _cells(next(iter(text.splitlines()), ""))
 
 
 def _check_header(where: str, header: list[str]) -> None:
@@ -103,27 +101,29 @@ def _check_header(where: str, header: list[str]) -> None:
             )
 
 
-def _rows(text: str, where: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Where each line stands, and its cells by column."""
-    header = _header(text)
-    lines = text.splitlines()
+def _rows(text: str, where: str) -> Iterator[tuple[str, dict[str, str], bool]]:
+    """Where each line stands, its cells by column, and whether it has its end."""
+    header, lines = _header(text), text.splitlines()
+    ended = text.endswith(("\n", "\r"))
     for number, line in enumerate(lines[1:], start=2):
-        if not line.strip():
+        cells = _cells(line)
+        whole = ended or number < len(lines)
+        if not any(cells) or (not whole and len(cells) < len(header)):
             continue
-        cells = [cell.strip() for cell in next(csv.reader([line]))]
         place = f"{where}: line {number}"
-        if number == len(lines) and not text.endswith(("\n", "\r")) and not _whole(header, cells):
-            return
         if len(cells) != len(header):
-            raise InputError(
-                place, f"found {len(cells)} cells under {len(header)} columns", "correct the line"
-            )
-        yield place, dict(zip(header, cells, strict=True))
+            what = f"found {len(cells)} cells under {len(header)} columns"
+            raise InputError(place, what, "correct the line")
+        yield place, dict(zip(header, cells, strict=True)), whole
 
 
-def _whole(header: list[str], cells: list[str]) -> bool:
-    """Whether a last line without its end can be told to be all there."""
-    return len(cells) == len(header) and bool(cells[-1])
+def _cells(line: str) -> list[str]:
+    try:
+        return [cell.strip() for cell in next(csv.reader([line]), [])]
+    except csv.Error as error:
+        raise InputError(
+            "a CSV of curves", f"found a line of no CSV ({error})", "mend it"
+        ) from None
 
 
 def _number(place: str, column: str, text: str) -> float:

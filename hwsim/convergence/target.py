@@ -18,6 +18,9 @@ import numpy.typing as npt
 
 WITHIN = 0.01
 WINDOW = 3
+# A loss that creeps on downwards by less than this share of `within` has met its minimum: it moves
+# the line of the target by as little.
+SETTLED = 0.02
 
 Kind = Literal["within_pct_of_min", "absolute_loss"]
 Losses = Sequence[float] | npt.NDArray[np.float64]
@@ -52,8 +55,9 @@ def crossing(
 ) -> Crossing:
     """First step whose smoothed loss is within `within` of the smoothed minimum.
 
-    The run is censored unless it went on to `patience` times the step of its minimum. It counts up
-    to its first loss that is not finite; if that is the first one, it is censored there.
+    The run is censored unless it went on to `patience` times the step of its minimum, or of where
+    it was as low but for a share `SETTLED` of `within`. It counts up to its first loss that is not
+    finite; if that is the first one, it is censored there.
 
     >>> steps = [100, 200, 400, 600, 800, 1600]
     >>> found = crossing(steps, [4.0, 3.0, 2.0, 2.0, 2.0, 5.0], patience=1.5)
@@ -62,11 +66,12 @@ def crossing(
     """
     steps, curve = _smooth(steps, losses)
     best = int(curve.argmin())
+    low = _first(steps, curve, (1.0 + SETTLED * within) * curve[best])
     return Crossing(
         steps=_first(steps, curve, (1.0 + within) * curve[best]),
         minimum=float(curve[best]),
         minimum_steps=float(steps[best]),
-        censored=steps[-1] < patience * steps[best],
+        censored=not steps[-1] >= patience * low,
     )
 
 

@@ -12,7 +12,7 @@ Floats = npt.NDArray[np.float64]
 
 # 80 % and 95 % intervals around the median.
 LEVELS = np.array([0.025, 0.1, 0.5, 0.9, 0.975])
-NEGLIGIBLE = 1e-7  # of the greatest weight
+NEGLIGIBLE = 1e-4  # of all weight: the least likely components up to this are left out
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,10 @@ class Mixture:
 
     def prediction(self) -> Prediction:
         """The quantiles, by bisection."""
-        keep = self.weights > NEGLIGIBLE * self.weights.max()
-        weights, centers = self.weights[keep], self.centers[keep]
-        scales = self.scales[keep]
+        order = np.argsort(-self.weights)
+        last = np.searchsorted(np.cumsum(self.weights[order]), 1.0 - NEGLIGIBLE)
+        keep = order[: last + 1]
+        weights, centers, scales = self.weights[keep], self.centers[keep], self.scales[keep]
         low = np.full(len(LEVELS), (centers - 20.0 * scales).min())
         high = np.full(len(LEVELS), (centers + 20.0 * scales).max())
         for _ in range(40):

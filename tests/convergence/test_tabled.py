@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwsim.convergence.law import interval
-from hwsim.convergence.table import parse
+from hwsim.convergence.tabled import parse
 from hwsim.errors import InputError
 
 TEXT = "size,steps,low,high\n1e6,1000,800,1300\n1e4,9000,8000,10000\n1e5,3000,2700,3200\n"
