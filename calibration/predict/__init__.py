@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from calibration.measurement import Case, Measurement
 from calibration.predict.ablation import Without
@@ -37,6 +37,9 @@ from hwsim.cost.roofline import BOUNDS, kernel_cost
 from hwsim.errors import InputError
 from hwsim.parallel.price import code_of
 from hwsim.userdata import LOCAL
+
+if TYPE_CHECKING:
+    from calibration.predict.counts import Counter
 
 # Standard deviations from the median to the ends of an 80 and a 95 % interval: 1.2816, 1.96.
 REACH80 = NormalDist().inv_cdf(0.9)
@@ -87,11 +90,17 @@ Predict = Callable[[Measurement], Prediction | Skipped]
 class Predictor:
     """Predictions under the calibrations that `provider` has; each is looked up once.
 
-    `without` names pieces of physics to be taken away (`calibration.predict.ablation`). Raises
-    InputError for another name.
+    `without` names pieces of physics to be taken away (`calibration.predict.ablation`); `counter`
+    says how many steps a run takes, where its row isn't asked. Raises InputError for another name.
     """
 
-    def __init__(self, provider: Provider = load_for, without: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        provider: Provider = load_for,
+        without: Iterable[str] = (),
+        counter: Counter | None = None,
+    ) -> None:
+        self._counter = counter
         self._without = Without(without)
         self._reached = Basis(provider, without=self._without)
         self._bare = Basis(provider, bare=True)
@@ -117,14 +126,19 @@ class Predictor:
         return _prediction(seconds, roofline, (spread, tail), parts, assumed)
 
     def _run(self, measurement: Measurement, shape: TrainingRun) -> Prediction | Skipped:
+        spread = tail = 0.0
         try:
+            if self._counter is not None:
+                steps, spread, tail = self._counter(shape)
+                shape = shape.model_copy(update={"steps": steps})
             run = run_of(measurement, shape, self._reached)
             parts = (Part("run", run_parts(run, self._reached)),)
             seconds = finite(_sum(parts))
             roofline = finite(sum(run_parts(run, self._bare).values()))
         except InputError as error:
             return Skipped(_reason(error))
-        return _prediction(seconds, roofline, (run.spread, run.spread), parts, run.assumed)
+        spreads = (math.hypot(run.spread, spread), math.hypot(run.spread, tail))
+        return _prediction(seconds, roofline, spreads, parts, run.assumed)
 
 
 def _prediction(
