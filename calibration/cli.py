@@ -8,15 +8,15 @@ from __future__ import annotations
 import json
 import math
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from calibration.converge import fit_command
 from calibration.extras import need
 from hwsim.cli.options import parse_settings
-from hwsim.errors import InputError, SurroundingsError
+from hwsim.errors import InputError
 from hwsim.graph import workload as workloads
 from hwsim.report.console import make_console, plain_table
 from hwsim.study.vary import whole_numbers
@@ -24,7 +24,6 @@ from workloads.charlm import CharLM
 
 if TYPE_CHECKING:
     from calibration.converge.curves import Curve
-    from hwsim.convergence.law import Law
 
 HIDDEN, DATASET = "workload.hidden", "workload.dataset"
 GRID = {HIDDEN: "32,64,128,256,512", DATASET: "8000,25000,75000"}
@@ -94,29 +93,7 @@ def run(
     print(f"{len(runs)} runs are in {out}: fit them with `hwsim converge fit {out}`")
 
 
-@app.command(
-    help="""Fit steps = a (D/D0)^k1 / (M/M0)^k2 + b to a file of curves, with intervals.
-
-    Example: hwsim converge fit curves.jsonl --out law.json
-    """
-)
-def fit(
-    file: Annotated[Path, typer.Argument(help="A file of curves.")],
-    out: Annotated[Path | None, typer.Option(help="Write the law here.")] = None,
-    name: Annotated[str | None, typer.Option(help="The law's name; the workload's.")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    need("scipy", "hwsim converge fit")
-    from calibration.converge import curves
-    from calibration.converge.fit import fit_law, points, slopes
-
-    law = fit_law(file, name)
-    if json_:
-        print(json.dumps({"laws": [_record(law)], "prediction": None}, indent=2))
-    else:
-        _show(law, slopes(points(curves.read(file))))
-    if out is not None:
-        _write(out, law.model_dump_json(by_alias=True, indent=1) + "\n")
+app.command(name="fit", help=fit_command.HELP)(fit_command.fit)
 
 
 @app.command(
@@ -203,48 +180,3 @@ def _grid(texts: list[str]) -> dict[str, tuple[int, ...]]:
         given[path] = values
     chosen = GRID | given
     return {path: whole_numbers(path, values) for path, values in chosen.items()}
-
-
-def _write(out: Path, text: str) -> None:
-    try:
-        out.write_text(text, encoding="utf-8")
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise InputError(f"--out {out}", str(error.strerror), "write a file's path") from None
-    except OSError as error:
-        raise SurroundingsError(str(out), f"can't be written ({error.strerror})") from None
-    print(f"wrote {out}", file=sys.stderr)
-
-
-def _record(law: Law) -> dict[str, object]:
-    return {
-        "workload": law.workload,
-        "target": law.target,
-        "form": law.form,
-        "parameters": {name: p.model_dump() for name, p in law.parameters.items()},
-        "plateau": law.plateau,
-        "runs": law.runs,
-    }
-
-
-def _show(law: Law, slopes: list[tuple[float, float, float, int]]) -> None:
-    center = law.center
-    print(f"{law.workload}: steps to a {law.target}")
-    print(f"  S = a (D / {center['data']:.4g})^k1 / (M / {center['model']:.4g})^k2 + b")
-    for name, p in law.parameters.items():
-        print(f"  {name:2} = {p.value:.4g}   95 % [{p.low:.4g}, {p.high:.4g}]")
-    print(
-        "  largest model left out, error per e-fold: "
-        f"{law.held_out['power-plateau']:.1%} with a plateau, {law.held_out['power']:.1%} without"
-    )
-    if law.plateau == "not seen":
-        print("  no plateau seen: b is not identified by these runs, only bounded")
-    print(
-        f"  {law.runs} runs, {law.censored} censored; single runs scatter by {law.scatter:.1%}; "
-        f"M {law.range['model'][0]:,.0f} to {law.range['model'][1]:,.0f}, "
-        f"D {law.range['data'][0]:,.0f} to {law.range['data'][1]:,.0f}"
-    )
-    for data, slope, half, count in slopes:
-        print(
-            f"  slope of ln S against ln M at D = {data:,.0f}: "
-            f"{slope:.3f} +- {half:.3f} (95 %, {count} runs)"
-        )

@@ -1,0 +1,103 @@
+"""All laws of a table, and what they say about a row of another one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from calibration.converge.tables.posterior import Posterior, posterior
+from calibration.converge.tables.priors import Prior, learned
+from calibration.converge.tables.rows import Asked, Row
+from calibration.converge.tables.sizes import Family, family
+from calibration.converge.tables.spread import Prediction
+from calibration.converge.tables.surface import Surface, surface
+
+MOST = 200  # rows of one group or family that are looked at; of more, evenly spread ones
+Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Laws:
+    """The measured rows by group (they differ in batch alone), and by family and batch."""
+
+    groups: dict[Key, list[Row]]
+    families: dict[Key, list[Row]]
+
+    @cached_property
+    def posteriors(self) -> dict[Key, Posterior]:
+        return {key: posterior(rows) for key, rows in self.groups.items()}
+
+    @cached_property
+    def priors(self) -> dict[str, Prior]:
+        return learned({(str(key[0]), key): one for key, one in self.posteriors.items()})
+
+    @cached_property
+    def surfaces(self) -> dict[Key, Surface]:
+        """By family and batch."""
+        found = {key: surface(rows) for key, rows in self.families.items()}
+        return {key: one for key, one in found.items() if one is not None}
+
+    @cached_property
+    def sizes(self) -> dict[Key, Family]:
+        """Batch laws along a family's sizes, by family."""
+        members: dict[Key, dict[float, Posterior]] = defaultdict(dict)
+        for key, rows in self.groups.items():
+            asked = rows[0].asked
+            if asked.params:
+                members[asked.family][float(asked.params)] = self.posteriors[key]
+        found = {key: family(ones, self.priors[str(key[0])]) for key, ones in members.items()}
+        return {key: one for key, one in found.items() if one is not None}
+
+    def predict(self, asked: Asked) -> Prediction | str:
+        """Steps with their intervals, or why there is no telling."""
+        plane = self.surfaces.get((*asked.family, asked.batch))
+        if plane and asked.params and asked.target is not None:
+            return plane.predict(asked.workload, asked.params, asked.target)
+        log_batch = float(np.log(asked.batch))
+        if asked.group in self.groups:
+            group = self.posteriors[asked.group]
+            prior = self.priors[asked.source].on_grid(len(group.logs))
+            return group.mixture(log_batch, prior).prediction()
+        if asked.params and asked.family in self.sizes:
+            return self.sizes[asked.family].predict(asked.params, log_batch)
+        return self._why(asked)
+
+    def _why(self, asked: Asked) -> str:
+        same = [
+            rows[0].asked
+            for rows in self.groups.values()
+            if (rows[0].asked.source, rows[0].asked.workload) == (asked.source, asked.workload)
+        ]
+        if not same:
+            return f"the table has no steps of {asked.workload} from {asked.source}"
+        names = ("params", "dataset", "target", "kind", "unit")
+        other = [
+            name for name in names if all(getattr(s, name) != getattr(asked, name) for s in same)
+        ]
+        found = " and ".join(f"{name} {getattr(asked, name)}" for name in other)
+        return f"the table has no steps of {asked.workload} with {found or 'these together'}"
+
+
+def fit(rows: Sequence[Row]) -> Laws:
+    """The laws of a table's measured rows."""
+    groups: dict[Key, list[Row]] = defaultdict(list)
+    families: dict[Key, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.steps is not None:
+            groups[row.asked.group].append(row)
+            families[(*row.asked.family, row.asked.batch)].append(row)
+    return Laws(
+        {key: _thinned(found) for key, found in groups.items()},
+        {key: _thinned(found) for key, found in families.items() if key[3] == "absolute_loss"},
+    )
+
+
+def _thinned(rows: list[Row]) -> list[Row]:
+    ordered = sorted(rows, key=lambda row: (row.asked.batch, row.asked.workload, row.steps or 0.0))
+    index = np.unique(np.linspace(0, len(ordered) - 1, min(MOST, len(ordered))).astype(int))
+    return [ordered[i] for i in index]

@@ -1,0 +1,89 @@
+"""What the rows of one group say about its batch law, on a grid.
+
+    ln S(B) = level + f(B_crit / B) - f(B_crit / B_0) + scatter,   f = `batch.excess`
+
+B_0 is the geometric mean of the group's batches. The grid spans the form (sharpness, exponent),
+ln(B_crit / B_0) and the scatter; the level, which enters linearly, is integrated exactly. Nothing is
+fitted: every prediction is a mean over the grid, so groups of one or two rows need no other method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from calibration.converge.tables.rows import Row
+from calibration.converge.tables.spread import Floats, Mixture
+from hwsim.convergence.batch import excess
+
+SHARPNESS = np.array([0.7, 1.0, 1.4, 2.0, 3.0])
+EXPONENT = np.array([0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2])
+# (sharpness, exponent), shape (forms, 2); PLAIN is McCandlish's, S_min (1 + B_crit / B).
+FORMS = np.array([(p, q) for p in SHARPNESS for q in EXPONENT])
+PLAIN = int(np.flatnonzero((FORMS == 1.0).all(axis=1))[0])
+CRITICAL = np.linspace(-7.0, 9.0, 49)  # ln(B_crit / B_0)
+SCATTER = np.geomspace(0.006, 1.0, 15)
+# A published deviation is over runs alone, rounded to evaluations, and of a mean without the
+# extremes: more than this it doesn't take from a row's weight.
+MOST_ERROR = 0.04
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """A group's evidence, ln p(rows | form, B_crit, scatter), and the level's mean and variance.
+
+    `evidence` and `level` have the shape (forms, critical, scatter), `variance` (scatter,).
+    `anchor` is ln B_0, `error` the rows' median standard error, `logs` ln B of the rows.
+    """
+
+    anchor: float
+    logs: Floats
+    error: float
+    evidence: Floats
+    level: Floats
+    variance: Floats
+
+    def weights(self, prior: Floats) -> Floats:
+        """Of each point of the grid, given the logarithm of a prior on it."""
+        total = self.evidence + prior
+        weights = np.exp(total - total.max())
+        return np.asarray(weights / weights.sum())
+
+    def curve(self, log_batch: float) -> Floats:
+        """Mean ln S at ln B, on the grid."""
+        x = CRITICAL + self.anchor - log_batch
+        return np.asarray(self.level + (_excess(x) - _excess(CRITICAL))[:, :, None])
+
+    def mixture(self, log_batch: float, prior: Floats) -> Mixture:
+        """ln S of a further row at ln B."""
+        centers = self.curve(log_batch)
+        scales = np.sqrt(self.variance + SCATTER**2 + self.error**2)
+        return Mixture(
+            self.weights(prior).ravel(),
+            centers.ravel(),
+            np.broadcast_to(scales, centers.shape).ravel(),
+        )
+
+
+def posterior(rows: Sequence[Row]) -> Posterior:
+    """Of at least one measured row."""
+    logs = np.log([float(row.asked.batch) for row in rows])
+    y = np.log([row.steps or 1.0 for row in rows])
+    errors = np.minimum([row.error for row in rows], MOST_ERROR)
+    anchor = float(logs.mean())
+    x = CRITICAL[:, None] + anchor - logs
+    offsets = _excess(x.ravel()).reshape(len(FORMS), *x.shape) - _excess(CRITICAL)[:, :, None]
+    weights = 1.0 / (SCATTER[:, None] ** 2 + errors**2)
+    total = weights.sum(axis=1)
+    levels = y - offsets
+    level = np.einsum("fcn,sn->fcs", levels, weights) / total
+    squares = np.einsum("fcn,sn->fcs", levels**2, weights) - level**2 * total
+    evidence = 0.5 * (np.log(weights).sum(axis=1) - np.log(total) - squares)
+    return Posterior(anchor, logs, float(np.median(errors)), evidence, level, 1.0 / total)
+
+
+def _excess(x: Floats) -> Floats:
+    """`batch.excess` of every form, shape (forms, len(x))."""
+    return np.asarray(excess(x, FORMS[:, :1], FORMS[:, 1:]))
