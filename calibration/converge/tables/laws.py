@@ -61,7 +61,7 @@ class Laws:
         log_batch = float(np.log(asked.batch))
         if asked.group in self.groups:
             group = self.posteriors[asked.group]
-            prior = self.priors[asked.source].on_grid(len(group.logs))
+            prior = self.priors[asked.source].on_grid(group)
             return group.mixture(log_batch, prior).prediction()
         if asked.params and asked.family in self.sizes:
             return self.sizes[asked.family].predict(asked.params, log_batch)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from calibration.converge.tables.laws import Key, Laws
-from calibration.converge.tables.posterior import CRITICAL, FORMS, PLAIN, SCATTER
+from calibration.converge.tables.posterior import FORMS, PLAIN, SCATTER
 from calibration.converge.tables.spread import LEVELS, Floats, Mixture
 from hwsim.convergence.batch import excess
 
@@ -23,10 +23,10 @@ def records(laws: Laws) -> list[dict[str, Any]]:
 
 def _record(laws: Laws, key: Key) -> dict[str, Any]:
     rows, group = laws.groups[key], laws.posteriors[key]
-    weights = group.weights(laws.priors[str(key[0])].on_grid(len(group.logs)))
+    weights = group.weights(laws.priors[str(key[0])].on_grid(group))
     plain = weights[PLAIN] / weights[PLAIN].sum()
-    critical = np.broadcast_to((CRITICAL + group.anchor)[:, None], plain.shape)
-    least = group.level[PLAIN] - excess(CRITICAL)[:, None]
+    critical = np.broadcast_to((group.critical + group.anchor)[:, None], plain.shape)
+    least = group.level[PLAIN] - excess(group.critical)[:, None]
     forms = weights.sum(axis=(1, 2))
     parameters = {
         "S_min": _quantiles(least, plain, group.variance),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calibration.converge.tables.posterior import CRITICAL, FORMS, SCATTER, Posterior
+from calibration.converge.tables.posterior import FORMS, SCATTER, Posterior
 from calibration.converge.tables.priors import ENOUGH, Prior
 from calibration.converge.tables.spread import Floats, Prediction, of_draws
 from hwsim.convergence.batch import excess
@@ -67,7 +67,7 @@ def family(members: Mapping[float, Posterior], prior: Prior) -> Family | None:
         return None
     random = np.random.default_rng(SEED)
     groups = [members[size] for size in sizes]
-    totals = [group.evidence + prior.on_grid(len(group.logs)) for group in groups]
+    totals = [group.evidence + prior.on_grid(group) for group in groups]
     shared = sum(_log_sum(total) for total in totals) - (len(groups) - 1) * np.log(prior.forms)
     shares = np.exp(shared - shared.max())
     chosen = random.choice(len(FORMS), DRAWS, p=shares / shares.sum())
@@ -80,9 +80,9 @@ def family(members: Mapping[float, Posterior], prior: Prior) -> Family | None:
             points = random.choice(weights.size, len(where), p=(weights / weights.sum()).ravel())
             c, s = np.unravel_index(points, weights.shape)
             luck = np.sqrt(group.variance[s]) * random.standard_normal(len(where))
-            least = group.level[form, c, s] + luck - excess(CRITICAL[c], *FORMS[form])
+            least = group.level[form, c, s] + luck - excess(group.critical[c], *FORMS[form])
             ends[where, index, 0] = least
-            ends[where, index, 1] = least + FORMS[form, 1] * (CRITICAL[c] + group.anchor)
+            ends[where, index, 1] = least + FORMS[form, 1] * (group.critical[c] + group.anchor)
             scatter[where, index] = SCATTER[s]
     error = float(np.median([group.error for group in groups]))
     one = scatter[np.arange(DRAWS), random.integers(len(groups), size=DRAWS)]

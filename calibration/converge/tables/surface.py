@@ -2,9 +2,9 @@
 
     L(N, S) = E + A (N/N_0)^-a + u + (C + D ln(N/N_0) + v) (S/S_0)^-c + scatter
 
-u and v are a model's own deviations (its shape, its learning rate); E, A, C and D enter linearly and
-are integrated exactly (a Gaussian process of finite rank), the exponents and the three deviations
-on a grid. A loss below a model's floor, E + A (N/N_0)^-a + u, is never reached.
+u and v are a model's own deviations (its shape, its learning rate). E, A, C and D enter linearly
+and are integrated exactly (a Gaussian process of finite rank), the exponents and the three
+deviations on a grid. A loss below a model's floor, E + A (N/N_0)^-a + u, is never reached.
 """
 
 from __future__ import annotations
