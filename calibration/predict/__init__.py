@@ -129,7 +129,7 @@ class Predictor:
         spread = tail = 0.0
         try:
             if self._counter is not None:
-                steps, spread, tail = self._counter(shape)
+                steps, spread, tail = self._counter(shape, measurement.provenance.source)
                 shape = shape.model_copy(update={"steps": steps})
             run = run_of(measurement, shape, self._reached)
             parts = (Part("run", run_parts(run, self._reached)),)
@@ -137,7 +137,7 @@ class Predictor:
             roofline = finite(sum(run_parts(run, self._bare).values()))
         except InputError as error:
             return Skipped(_reason(error))
-        spreads = (math.hypot(run.spread, spread), math.hypot(run.spread, tail))
+        spreads = (math.hypot(run.spreads[0], spread), math.hypot(run.spreads[1], tail))
         return _prediction(seconds, roofline, spreads, parts, run.assumed)
 
 

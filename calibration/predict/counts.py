@@ -23,21 +23,23 @@ class Count(NamedTuple):
     tail: float
 
 
-Counter = Callable[[TrainingRun], Count]
+Counter = Callable[[TrainingRun, str], Count]
 
 
 def counter(path: str) -> Counter:
-    """What the laws of the table at `path` say of runs of the benchmarks that its workloads name.
+    """What the laws of the table at `path` say of a source's run: those of the workload that is
+    called like the run's benchmark, from a source whose name begins alike.
 
     Raises InputError for a file that is no such table.
     """
     found = laws.fit(rows.parse(text_of(path), path))
-    asked = {group[0].asked.workload: group[0].asked for group in found.groups.values()}
+    asked = [group[0].asked for group in found.groups.values()]
 
-    def count(run: TrainingRun) -> Count:
-        like = asked.get(run.benchmark)
+    def count(run: TrainingRun, source: str) -> Count:
+        own = (a for a in asked if a.workload == run.benchmark and a.source.startswith(source))
+        like = next(own, None)
         if like is None:
-            raise InputError("steps", f"the table has no steps of {run.benchmark}")
+            raise InputError("steps", f"the table has none of {run.benchmark} from {source}")
         if run.global_batch is None:
             raise InputError("global_batch", "found nothing", "write it")
         said = found.predict(replace(like, batch=run.global_batch))
