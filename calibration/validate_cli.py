@@ -23,7 +23,7 @@ from hwsim.report import picture
 if TYPE_CHECKING:
     from calibration.measurement import Measurement
     from calibration.predict import Predict
-    from calibration.predict.counts import Counter
+    from calibration.predict.counts import Counting
     from calibration.validation.answers import Answer
     from calibration.validation.outcomes import Outcome
 
@@ -178,7 +178,7 @@ def _predictor(
     return Predictor(without=without, counter=_counter(cases, steps_from))
 
 
-def _counter(cases: Sequence[Measurement], steps_from: str | None) -> Counter | None:
+def _counter(cases: Sequence[Measurement], steps_from: str | None) -> Counting | None:
     if steps_from is None:
         return None
     if not any(case.shape.kind == "training-run" for case in cases):

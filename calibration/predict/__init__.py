@@ -39,7 +39,7 @@ from hwsim.parallel.price import code_of
 from hwsim.userdata import LOCAL
 
 if TYPE_CHECKING:
-    from calibration.predict.counts import Counter
+    from calibration.predict.counts import Counting
 
 # Standard deviations from the median to the ends of an 80 and a 95 % interval: 1.2816, 1.96.
 REACH80 = NormalDist().inv_cdf(0.9)
@@ -98,7 +98,7 @@ class Predictor:
         self,
         provider: Provider = load_for,
         without: Iterable[str] = (),
-        counter: Counter | None = None,
+        counter: Counting | None = None,
     ) -> None:
         self._counter = counter
         self._without = Without(without)

@@ -23,10 +23,10 @@ class Count(NamedTuple):
     tail: float
 
 
-Counter = Callable[[TrainingRun, str], Count]
+Counting = Callable[[TrainingRun, str], Count]
 
 
-def counter(path: str) -> Counter:
+def counter(path: str) -> Counting:
     """What the laws of the table at `path` say of a source's run: those of the workload that is
     called like the run's benchmark, from a source whose name begins alike.
 
