@@ -16,8 +16,9 @@ from calibration.predict.basis import Basis, Provider, dtype_of, finite, hosted
 from calibration.predict.families import family_of
 from calibration.predict.kernels import kernels_of
 from calibration.predict.links import collective_seconds
+from calibration.predict.models import step_of
 from calibration.predict.rows import Row, row_of
-from calibration.predict.runs import run_of, run_parts
+from calibration.predict.runs import Run, run_of, run_parts
 from calibration.predict.steps import software_of, step_parts, workload_parts
 from calibration.predict.systems import system_of
 from calibration.shapes import (
@@ -52,7 +53,6 @@ KINDS: dict[type[Shape], str] = {
     Pointwise: "streams",
 }
 NOT_YET: dict[type[Shape], str] = {
-    ModelStep: "the layers of named models are not described yet",
     StepsToTarget: "no law of steps was measured for this workload",
 }
 
@@ -112,7 +112,7 @@ class Predictor:
         elsewhere = _elsewhere(measurement, self._reached)
         if elsewhere is not None:
             return elsewhere
-        if isinstance(case.shape, TrainingRun):
+        if isinstance(case.shape, TrainingRun | ModelStep):
             return self._run(measurement, case.shape)
         try:
             row = row_of(measurement)
@@ -125,20 +125,30 @@ class Predictor:
         assumed = row.assumed if row else ()
         return _prediction(seconds, roofline, (spread, tail), parts, assumed)
 
-    def _run(self, measurement: Measurement, shape: TrainingRun) -> Prediction | Skipped:
-        spread = tail = 0.0
+    def _run(
+        self, measurement: Measurement, shape: TrainingRun | ModelStep
+    ) -> Prediction | Skipped:
+        """The same for a whole run, or for one step of a named model."""
         try:
-            if self._counter is not None:
-                steps, spread, tail = self._counter(shape, measurement.provenance.source)
-                shape = shape.model_copy(update={"steps": steps})
-            run = run_of(measurement, shape, self._reached)
-            parts = (Part("run", run_parts(run, self._reached)),)
+            run = self._described(measurement, shape)
+            parts = (Part(shape.family, run_parts(run, self._reached)),)
             seconds = finite(_sum(parts))
             roofline = finite(sum(run_parts(run, self._bare).values()))
         except InputError as error:
             return Skipped(_reason(error))
-        spreads = (math.hypot(run.spreads[0], spread), math.hypot(run.spreads[1], tail))
-        return _prediction(seconds, roofline, spreads, parts, run.assumed)
+        return _prediction(seconds, roofline, run.spreads, parts, run.assumed)
+
+    def _described(self, measurement: Measurement, shape: TrainingRun | ModelStep) -> Run:
+        if isinstance(shape, ModelStep):
+            return step_of(measurement.case, shape)
+        if self._counter is None:
+            return run_of(measurement, shape, self._reached)
+        count = self._counter(shape, measurement.provenance.source)
+        shape = shape.model_copy(update={"steps": count.steps})
+        run = run_of(measurement, shape, self._reached)
+        near, far = run.spreads
+        spreads = (math.hypot(near, count.spread), math.hypot(far, count.tail))
+        return run._replace(spreads=spreads)
 
 
 def _prediction(

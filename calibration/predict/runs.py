@@ -104,7 +104,7 @@ def run_of(measurement: Measurement, shape: TrainingRun, basis: Basis) -> Run:
     if "includes distillation" in note:
         raise InputError("", "other models were run besides, for distillation")
     assumed: list[str] = []
-    case, copies = _placed(measurement, assumed)
+    case, copies = placed(measurement.case, assumed)
     sizes = named.sizes_of(shape.model)
     if sizes is not None:
         row, steps = _decoder(case, shape, sizes, source, note, basis, assumed)
@@ -126,7 +126,7 @@ def run_parts(run: Run, basis: Basis) -> dict[str, float]:
     can't be costed."""
     step = simulated(run.case, run.workload, run.plan, run.software, basis)
     parts = {name: run.steps * run.copies * seconds for name, seconds in step.items()}
-    if basis.bare:
+    if basis.bare or run.share == 1.0:
         return parts
     whole = sum(parts.values())
     return parts | {"rest": whole * ((1 + run.evaluated / run.steps) / run.share - 1)}
@@ -159,9 +159,9 @@ def _evaluated(run: Run, shape: TrainingRun, assumed: list[str]) -> float:
     return times * samples / batch * forward
 
 
-def _placed(measurement: Measurement, assumed: list[str]) -> tuple[Case, int]:
+def placed(case: Case, assumed: list[str]) -> tuple[Case, int]:
     """The devices, with the links that such devices usually have."""
-    case, device = measurement.case, device_of(measurement.device)
+    device = device_of(case.device)
     devices, copies = case.devices, 1
     if devices is None:
         devices = copies = UNNAMED
