@@ -304,7 +304,7 @@ def last_line(workload: Workload, run: Run, seen: list[Evaluation], stop: Stop) 
     if not math.isfinite(losses[-1]):
         end = "diverged"
     else:
-        # As `crossing` judges it: a run that was kept longer for a rise has its minimum all the same.
+        # As `crossing` judges it: a run kept longer for a rise has its minimum all the same.
         passed = past_minimum(steps, losses, Stop(patience=stop.patience, least=1))
         end = "minimum" if passed else "censored"
     noises = [e.noise for e in seen if e.noise is not None and math.isfinite(e.noise)]
