@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hwsim import basis
 from hwsim.convergence import law as laws
-from hwsim.convergence.counting import Counting, Fitted, Given, efficiency
+from hwsim.convergence.batch import efficiency
+from hwsim.convergence.counting import Counting, Fitted, Given
 from hwsim.convergence.law import DRAWS, Steps, interval
 from hwsim.cost.calibration import Calibration, load_for
 from hwsim.errors import InputError
@@ -239,8 +240,8 @@ def _steps(
         counting = Fitted(law)
     if counting is None:
         what = f"no law of steps was measured for {workload.name}"
-        return None, [f"{what}: give --steps, --tokens, --epochs or --law"]
-    count = counting.count(workload, graph.parameters)
+        return None, [f"{what}: give --law, --steps, --tokens or --epochs"]
+    count = counting.count(workload, graph)
     return count, list(count.warnings)
 
 
@@ -295,7 +296,7 @@ def _convergence(count: Steps | None, batch: int) -> Convergence | None:
         extrapolated=count.extrapolated,
         samples=_finite(count.value * batch),
         critical_batch=count.critical,
-        efficiency=efficiency(batch, count.critical) if count.critical else None,
+        efficiency=float(efficiency(batch, count.critical)) if count.critical else None,
     )
 
 

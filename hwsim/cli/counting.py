@@ -10,7 +10,7 @@ from hwsim.graph.workload import Workload
 
 
 class Options:
-    """--steps, --tokens, --epochs or --law, and --critical-batch."""
+    """--steps, --tokens, --epochs or --law, with --target-loss and --critical-batch."""
 
     def __init__(
         self,
@@ -18,6 +18,7 @@ class Options:
         tokens: float | None,
         epochs: float | None,
         law: str | None,
+        loss: float | None,
         critical: float | None,
     ) -> None:
         numbers = {"--steps": steps, "--tokens": tokens, "--epochs": epochs}
@@ -25,15 +26,18 @@ class Options:
         named = [*found, *(["--law"] if law is not None else [])]
         if len(named) > 1:
             raise InputError(" and ".join(named), "found together", "write one of them")
-        if found and critical is not None:
+        more = {"--target-loss": loss, "--critical-batch": critical}
+        of_a_law = {name: value for name, value in more.items() if value is not None}
+        if found and of_a_law:
             what = f"found with {named[0]}"
-            raise InputError("--critical-batch", what, "write --law instead of the count")
-        sizes = found if critical is None else {**found, "--critical-batch": critical}
-        for name, value in sizes.items():
+            raise InputError(next(iter(of_a_law)), what, "write --law instead of the count")
+        if loss is not None and law is None:
+            raise InputError("--target-loss", "found without --law", "add --law NAME")
+        for name, value in (found | of_a_law).items():
             if not 0 < value < math.inf:
                 raise InputError(name, f"found {value:g}", "write a finite number above 0")
         self._steps, self._tokens, self._epochs = steps, tokens, epochs
-        self._law = law and load(law, critical)
+        self._law = load(law, loss, critical) if law is not None else None
         self._critical = critical
 
     def of(self, workload: Workload) -> float | Counting | None:
@@ -50,5 +54,5 @@ class Options:
             if workload.law is None:
                 what = f"found no law of the steps of {workload.name}"
                 raise InputError("--critical-batch", what, "add --law NAME or FILE")
-            return load(workload.law, self._critical)
+            return load(workload.law, critical=self._critical)
         return self._law or self._steps

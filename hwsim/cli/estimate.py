@@ -31,6 +31,8 @@ app = typer.Typer(add_completion=False)
     Example: hwsim estimate --hw volta --model charlm --vary workload.hidden=32:4096:8
 
     Example: hwsim estimate --hw volta --model transformer --set software=megatron-2021
+
+    Example: hwsim estimate --hw h100-sxm-80gb --model transformer --law kaplan --target-loss 3.3
     """
 )
 def command(
@@ -56,7 +58,10 @@ def command(
     tokens: Annotated[float | None, typer.Option(help="Items to train on, instead.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Passes over the data, instead.")] = None,
     law: Annotated[
-        str | None, typer.Option(metavar="LAW", help="A law's name or file, a table size,steps.")
+        str | None, typer.Option(metavar="LAW", help="A law's name or file, or a table size,steps.")
+    ] = None,
+    target_loss: Annotated[
+        float | None, typer.Option(help="The loss to reach, with a law of losses.")
     ] = None,
     critical_batch: Annotated[
         float | None, typer.Option(help="Samples at which a batch is half as efficient.")
@@ -74,7 +79,7 @@ def command(
     }
     subject = planned.load_subject(hw, model, set_, plan)
     planned.check_borrow(calibration, borrow=borrow)
-    counted = counting.Options(steps, tokens, epochs, law, critical_batch)
+    counted = counting.Options(steps, tokens, epochs, law, target_loss, critical_batch)
     count = _Asked(counted, calibration, borrow, engine)
     if vary_ is None:
         if plot is not None:

@@ -2,9 +2,9 @@
 
     S(B) = S_min (1 + B_crit / B)          E(B) = B S(B) = E_min (1 + B / B_crit)
 
-(McCandlish, Kaplan, Amodei 2018, arXiv 1812.06162, section 2.3). B_crit is in the unit of B, samples
-or tokens: there training takes twice the least steps and twice the least samples. Arguments are
-numbers or arrays; B, S and B_crit are above 0.
+(McCandlish, Kaplan, Amodei 2018, arXiv 1812.06162, section 2.3). B_crit is in the unit of B,
+samples or tokens: there training takes twice the least steps and twice the least samples.
+Arguments are numbers or arrays; B, S and B_crit are above 0.
 """
 
 from __future__ import annotations

@@ -1,23 +1,23 @@
-"""Ways to count steps: a fitted law, a table, the user's own figure; each may depend on the batch.
-
-Samples grow with the batch: steps fall less than in proportion to it (McCandlish et al. 2018, arXiv
-1812.06162),
-
-    S(B) = S_min (1 + B_crit / B)
-"""
+"""Ways to count steps: a fitted law, a table, a law of the loss, the user's own figure; each may
+depend on the batch (`hwsim.convergence.batch`)."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol
 
 from hwsim.convergence import law as laws
-from hwsim.convergence import table
+from hwsim.convergence import tabled
+from hwsim.convergence.forms import batch_factor
 from hwsim.convergence.law import Law, Steps
-from hwsim.convergence.table import Table
+from hwsim.convergence.loss import KAPLAN
+from hwsim.convergence.published import LAWS, ToLoss
+from hwsim.convergence.tabled import Table
 from hwsim.errors import InputError, near
+from hwsim.graph.step import StepGraph
 from hwsim.graph.workload import Workload
 from hwsim.jsonfile import file_text
 
@@ -25,9 +25,9 @@ WHERE = "--law"
 
 
 class Counting(Protocol):
-    """What counts the steps of a workload with so many parameters."""
+    """What counts the steps of a workload, whose graph is of one device's share."""
 
-    def count(self, workload: Workload, parameters: int) -> Steps: ...
+    def count(self, workload: Workload, graph: StepGraph) -> Steps: ...
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Given:
 
     steps: float
 
-    def count(self, workload: Workload, parameters: int) -> Steps:
-        del workload, parameters
+    def count(self, workload: Workload, graph: StepGraph) -> Steps:
+        del workload, graph
         return laws.given(self.steps)
 
 
@@ -48,16 +48,20 @@ class Fitted:
     law: Law
     critical: float | None = None
 
-    def count(self, workload: Workload, parameters: int) -> Steps:
-        """Raises InputError if a critical batch has no measured batch to start from."""
+    def count(self, workload: Workload, graph: StepGraph) -> Steps:
+        """Raises InputError if a critical batch has no measured batch to start from, and if the law
+        has one of its own."""
         law, asked = self.law, workload.setting()
         if workload.law != law.name and workload.name != law.workload:
-            law = law.model_copy(update={"setting": {**law.setting, "model": law.workload}})
-            asked |= {"model": workload.name}
+            law = law.model_copy(update={"setting": {**law.setting, "workload": law.workload}})
+            asked |= {"workload": workload.name}
         if self.critical is None:
-            return laws.predict(law, parameters, workload.dataset, asked)
+            return laws.predict(law, graph.parameters, workload.dataset, asked)
+        if law.critical is not None:
+            what = f"found {self.critical:g}, but law '{law.name}' has its own, {law.critical:,.0f}"
+            raise InputError("--critical-batch", what, "leave it out")
         measured = _measured(law.setting.get("batch"), law.name)
-        found = laws.predict(law, parameters, workload.dataset, asked | {"batch": measured})
+        found = laws.predict(law, graph.parameters, workload.dataset, asked | {"batch": measured})
         return at_batch(found, workload.batch, measured, self.critical)
 
 
@@ -68,9 +72,9 @@ class Tabled:
     table: Table
     critical: float | None = None
 
-    def count(self, workload: Workload, parameters: int) -> Steps:
+    def count(self, workload: Workload, graph: StepGraph) -> Steps:
         """Raises InputError if a critical batch has no measured batch to start from."""
-        found, measured = self.table.at(parameters), self.table.batch
+        found, measured = self.table.at(graph.parameters), self.table.batch
         if self.critical is not None:
             return at_batch(
                 found, workload.batch, _measured(measured, self.table.name), self.critical
@@ -87,7 +91,7 @@ def at_batch(found: Steps, batch: float, measured: float, critical: float) -> St
     >>> at_batch(laws.given(600.0), 400.0, 100.0, 200.0).value  # 3 S_min become 1.5 S_min
     300.0
     """
-    factor = (1.0 + critical / batch) / (1.0 + critical / measured)
+    factor = float(batch_factor(batch, critical, measured))
     return replace(
         found,
         value=found.value * factor,
@@ -98,33 +102,51 @@ def at_batch(found: Steps, batch: float, measured: float, critical: float) -> St
     )
 
 
-def efficiency(batch: float, critical: float) -> float:
-    """Samples that a small batch would need over those that `batch` needs.
+def load(ref: str, loss: float | None = None, critical: float | None = None) -> Counting:
+    """The law of a file (.json, or a table .csv), of a shipped or of a published name.
 
-    >>> efficiency(200.0, 200.0)
-    0.5
+    Raises InputError for an unknown name, for what is wrong in a file, and for a target `loss` that
+    a law lacks or doesn't know.
     """
-    return critical / (critical + batch)
+    if ref in LAWS:
+        if loss is None:
+            raise InputError(f"{WHERE} {ref}", "found no loss to reach", "add --target-loss X")
+        if LAWS[ref] is KAPLAN and critical is not None:
+            what = f"found with '{ref}', which has its own at each loss"
+            raise InputError("--critical-batch", what, "leave it out")
+        return ToLoss(LAWS[ref], loss, critical)
+    found = _measured_law(ref, critical)
+    if loss is not None:
+        _check_loss(found, ref, loss)
+    return found
 
 
-def load(ref: str, critical: float | None = None) -> Counting:
-    """The law of a file (.json, or a table .csv) or of a shipped name.
+def _check_loss(found: Counting, ref: str, loss: float) -> None:
+    """Raises InputError if a law is not of this loss."""
+    goal = found.law.goal if isinstance(found, Fitted) else None
+    if goal is None or goal.kind != "absolute_loss":
+        instead = f"leave it out, or write {WHERE} {' or '.join(LAWS)}"
+        raise InputError("--target-loss", f"found with '{ref}', which is of no loss", instead)
+    if not math.isclose(goal.value, loss):
+        what = f"found {loss:g}, but '{ref}' was fitted to {goal.value:g}"
+        raise InputError("--target-loss", what, f"write {goal.value:g}, or fit a law to {loss:g}")
 
-    Raises InputError for an unknown name and for what is wrong in a file.
-    """
+
+def _measured_law(ref: str, critical: float | None) -> Counting:
     path = Path(ref)
     if path.suffix == ".csv":
-        return Tabled(table.parse(file_text(ref, WHERE), path.name), critical)
+        return Tabled(tabled.parse(file_text(ref, WHERE), path.name), critical)
     if path.suffix == ".json" or path.exists():
         return Fitted(laws.parse(file_text(ref, WHERE), ref), critical)
     found = laws.load(ref)
     if found is None:
-        raise InputError(WHERE, f"found the unknown law '{ref}'", near(ref, shipped()))
+        what = f"found the unknown law '{ref}'"
+        raise InputError(WHERE, what, near(ref, [*shipped(), *LAWS]))
     return Fitted(found, critical)
 
 
 def shipped() -> list[str]:
-    """The names of all laws that ship."""
+    """The names of all fitted laws that ship."""
     folder = resources.files("hwsim") / "data" / "laws"
     return sorted(entry.name.removesuffix(".json") for entry in folder.iterdir())
 

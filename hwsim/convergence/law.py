@@ -98,6 +98,12 @@ class Law(BaseModel):
     draws: tuple[tuple[float, ...], ...] = Field(min_length=1)
     provenance: dict[str, Any]
 
+    @property
+    def critical(self) -> float | None:
+        """The critical batch in samples; None if batches were not varied."""
+        found = self.parameters.get("batch_critical")
+        return found.value if found else None
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         batch = ("batch",) if "batch" in self.range else ()
@@ -153,7 +159,7 @@ def predict(law: Law, model: float, data: float, setting: dict[str, Any]) -> Ste
     warnings, variance = [], law.scatter**2
     for axis, value in sizes.items():
         low, high = law.range[axis]
-        distance = _outside(value, (low, high))
+        distance = outside(value, (low, high))
         if distance:
             warnings.append(
                 f"steps: extrapolated beyond the measured {axis} sizes "
@@ -179,6 +185,7 @@ def predict(law: Law, model: float, data: float, setting: dict[str, Any]) -> Ste
         source=_source(law),
         extrapolated=bool(warnings),
         warnings=tuple(warnings),
+        critical=law.critical,
     )
 
 
@@ -221,10 +228,10 @@ def _source(law: Law) -> str:
     return ", ".join(str(part) for part in known if part)
 
 
-def _outside(value: float, bounds: tuple[float, float]) -> float:
+def outside(value: float, bounds: tuple[float, float]) -> float:
     """How many e-folds `value` lies outside of `bounds`; 0 inside.
 
-    >>> _outside(50.0, (10.0, 100.0)), round(_outside(271.8, (10.0, 100.0)), 2)
+    >>> outside(50.0, (10.0, 100.0)), round(outside(271.8, (10.0, 100.0)), 2)
     (0.0, 1.0)
     """
     low, high = bounds

@@ -34,7 +34,7 @@ def show(answer: Estimate, *, cite: bool) -> None:
     console.print(figures)
     if count is not None:
         law = "" if count.law == GIVEN else f" (law: {count.law})"
-        console.print(f"target: {count.target}{law}\n")
+        console.print(f"target: {count.target}{law}\n{_batch(answer)}")
     console.print(_parts("part of a step", step.parts))
     if total is not None and total.parts["steps"] < total.seconds:
         console.print()
@@ -99,6 +99,15 @@ def _samples(answer: Estimate) -> tuple[str, str, str]:
         return f"{batch:,}", "-", "-"
     share = "-" if count.efficiency is None else f"{count.efficiency:.0%}"
     return f"{batch:,}", si_text(count.samples, ""), share
+
+
+def _batch(answer: Estimate) -> str:
+    """A line on what the batch costs, where the law knows."""
+    batch, count = answer.workload.sizes["batch"], answer.convergence
+    if count is None or count.efficiency is None:
+        return ""
+    small = f"a small one would need {count.efficiency:.0%} of the {si_text(count.samples, '')}"
+    return f"batch {batch:,}: {small} samples (critical batch {count.critical_batch:,.0f})\n"
 
 
 def _optimum(variation: Variation, found: Optimum) -> str:

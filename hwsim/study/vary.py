@@ -94,8 +94,22 @@ def whole_numbers(path: str, values: str) -> tuple[int, ...]:
 def run(
     subject: Subject, variation: Variation, answer: Callable[[Subject], Estimate]
 ) -> list[Estimate]:
-    """The estimate at every value; a point that doesn't fit keeps its times."""
-    return [answer(subject.with_settings({variation.path: value})) for value in variation.values]
+    """The estimate at every value; a point that doesn't fit keeps its times.
+
+    Raises InputError, with the value, where a point can't be answered.
+    """
+    return [_point(subject, variation.path, value, answer) for value in variation.values]
+
+
+def _point(
+    subject: Subject, path: str, value: str, answer: Callable[[Subject], Estimate]
+) -> Estimate:
+    try:
+        return answer(subject.with_settings({path: value}))
+    except InputError as error:
+        if error.where.startswith(path):
+            raise
+        raise error.inside(f"--vary {path}={value[:60]}") from None
 
 
 def _annotation(path: str, subject: Subject) -> Any:

@@ -72,6 +72,37 @@ def test_tokens_and_epochs_become_steps(answer):
     assert larger["steps"] == pytest.approx(50)
 
 
+def test_tokens_go_by_the_global_batch(answer):
+    words = (*SMALL, "--tokens", "1.92e6", "--dp", "2", "--set", "plan.scaling=weak")
+    assert answer(*words)["convergence"]["steps"] == pytest.approx(50)
+
+
+def test_a_law_is_named_or_read(answer, tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("size,steps\n1e4,1000\n1e6,100\n")
+    tabled = answer(*SMALL, "--law", str(path))["convergence"]
+    assert tabled["law"] == "mine.csv"
+    assert 100 < tabled["steps"] < 1000
+    named = answer(*SMALL, "--law", "charlm-small")
+    assert named == answer(*SMALL)
+
+
+def test_a_critical_batch_tells_samples_and_efficiency(answer):
+    found = answer(*SMALL, "--critical-batch", "128")["convergence"]
+    assert found["critical_batch"] == 128
+    assert found["efficiency"] == 0.5
+    assert found["samples"] == found["steps"] * 128
+    assert answer(*SMALL)["convergence"]["efficiency"] is None
+
+
+def test_a_loss_is_reached_by_a_published_law(answer):
+    words = ("estimate", "--hw", "hopper", "--model", "transformer", "--set", "plan.micro_batch=4")
+    found = answer(*words, "--law", "chinchilla", "--target-loss", "3.3")
+    assert found["convergence"]["law"] == "hoffmann2022"
+    assert "nats" in found["convergence"]["target"]
+    assert any("2203.15556" in source for source in found["sources"])
+
+
 def test_dp_shares_the_batch(answer):
     one, eight = answer(*BASE, "--steps", "1"), answer(*BASE, "--steps", "1", "--dp", "8")
     assert (one["plan"]["devices"], eight["plan"]["devices"]) == (1, 8)

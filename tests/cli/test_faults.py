@@ -50,6 +50,10 @@ def option(name, *words, fragments):
     return Fault(name, (*BASE, *words), fragments)
 
 
+def counted(name, *words, fragments):
+    return Fault(name, ("estimate", "--hw", "volta", "--model", "charlm", *words), fragments)
+
+
 def device(name, path, value, *fragments):
     return hardware(name, changed(DEVICE, path, value), path, *fragments)
 
@@ -68,6 +72,7 @@ def sweep(name, text, *fragments):
 
 RATE = "memory.bandwidth"
 EXAMPLE = "900 GB/s"
+LOSS = ("--target-loss", "3")
 VOLTA_JSON = json.dumps(SYSTEM)
 CHARLM_JSON = '{"workload": "charlm", "hidden": 64}'
 
@@ -258,6 +263,32 @@ OPTIONS = [
     option("steps-word", "--steps", "many", fragments=("--steps", "number")),
     option("steps-beyond-numbers", "--steps", "1.7e308", fragments=("finite", "smaller")),
     option("steps-and-tokens", "--tokens", "5", fragments=("--steps", "--tokens", "one of")),
+    option("steps-and-law", "--law", "kaplan", fragments=("--steps", "--law", "one of")),
+    option(
+        "steps-at-a-loss", "--target-loss", "3", fragments=("--target-loss", "--steps", "--law")
+    ),
+    option("steps-at-a-batch", "--critical-batch", "9", fragments=("--critical-batch", "--law")),
+    counted("law-unknown", "--law", "chinchila", fragments=("--law", "chinchila", "chinchilla")),
+    counted("law-lost", "--law", "nowhere.json", fragments=("--law", "nowhere.json", "exists")),
+    counted("law-no-loss", "--law", "kaplan", fragments=("--law kaplan", "--target-loss")),
+    counted(
+        "law-of-no-loss", *LOSS, "--law", "charlm-small", fragments=("--target-loss", "kaplan")
+    ),
+    counted("law-of-others", *LOSS, "--law", "kaplan", fragments=("charlm", "transformers")),
+    counted("loss-without-law", *LOSS, fragments=("--target-loss", "--law")),
+    counted("loss-zero", "--target-loss", "0", "--law", "kaplan", fragments=("above 0",)),
+    counted("batch-nan", "--critical-batch", "nan", fragments=("--critical-batch", "finite")),
+    Fault(
+        "batch-without-law",
+        ("estimate", "--hw", "volta", "--model", "wordlm", "--critical-batch", "64"),
+        ("--critical-batch", "wordlm", "--law"),
+    ),
+    Fault(
+        "law-is-no-law",
+        ("estimate", "--hw", "volta", "--model", "charlm", "--law", FILE),
+        ("mine.json: name", "nothing"),
+        '{"schema": "hwsim.law/1"}',
+    ),
     option("unknown-option", "--nonsense", fragments=("--nonsense", "--help")),
     option("option-without-value", "--dp", fragments=("--dp",)),
     option("extra-word", "more", fragments=("more",)),

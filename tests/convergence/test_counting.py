@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwsim.convergence import law as laws
-from hwsim.convergence.counting import Fitted, Given, Tabled, at_batch, efficiency, load, shipped
-from hwsim.convergence.table import parse
+from hwsim.convergence.counting import Fitted, Given, Tabled, at_batch, load, shipped
+from hwsim.convergence.tabled import parse
 from hwsim.errors import InputError
 from workloads.charlm import CharLM, CharLMSmall
 from workloads.wordlm import WordLM
@@ -17,7 +17,7 @@ TABLE = "size,steps,batch\n1e4,1000,32\n1e6,100,32\n"
 
 
 def counted(counting, workload):
-    return counting.count(workload, workload.graph().parameters)
+    return counting.count(workload, workload.graph())
 
 
 def test_a_shipped_law_is_found_by_name():
@@ -46,8 +46,8 @@ def test_a_given_count_is_the_same_for_all():
 
 def test_a_law_of_another_model_warns_and_widens():
     own, other = (counted(Fitted(LAW), workload) for workload in (CharLM(), WordLM()))
-    assert not any("model charlm-small" in warning for warning in own.warnings)
-    assert any("model charlm-small, asked for wordlm" in warning for warning in other.warnings)
+    assert not any("workload charlm-small" in warning for warning in own.warnings)
+    assert any("workload charlm-small, asked for wordlm" in warning for warning in other.warnings)
 
 
 @given(st.integers(1, 10**6), st.floats(1.0, 1e6))
@@ -95,4 +95,32 @@ def test_a_critical_batch_needs_a_measured_one():
 def test_the_critical_batch_takes_twice_the_least_samples():
     least = at_batch(laws.given(1.0), 1e-9, 1e-9, 100.0).value * 1e-9
     assert at_batch(laws.given(1.0), 100.0, 1e-9, 100.0).value * 100.0 == pytest.approx(2 * least)
-    assert efficiency(100.0, 100.0) == 0.5
+
+
+def batched_law():
+    """The shipped law as if batches had been varied."""
+    tree = LAW.model_dump(by_alias=True)
+    tree["parameters"]["batch_critical"] = {"value": 64.0, "low": 60.0, "high": 70.0}
+    tree["center"]["batch"], tree["range"]["batch"], tree["beyond"]["batch"] = 32.0, (16, 512), 0.1
+    tree["draws"] = [(*row, 60.0 + n) for n, row in enumerate(tree["draws"])]
+    return laws.Law.model_validate(tree)
+
+
+def test_a_law_that_knows_its_critical_batch_needs_no_other():
+    law = batched_law()
+    found = counted(Fitted(law), SMALL.model_copy(update={"batch": 256}))
+    assert found.critical == 64.0
+    assert found.warnings == ()
+    least = found.value / (1 + 64 / 256)
+    assert counted(Fitted(law), SMALL).value == pytest.approx(least * 3)
+    with pytest.raises(InputError, match="its own, 64"):
+        counted(Fitted(law, 100.0), SMALL)
+
+
+def test_a_law_of_a_loss_is_asked_for_that_loss(tmp_path):
+    path = tmp_path / "mine.json"
+    goal = laws.Goal(kind="absolute_loss", value=2.5)
+    path.write_text(LAW.model_copy(update={"goal": goal}).model_dump_json(by_alias=True))
+    assert load(str(path), 2.5) == load(str(path))
+    with pytest.raises(InputError, match=r"fitted to 2\.5"):
+        load(str(path), 2.0)

@@ -5,8 +5,10 @@ import io
 
 import pytest
 
+from hwsim.convergence.counting import load
 from hwsim.estimate import estimate
 from hwsim.hardware import catalog
+from hwsim.overheads import Overheads
 from hwsim.report import table
 from hwsim.study.total import optimum
 from hwsim.study.vary import Variation
@@ -115,3 +117,26 @@ def test_a_warning_of_many_points_is_shown_once(capsys):
     both = [warned, warned]
     table.show_points(Variation("nodes", ("1", "2")), both, optimum(both))
     assert capsys.readouterr().out.count("mind the gap") == 1
+
+
+def test_a_training_is_shown_by_parts_where_it_is_more_than_steps(capsys):
+    table.show(ANSWER, cite=False)
+    assert "part of the training" not in capsys.readouterr().out
+    beside = estimate(VOLTA, CharLM(hidden=64), steps=10, overheads=Overheads(startup=60.0))
+    table.show(beside, cite=False)
+    out = capsys.readouterr().out
+    assert "part of the training" in out
+    assert "startup" in out
+    assert "restart " not in out
+
+
+def test_points_of_several_batches_show_what_they_cost(capsys):
+    law = load("charlm-small", critical=64.0)
+    answers = [estimate(VOLTA, CharLM(hidden=64, batch=b), steps=law) for b in (64, 192)]
+    table.show_points(Variation("workload.batch", ("64", "192")), answers, optimum(answers))
+    out = capsys.readouterr().out
+    rows = {line.split()[0]: line for line in out.splitlines() if line.strip()[:2].isdigit()}
+    assert " 50% " in rows["64"]
+    assert " 25% " in rows["192"]
+    table.show(answers[1], cite=False)
+    assert "need 25% of the" in capsys.readouterr().out

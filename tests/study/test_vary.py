@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hwsim.convergence.counting import load
 from hwsim.errors import InputError
 from hwsim.estimate import estimate
 from hwsim.hardware import catalog
@@ -13,6 +14,7 @@ from hwsim.study import vary
 from hwsim.study.subject import Subject
 from hwsim.study.total import optimum
 from workloads.charlm import CharLM
+from workloads.transformer import Transformer
 
 VOLTA = Subject(catalog.load("volta"), CharLM(hidden=64))
 
@@ -127,3 +129,13 @@ def test_a_point_that_does_not_fit_is_kept():
     assert [answer.memory.fits for answer in answers] == [True, False]
     assert answers[1].step.seconds > answers[0].step.seconds
     assert optimum(answers).best == 0
+
+
+def test_a_point_that_can_not_be_answered_is_named():
+    law = load("chinchilla", 2.3)
+    subject = Subject(VOLTA.system, Transformer(layers=2))
+    variation = vary.parse("workload.hidden=768,1536", subject)
+    with pytest.raises(InputError, match=r"--vary workload\.hidden=768: --target-loss"):
+        vary.run(subject, variation, lambda s: estimate(s.system, s.workload, s.plan, steps=law))
+    with pytest.raises(InputError, match=r"^workload\.heads"):
+        vary.run(subject, vary.parse("workload.heads=7,12", subject), lambda _: None)

@@ -3,8 +3,8 @@
     ln S(B) = level + f(B_crit / B) - f(B_crit / B_0) + scatter,   f = `batch.excess`
 
 B_0 is the geometric mean of the group's batches. The grid spans the form (sharpness, exponent),
-ln(B_crit / B_0) and the scatter; the level, which enters linearly, is integrated exactly. Nothing is
-fitted: every prediction is a mean over the grid, so groups of one or two rows need no other method.
+ln(B_crit / B_0) and the scatter; the level, which enters linearly, is integrated exactly. Nothing
+is fitted: a prediction is a mean over the grid, so groups of one or two rows need no other method.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ EXPONENT = np.array([0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2])
 # (sharpness, exponent), shape (forms, 2); PLAIN is McCandlish's, S_min (1 + B_crit / B).
 FORMS = np.array([(p, q) for p in SHARPNESS for q in EXPONENT])
 PLAIN = int(np.flatnonzero((FORMS == 1.0).all(axis=1))[0])
-CRITICAL = np.linspace(-7.0, 9.0, 49)  # ln(B_crit / B_0)
+CRITICAL = np.linspace(-7.0, 9.0, 49)  # ln(B_crit / B_0), looked at first
+FINE = 97  # points over the part of it that the rows leave open
+UNLIKELY = 9.0  # below the greatest evidence, in logs: what they don't
 SCATTER = np.geomspace(0.006, 1.0, 15)
 # A published deviation is over runs alone, rounded to evaluations, and of a mean without the
 # extremes: more than this it doesn't take from a row's weight.
@@ -34,10 +36,12 @@ MOST_ERROR = 0.04
 class Posterior:
     """A group's evidence, ln p(rows | form, B_crit, scatter), and the level's mean and variance.
 
-    `evidence` and `level` have the shape (forms, critical, scatter), `variance` (scatter,).
-    `anchor` is ln B_0, `error` the rows' median standard error, `logs` ln B of the rows.
+    `evidence` and `level` have the shape (forms, critical, scatter), `variance` (scatter,);
+    `critical` is this group's part of the axis, evenly spaced. `anchor` is ln B_0, `error` the
+    rows' median standard error, `logs` ln B of the rows.
     """
 
+    critical: Floats
     anchor: float
     logs: Floats
     error: float
@@ -53,8 +57,8 @@ class Posterior:
 
     def curve(self, log_batch: float) -> Floats:
         """Mean ln S at ln B, on the grid."""
-        x = CRITICAL + self.anchor - log_batch
-        return np.asarray(self.level + (_excess(x) - _excess(CRITICAL))[:, :, None])
+        x = self.critical + self.anchor - log_batch
+        return np.asarray(self.level + (_excess(x) - _excess(self.critical))[:, :, None])
 
     def mixture(self, log_batch: float, prior: Floats) -> Mixture:
         """ln S of a further row at ln B."""
@@ -69,19 +73,29 @@ class Posterior:
 
 def posterior(rows: Sequence[Row]) -> Posterior:
     """Of at least one measured row."""
+    first = _on(CRITICAL, rows)
+    likely = first.evidence.max(axis=(0, 2))
+    left = CRITICAL[likely > likely.max() - UNLIKELY]
+    step = CRITICAL[1] - CRITICAL[0]
+    return _on(np.linspace(left[0] - step, left[-1] + step, FINE), rows)
+
+
+def _on(critical: Floats, rows: Sequence[Row]) -> Posterior:
     logs = np.log([float(row.asked.batch) for row in rows])
     y = np.log([row.steps or 1.0 for row in rows])
     errors = np.minimum([row.error for row in rows], MOST_ERROR)
     anchor = float(logs.mean())
-    x = CRITICAL[:, None] + anchor - logs
-    offsets = _excess(x.ravel()).reshape(len(FORMS), *x.shape) - _excess(CRITICAL)[:, :, None]
+    x = critical[:, None] + anchor - logs
+    offsets = _excess(x.ravel()).reshape(len(FORMS), *x.shape) - _excess(critical)[:, :, None]
     weights = 1.0 / (SCATTER[:, None] ** 2 + errors**2)
     total = weights.sum(axis=1)
-    levels = y - offsets
+    # The rows' mean first, so that the difference of squares keeps its digits.
+    levels = y - y.mean() - offsets
     level = np.einsum("fcn,sn->fcs", levels, weights) / total
     squares = np.einsum("fcn,sn->fcs", levels**2, weights) - level**2 * total
     evidence = 0.5 * (np.log(weights).sum(axis=1) - np.log(total) - squares)
-    return Posterior(anchor, logs, float(np.median(errors)), evidence, level, 1.0 / total)
+    error = float(np.median(errors))
+    return Posterior(critical, anchor, logs, error, evidence, level + y.mean(), 1.0 / total)
 
 
 def _excess(x: Floats) -> Floats:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calibration.converge.tables.posterior import CRITICAL, FORMS, PLAIN, SCATTER, Posterior
+from calibration.converge.tables.posterior import FORMS, PLAIN, SCATTER, Posterior
 from calibration.converge.tables.spread import Floats
 
 ENOUGH = 3  # rows of a group that others may learn from
@@ -39,10 +39,11 @@ class Prior:
     forms: Floats
     within: float
 
-    def on_grid(self, rows: int) -> Floats:
-        """ln prior, shape (forms, critical, scatter), for a group of so many rows."""
+    def on_grid(self, group: Posterior) -> Floats:
+        """ln prior on a group's grid, shape (forms, critical, scatter)."""
         mean, deviation = self.critical
-        critical = _normal(CRITICAL, mean, np.sqrt(deviation**2 + self.within / rows))
+        rows = len(group.logs)
+        critical = _normal(group.critical, mean, np.sqrt(deviation**2 + self.within / rows))
         scatter = _normal(LOG_SCATTER, *self.scatter)
         return np.asarray(
             np.log(self.forms)[:, None, None] + critical[None, :, None] + scatter[None, None, :]
@@ -86,17 +87,17 @@ def learned(groups: Mapping[tuple[str, object], Posterior]) -> dict[str, Prior]:
     for _ in range(ROUNDS):
         sums = dict.fromkeys(sources, NONE)
         for source, group in enough:
-            weights = group.weights(found[source].on_grid(len(group.logs)))
-            sums[source] = sums[source] + _sums(weights)
+            weights = group.weights(found[source].on_grid(group))
+            sums[source] = sums[source] + _sums(weights, group.critical)
         pooled = sum(sums.values(), start=NONE)
         found = {source: _prior(sums[source], pooled, within) for source in sources}
     return found
 
 
-def _sums(weights: Floats) -> Sums:
+def _sums(weights: Floats, axis: Floats) -> Sums:
     critical, scatter = weights.sum(axis=(0, 2)), weights.sum(axis=(0, 1))
     moments = (
-        *(critical @ CRITICAL, critical @ CRITICAL**2),
+        *(critical @ axis, critical @ axis**2),
         *(scatter @ LOG_SCATTER, scatter @ LOG_SCATTER**2),
     )
     return Sums(1.0, weights.sum(axis=(1, 2)), np.array(moments))
@@ -117,5 +118,6 @@ def _prior(own: Sums, pooled: Sums, within: float) -> Prior:
 
 
 def _normal(x: Floats, mean: float, deviation: float) -> Floats:
-    logs = -0.5 * ((x - mean) / deviation) ** 2
-    return np.asarray(logs - np.log(np.exp(logs).sum()))
+    """ln of the probability at evenly spaced points."""
+    step = x[1] - x[0]
+    return np.asarray(-0.5 * ((x - mean) / deviation) ** 2 + np.log(step / deviation))
