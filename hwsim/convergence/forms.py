@@ -16,6 +16,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from hwsim.convergence.batch import steps
+
 Form = Literal["power", "power-plateau", "pole"]
 Floats = npt.NDArray[np.float64]
 
@@ -60,9 +62,9 @@ def pole_form(
 def batch_factor(batch: float, critical: Floats | float, center: float) -> Floats | float:
     """(1 + critical / batch) / (1 + critical / center): steps at `batch` over those at `center`.
 
-    All in samples. From S = S_min (1 + B_crit / B) (McCandlish et al. 2018, equation 2.7).
+    All in samples.
 
     >>> batch_factor(64, 64, 32), batch_factor(32, 64, 32)
     (0.6666666666666666, 1.0)
     """
-    return (1.0 + critical / batch) / (1.0 + critical / center)
+    return steps(batch, 1.0, critical) / steps(center, 1.0, critical)
