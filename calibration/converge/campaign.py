@@ -227,7 +227,7 @@ def versions() -> dict[str, str]:
 
     return {
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # of a class of torch's, which others can't read
         "numpy": numpy.__version__,
         "hwsim": version("hwsim"),
     }
@@ -304,7 +304,7 @@ def last_line(workload: Workload, run: Run, seen: list[Evaluation], stop: Stop) 
     if not math.isfinite(losses[-1]):
         end = "diverged"
     else:
-        # As `crossing` judges it: a run that was kept longer for a rise has its minimum all the same.
+        # As `crossing` judges it: a run kept longer for a rise has its minimum all the same.
         passed = past_minimum(steps, losses, Stop(patience=stop.patience, least=1))
         end = "minimum" if passed else "censored"
     noises = [e.noise for e in seen if e.noise is not None and math.isfinite(e.noise)]

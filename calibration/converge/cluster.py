@@ -6,6 +6,7 @@ which Dask starts again elsewhere. The scheduler reads this module: torch loads 
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 import uuid
 import warnings
@@ -60,8 +61,8 @@ class Cluster:
         self.versions = versions()
         self.tasks: dict[distributed.Future, Run] = {}
         self.ended: SimpleQueue[distributed.Future] = SimpleQueue()
-        self.client = _connected(scheduler)
         with self._failures(), dask.config.set(SETTINGS):
+            self.client = _connected(scheduler)
             self.corpus = self.client.submit(
                 _unchanged, pickle.dumps(corpus), key=f"hwsim-corpus-{uuid.uuid4().hex}"
             )
@@ -124,28 +125,31 @@ class Cluster:
 
 
 def _connected(scheduler: str) -> distributed.Client:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", VersionMismatchWarning)  # an error below
-        try:
-            client = distributed.Client(scheduler, timeout=CONNECT, set_as_default=False)
-            found = client.get_versions()["scheduler"]["packages"]["distributed"]
-        except OSError as error:
-            raise SurroundingsError(
-                scheduler,
-                f"no Dask scheduler answers ({type(error).__name__})",
-                "start one with `dask scheduler`, or write its address",
-            ) from None
+    try:
+        # A client would wait without end for a server that isn't Dask's to speak.
+        found = asyncio.run(asyncio.wait_for(_release(scheduler), CONNECT))
+    except Exception as error:  # such a server may answer anything
+        raise SurroundingsError(
+            scheduler,
+            f"no Dask scheduler answers ({type(error).__name__})",
+            "start one with `dask scheduler`, or write its address",
+        ) from None
     if found != distributed.__version__:
-        client.close(CONNECT)
-        raise _mismatch(
-            f"{scheduler}: the scheduler", "distributed", found, distributed.__version__
-        )
-    return client
+        raise _mismatch(scheduler, "the scheduler", "distributed", found, distributed.__version__)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VersionMismatchWarning)  # what matters is looked at
+        return distributed.Client(scheduler, timeout=CONNECT, set_as_default=False)
 
 
-def _mismatch(where: str, package: str, found: str, wanted: str) -> SurroundingsError:
+async def _release(scheduler: str) -> str:
+    async with distributed.rpc(scheduler) as remote:
+        versions = await remote.versions(packages=[])
+    return str(versions["packages"]["distributed"])
+
+
+def _mismatch(where: str, who: str, package: str, found: str, wanted: str) -> SurroundingsError:
     return SurroundingsError(
-        where, f"has {package} {found}, and this machine {wanted}", "install the same on both"
+        where, f"{who} has {package} {found}, this machine {wanted}", "install the same on both"
     )
 
 
@@ -191,10 +195,10 @@ def _check(worker: distributed.Worker, versions: dict[str, str]) -> None:
     threads = worker.state.nthreads
     if threads != 1:
         raise SurroundingsError(
-            f"{worker.address}: the worker",
-            f"has {threads} threads, but a run needs a process of its own",
+            worker.address,
+            f"the worker has {threads} threads, but a run needs a process of its own",
             "start it with --nthreads 1, and as many --nworkers as it has cores",
         )
     for package, found in versions_here().items():
         if found.partition("+")[0] != versions[package].partition("+")[0]:  # +cpu, +cu130
-            raise _mismatch(f"{worker.address}: the worker", package, found, versions[package])
+            raise _mismatch(worker.address, "the worker", package, found, versions[package])

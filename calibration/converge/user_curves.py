@@ -51,9 +51,9 @@ def parse(text: str, where: str, *, measured: bool = True) -> tuple[Run, ...]:
     or stands there twice, a cell that is no number or not above 0, a run whose sizes change, and a
     step that a run has twice.
     """
-    _check_header(where, _header(text))
     if not text.strip():
         raise InputError(where, "found an empty file", f"write {','.join(COLUMNS)} and evaluations")
+    _check_header(where, _header(text))
     found: dict[str, dict[int, float]] = {}
     sizes: dict[str, tuple[float, ...]] = {}
     for place, row, whole in _rows(text, where):

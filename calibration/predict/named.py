@@ -8,7 +8,6 @@ from statistics import NormalDist
 
 from calibration.measurement import Case
 from calibration.predict.basis import device_of
-from hwsim.errors import InputError
 from hwsim.graph.dtypes import Dtype
 from workloads.bert import Bert
 from workloads.resnet import ResNet
@@ -47,7 +46,7 @@ LLAMA3 = re.compile(r"llama-?3(\.1)?-(8b|70b|405b)")
 LLAMA2 = re.compile(r"llama2-(7b|13b|70b)")
 ADAPTED = "-lora"  # low-rank adapters alone are trained
 ENCODERS = ("bert-large",)
-IMAGES = {"resnet50": 50}
+IMAGES = {"resnet50": 50, "resnet101": 101, "resnet152": 152}
 NARROW = ("Hopper", "Blackwell", "Ada")  # architectures whose tensor cores have fp8
 # At a sequence length of 512 half of all positions of Wikipedia are padding (Krell et al. 2021,
 # arXiv 2107.02027); lengths are taken to be uniform up to 512. 15 % of them are masked.
@@ -114,11 +113,10 @@ def busiest(share: int, replicas: int) -> int:
 
 def images(case: Case, model: str, benchmark: str, share: int, tuned: bool) -> ResNet:
     """A residual network on `share` images of each device, in the format that the benchmark's name
-    ends with, else in fp16. Raises InputError for another depth."""
-    depth = IMAGES.get(model)
-    if depth is None:
-        raise InputError("model", f"found {model}", "write resnet50")
+    ends with, else in fp16."""
     ending = benchmark.rpartition("-")[2]
     dtype = ending if ending in ("fp32", "tf32", "bf16") else "fp16"
     batch = share * (case.devices or 1)
-    return ResNet.model_validate({"depth": depth, "batch": batch, "dtype": dtype, "fused": tuned})
+    return ResNet.model_validate(
+        {"depth": IMAGES[model], "batch": batch, "dtype": dtype, "fused": tuned}
+    )

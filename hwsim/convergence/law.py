@@ -168,7 +168,7 @@ def predict(law: Law, model: float, data: float, setting: dict[str, Any]) -> Ste
             variance += (law.beyond[axis] * distance) ** 2
     for name, asked in setting.items():
         measured = law.setting.get(name)
-        if name not in sizes and asked != measured:
+        if (name != "batch" or "batch" not in sizes) and asked != measured:
             told = f"measured with {name} {measured}" if measured else f"measured with no {name}"
             warnings.append(f"steps: {told}, asked for {asked}")
             variance += _mismatch(measured, asked) ** 2

@@ -267,7 +267,7 @@ SKIPPED = {
     "whole numbers": (measured(GEMM, dtype="int8"), "int8"),
     "a filter larger than its input": (measured(CONV.model_copy(update={"r": 99})), "99"),
     "experts without a plan": (joined(MOE.model_copy(update={"micro_batch": None})), "micro-batch"),
-    "a named model": (measured(MODEL), "named models"),
+    "a named model": (measured(MODEL), "seq_or_image"),
     "a run": (measured(RUN, devices=None), "steps: found nothing"),
     "a count of steps": (measured(TARGET, device=None, dtype=None), "law"),
     "heads between devices": (joined(STEP.model_copy(update={"tp": 3, "dp": 2}), 6), "tp"),

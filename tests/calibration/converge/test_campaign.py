@@ -19,8 +19,16 @@ import pytest
 
 pytest.importorskip("torch")
 
-from calibration.converge import campaign as campaigns
-from calibration.converge.campaign import ATTEMPTS, Run, Worker, campaign, check, grid, last_line
+from calibration.converge.campaign import (
+    Died,
+    Processes,
+    Run,
+    Worker,
+    campaign,
+    check,
+    grid,
+    last_line,
+)
 from calibration.converge.corpora.load import load
 from calibration.converge.train import Evaluation, Stop, train
 from hwsim.errors import InputError, SurroundingsError
@@ -206,16 +214,10 @@ class Cut:
 
 @pytest.mark.parametrize("error", [EOFError(), OSError("got end of file during message")])
 def test_a_message_cut_short_is_a_death(error):
-    def receive(attempt):
-        active = {connection: Worker(RUNS[0], Ended(), attempt)}
-        again = campaigns._receive(connection, active, None, lambda *_: None)
-        assert active == {}
-        return again
-
-    connection = Cut(error)
-    assert receive(1) == [(RUNS[0], 2)]
-    with pytest.raises(SurroundingsError, match="the run died 2 times"):
-        receive(ATTEMPTS)
+    processes, connection = Processes((CharLMSmall(), None, STOP, "cpu"), 1), Cut(error)
+    processes.workers[connection] = Worker(RUNS[0], Ended())
+    assert processes._receive(connection) == Died("exit code -9")
+    assert processes.workers == {}
 
 
 def test_a_process_that_can_not_be_started_is_the_surroundings(tmp_path, monkeypatch):

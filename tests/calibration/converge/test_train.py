@@ -144,7 +144,7 @@ def test_noise_is_measured_beside_the_training(corpus):
     assert all(e.noise > 0 for e in found[1:])
 
 
-@pytest.mark.parametrize(("last", "past"), [(2.01, False), (2.05, True)])
+@pytest.mark.parametrize(("last", "past"), [(2.01, False), (2.1, True)])
 def test_a_plateau_is_no_minimum(last, past):
     """Far behind its best step, but hardly above it: the loss may fall yet."""
     losses = [3.0, 2.0, *[last] * 7]
