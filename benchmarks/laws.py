@@ -30,7 +30,8 @@ def left_out(table: list[Row], left: Left) -> list[Answer]:
     found: list[Answer] = []
     for out, wanted in left:
         numbers = {row.number for row in out}
-        fitted = laws.fit([row for row in table if row.number not in numbers])
+        rest = [row for row in table if row.number not in numbers]
+        fitted = laws.fit(rest, least_sizes=2)
         found += score.answers(fitted, wanted)
     return found
 

@@ -51,10 +51,15 @@ def fit(file: Path, predict: Path | None, predictions: Path | None, *, as_json: 
 def _show(laws: list[dict[str, Any]]) -> None:
     from hwsim.report.console import make_console, plain_table
 
+    console = make_console()
     numbers = ("S_min", "B_crit", "95 %", "scatter", "batches")
-    table = plain_table("workload", "target", *numbers, "least steps", right=numbers)
+    table = plain_table("workload", "target", *numbers, "S_min is", right=numbers)
+    others = []
     for law in laws:
         p = law["parameters"]
+        if "B_crit" not in p:
+            others.append(law)
+            continue
         table.add_row(
             law["workload"],
             law["target"],
@@ -65,9 +70,14 @@ def _show(laws: list[dict[str, Any]]) -> None:
             str(law["runs"]),
             law["plateau"],
         )
-    console = make_console()
     console.print(table)
     console.print("\nsteps = S_min (1 + B_crit / batch); predictions average over sharper forms")
+    for law in others:
+        told = ", ".join(
+            f"{name} {p['value']:.3g} ({p['low']:.3g} to {p['high']:.3g})"
+            for name, p in law["parameters"].items()
+        )
+        console.print(f"{law['workload']}, {law['target']} ({law['runs']} rows): {told}")
 
 
 def _tell(summary: dict[str, Any], reasons: list[str]) -> None:

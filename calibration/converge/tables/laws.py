@@ -13,7 +13,7 @@ import numpy as np
 from calibration.converge.tables.posterior import Posterior, posterior
 from calibration.converge.tables.priors import Prior, learned
 from calibration.converge.tables.rows import Asked, Row
-from calibration.converge.tables.sizes import Family, family
+from calibration.converge.tables.sizes import LEAST_SIZES, Family, family
 from calibration.converge.tables.spread import Prediction
 from calibration.converge.tables.surface import Surface, surface
 
@@ -23,10 +23,14 @@ Key = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Laws:
-    """The measured rows by group (they differ in batch alone), and by family and batch."""
+    """The measured rows by group (they differ in batch alone), and by family and batch.
+
+    `least_sizes` are the sizes that a family needs before it answers for others.
+    """
 
     groups: dict[Key, list[Row]]
     families: dict[Key, list[Row]]
+    least_sizes: int = LEAST_SIZES
 
     @cached_property
     def posteriors(self) -> dict[Key, Posterior]:
@@ -45,12 +49,15 @@ class Laws:
     @cached_property
     def sizes(self) -> dict[Key, Family]:
         """Batch laws along a family's sizes, by family."""
-        members: dict[Key, dict[float, Posterior]] = defaultdict(dict)
+        members: dict[Key, dict[Key, tuple[float, Posterior]]] = defaultdict(dict)
         for key, rows in self.groups.items():
             asked = rows[0].asked
             if asked.params:
-                members[asked.family][float(asked.params)] = self.posteriors[key]
-        found = {key: family(ones, self.priors[str(key[0])]) for key, ones in members.items()}
+                members[asked.family][key] = float(asked.params), self.posteriors[key]
+        found = {
+            key: family(ones, self.priors[str(key[0])], self.least_sizes)
+            for key, ones in members.items()
+        }
         return {key: one for key, one in found.items() if one is not None}
 
     def predict(self, asked: Asked) -> Prediction | str:
@@ -83,7 +90,7 @@ class Laws:
         return f"the table has no steps of {asked.workload} with {found or 'these together'}"
 
 
-def fit(rows: Sequence[Row]) -> Laws:
+def fit(rows: Sequence[Row], least_sizes: int = LEAST_SIZES) -> Laws:
     """The laws of a table's measured rows."""
     groups: dict[Key, list[Row]] = defaultdict(list)
     families: dict[Key, list[Row]] = defaultdict(list)
@@ -94,6 +101,7 @@ def fit(rows: Sequence[Row]) -> Laws:
     return Laws(
         {key: _thinned(found) for key, found in groups.items()},
         {key: _thinned(found) for key, found in families.items() if key[3] == "absolute_loss"},
+        least_sizes,
     )
 
 

@@ -24,8 +24,8 @@ EXPONENT = np.array([0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2])
 FORMS = np.array([(p, q) for p in SHARPNESS for q in EXPONENT])
 PLAIN = int(np.flatnonzero((FORMS == 1.0).all(axis=1))[0])
 CRITICAL = np.linspace(-7.0, 9.0, 49)  # ln(B_crit / B_0), looked at first
-FINE = 65  # points over the part of it that the rows leave open
-UNLIKELY = 12.0  # below the greatest evidence, in logs: what they don't
+FINE = 97  # points over the part of it that the rows leave open
+UNLIKELY = 9.0  # below the greatest evidence, in logs: what they don't
 SCATTER = np.geomspace(0.006, 1.0, 15)
 # A published deviation is over runs alone, rounded to evaluations, and of a mean without the
 # extremes: more than this it doesn't take from a row's weight.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -14,6 +15,7 @@ from calibration.converge.tables.rows import Row
 from calibration.converge.tables.spread import Prediction
 from hwsim.errors import InputError, SurroundingsError
 
+NEVER = "more likely than not a model of this size never reaches this loss"
 HEADER = ("row", "predicted", "low", "high", "why")
 Answer = tuple[Row, Prediction | str]
 
@@ -37,7 +39,7 @@ def summary(found: Sequence[Answer]) -> dict[str, float | int | None]:
     if not pairs:
         names = ("median", "p90", "coverage80", "coverage95")
         return {"cases": cases, **dict.fromkeys(names)}
-    errors = [abs(p.steps / s - 1.0) if np.isfinite(p.steps) else 1.0 for s, p in pairs]
+    errors = [abs(p.steps / s - 1.0) if math.isfinite(p.steps) else 1.0 for s, p in pairs]
     return {
         "cases": cases,
         "median": median(errors),
@@ -66,4 +68,5 @@ def _line(answer: Answer) -> tuple[object, ...]:
     row, said = answer
     if isinstance(said, str):
         return (row.number, "", "", "", said)
-    return (row.number, *(f"{steps:.6g}" for steps in (said.steps, said.low, said.high)), "")
+    why = "" if math.isfinite(said.steps) else NEVER
+    return (row.number, *(f"{steps:.6g}" for steps in (said.steps, said.low, said.high)), why)

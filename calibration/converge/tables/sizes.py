@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from calibration.converge.tables.priors import ENOUGH, Prior
 from calibration.converge.tables.spread import Floats, Prediction, of_draws
 from hwsim.convergence.batch import excess
 
-LEAST_SIZES = 2
+LEAST_SIZES = 3
 DRAWS = 4000
 SEED = 2018
 # Assumed: single models deviate from the line by 10 %, as if four more had been seen to.
@@ -26,17 +27,24 @@ DEVIATION, WORTH = 0.1, 4.0
 
 @dataclass(frozen=True)
 class Family:
-    """Draws of the ends of the members' batch laws.
+    """Draws of the ends of the members' batch laws; `groups` are their keys.
 
     `logs` are ln N, shape (members,); `forms` (draws,) are rows of FORMS; `ends` are ln S_min and
     ln of the steps at batch 1, shape (draws, members, 2); `scatter` has shape (draws,).
     """
 
+    groups: tuple[Any, ...]
     logs: Floats
     forms: Floats
     ends: Floats
     scatter: Floats
     error: float
+
+    def exponents(self) -> tuple[Floats, Floats]:
+        """Draws of the powers of N that S_min and B_crit follow."""
+        logs = self.logs - self.logs.mean()
+        least, first = np.einsum("k,dke->ed", logs / (logs @ logs), self.ends)
+        return least, (first - least) / self.forms[:, 1]
 
     def predict(self, params: float, log_batch: float) -> Prediction:
         """Steps of a model of `params` parameters."""
@@ -60,13 +68,22 @@ class Family:
         return of_draws(logs + own * random.standard_t(4, DRAWS))
 
 
-def family(members: Mapping[float, Posterior], prior: Prior) -> Family | None:
-    """Of the members' posteriors by their number of parameters; None if too few say enough."""
-    sizes = sorted(size for size, one in members.items() if len(one.logs) >= ENOUGH)
-    if len(sizes) < LEAST_SIZES:
+def family(
+    members: Mapping[Any, tuple[float, Posterior]], prior: Prior, least: int = LEAST_SIZES
+) -> Family | None:
+    """Of the members' parameter counts and posteriors, by group.
+
+    None if fewer than `least` sizes have enough rows.
+    """
+    keys = sorted(
+        (key for key, (_, one) in members.items() if len(one.logs) >= ENOUGH),
+        key=lambda key: members[key][0],
+    )
+    sizes = [members[key][0] for key in keys]
+    if len({*sizes}) < least:
         return None
     random = np.random.default_rng(SEED)
-    groups = [members[size] for size in sizes]
+    groups = [members[key][1] for key in keys]
     totals = [group.evidence + prior.on_grid(group) for group in groups]
     shared = sum(_log_sum(total) for total in totals) - (len(groups) - 1) * np.log(prior.forms)
     shares = np.exp(shared - shared.max())
@@ -86,7 +103,7 @@ def family(members: Mapping[float, Posterior], prior: Prior) -> Family | None:
             scatter[where, index] = SCATTER[s]
     error = float(np.median([group.error for group in groups]))
     one = scatter[np.arange(DRAWS), random.integers(len(groups), size=DRAWS)]
-    return Family(np.log(sizes), FORMS[chosen], ends, one, error)
+    return Family(tuple(keys), np.log(sizes), FORMS[chosen], ends, one, error)
 
 
 def _log_sum(total: Floats) -> Floats:

@@ -10,7 +10,7 @@ deviations on a grid. A loss below a model's floor, E + A (N/N_0)^-a + u, is nev
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -84,18 +84,33 @@ class Surface:
     def draws(self, name: str, params: float, loss: float) -> Floats:
         """Draws of the steps, infinite where the loss lies below a draw's floor."""
         random = np.random.default_rng(SEED)
-        evidence = np.array([point.evidence for point in self.points])
-        weights = np.exp(evidence - evidence.max())
-        chosen = random.choice(len(weights), DRAWS, p=weights / weights.sum())
         found = []
-        for index, count in zip(*np.unique(chosen, return_counts=True), strict=True):
-            point = self.points[index]
+        for point, count in self._drawn(random):
             mean, cover = self._ends(point, name, params / self.center[0])
-            luck = random.standard_normal((count, 2))
-            ends = mean + luck @ np.linalg.cholesky(cover + 1e-12 * np.eye(2)).T
+            ends = _normal(random, mean, cover, count)
             target = loss + point.row * random.standard_t(4, count)
             found.append(steps_at(target, ends[:, 0], np.maximum(ends[:, 1], 0.0), point.step))
         return np.asarray(self.center[1] * np.concatenate(found))
+
+    def parameters(self) -> dict[str, Floats]:
+        """Draws of E, A, a, C, D and c, by name."""
+        random = np.random.default_rng(SEED)
+        found = []
+        for point, count in self._drawn(random):
+            terms = _terms(self.sizes, self.steps**-point.step, point.size) * WIDE
+            half = np.linalg.solve(point.factor, terms)
+            cover = WIDE[:, None] * (np.eye(4) - half.T @ half) * WIDE
+            linear = _normal(random, WIDE * (terms.T @ point.solved), cover, count)
+            found.append(np.column_stack((linear, np.full((count, 2), (point.size, point.step)))))
+        return dict(zip(("E", "A", "C", "D", "a", "c"), np.concatenate(found).T, strict=True))
+
+    def _drawn(self, random: np.random.Generator) -> Iterator[tuple[Point, int]]:
+        """Points of the grid, each with how many of the draws are its."""
+        evidence = np.array([point.evidence for point in self.points])
+        weights = np.exp(evidence - evidence.max())
+        chosen = random.choice(len(weights), DRAWS, p=weights / weights.sum())
+        for index, count in zip(*np.unique(chosen, return_counts=True), strict=True):
+            yield self.points[index], int(count)
 
     def _ends(self, point: Point, name: str, size: float) -> tuple[Floats, Floats]:
         """Mean and covariance of a model's floor and of its step term at S_0."""
@@ -127,3 +142,9 @@ def surface(rows: Sequence[Row]) -> Surface | None:
 def _terms(sizes: Floats, fall: Floats, a: float) -> Floats:
     """The columns of E, A, C and D, shape (rows, 4)."""
     return np.column_stack((np.ones_like(sizes), sizes**-a, fall, np.log(sizes) * fall))
+
+
+def _normal(random: np.random.Generator, mean: Floats, cover: Floats, count: int) -> Floats:
+    """Draws of a normal, shape (count, len(mean))."""
+    factor = np.linalg.cholesky(cover + 1e-12 * np.eye(len(mean)))
+    return np.asarray(mean + random.standard_normal((count, len(mean))) @ factor.T)
