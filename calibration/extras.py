@@ -7,9 +7,9 @@ from importlib.util import find_spec
 from hwsim.errors import SurroundingsError
 
 
-def need(module: str, command: str) -> None:
-    """Raises SurroundingsError, which says what to install, if `module` is not there."""
+def need(module: str, command: str, extra: str = "measure") -> None:
+    """Raises SurroundingsError, which says which `extra` to install, if `module` is not there."""
     if find_spec(module) is None:
         raise SurroundingsError(
-            command, f"{module} is not installed", 'pip install "hwsim[measure]"'
+            command, f"{module} is not installed", f'pip install "hwsim[{extra}]"'
         )

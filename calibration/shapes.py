@@ -28,6 +28,7 @@ Size = Annotated[int, Field(ge=0, le=MOST)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
+Steps = Annotated[float, Field(gt=0, le=MOST, allow_inf_nan=False)]
 Way = Literal["forward", "backward_data", "backward_weights", "backward"]
 
 
@@ -255,7 +256,7 @@ class WorkloadStep(Shape):
 
 
 class TrainingRun(Shape):
-    """A whole run of a named model to its benchmark's target."""
+    """A whole run of a named model to its benchmark's target, which took `steps`."""
 
     family: ClassVar[str] = "run"
     kind: Literal["training-run"] = "training-run"
@@ -263,6 +264,7 @@ class TrainingRun(Shape):
     model: Text
     global_batch: Count | None = None
     seq: Count | None = None
+    steps: Steps | None = None
 
 
 class StepsToTarget(Shape):

@@ -23,6 +23,7 @@ from hwsim.report import picture
 if TYPE_CHECKING:
     from calibration.measurement import Measurement
     from calibration.predict import Predict
+    from calibration.predict.counts import Counting
     from calibration.validation.answers import Answer
     from calibration.validation.outcomes import Outcome
 
@@ -63,6 +64,8 @@ app = typer.Typer(add_completion=False)
     Example: hwsim validate gemm.csv --predictions predicted.csv
 
     Example: hwsim validate gemm.csv --without tiles --without launch
+
+    Example: hwsim validate training_runs.csv --steps-from steps_to_target.csv
     """
 )
 def command(
@@ -85,6 +88,10 @@ def command(
             min=0, help="With --split device: fit to so many products of the device as well."
         ),
     ] = 0,
+    steps_from: Annotated[
+        str | None,
+        typer.Option(metavar="TABLE", help="Steps of training runs from this table's laws."),
+    ] = None,
     without: Annotated[list[str] | None, typer.Option(metavar="PIECE", help=WITHOUT)] = None,
     predictions: Annotated[
         Path | None, typer.Option(help="Write every row's prediction to this CSV (one FILE).")
@@ -104,7 +111,7 @@ def command(
     if plot is not None:
         picture.check(plot)
     cases = _read(files, device)
-    predictor = _predictor(cases, split, anchor, without or [])
+    predictor = _predictor(cases, split, anchor, without or [], steps_from)
     found = _outcomes(cases, split, predictor)
     _written(predictions, validate.write_predictions, found)
     _written(assumptions, validate.write_assumptions, found)
@@ -153,15 +160,33 @@ def _read(files: Sequence[str], device: str | None) -> list[Measurement]:
 
 
 def _predictor(
-    cases: list[Measurement], split: Split, anchor: int, without: Sequence[str]
+    cases: list[Measurement],
+    split: Split,
+    anchor: int,
+    without: Sequence[str],
+    steps_from: str | None,
 ) -> Predict | None:
-    if not without:
-        return _refitted(cases, split, anchor) if split is not Split.none else None
+    for option, given in (("--without", without), ("--steps-from", steps_from)):
+        if given and split is not Split.none:
+            raise InputError(option, f"found it with --split {split}", "leave one of them out")
     if split is not Split.none:
-        raise InputError("--without", f"found it with --split {split}", "leave one of them out")
+        return _refitted(cases, split, anchor)
+    if not without and steps_from is None:
+        return None
     from calibration.predict import Predictor
 
-    return Predictor(without=without)
+    return Predictor(without=without, counter=_counter(cases, steps_from))
+
+
+def _counter(cases: Sequence[Measurement], steps_from: str | None) -> Counting | None:
+    if steps_from is None:
+        return None
+    if not any(case.shape.kind == "training-run" for case in cases):
+        what = "found it without a table of training runs"
+        raise InputError("--steps-from", what, "leave it out")
+    from calibration.predict import counts
+
+    return counts.counter(steps_from)
 
 
 def _refitted(cases: Sequence[Measurement], split: Split, anchor: int) -> Predict:

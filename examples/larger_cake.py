@@ -5,7 +5,7 @@ is the shortest, and how much longer the narrowest and the widest take.
 """
 
 import hwsim
-from hwsim.study import vary
+from hwsim.study import total, vary
 from hwsim.study.subject import Subject
 
 MACHINES = ("maxwell", "pascal", "volta", "ampere", "hopper")
@@ -18,8 +18,8 @@ def main() -> None:
         system, workload = hwsim.load_system(machine), hwsim.load_workload("charlm")
         subject = Subject(system, workload, hwsim.Plan(dp=8))
         answers = vary.run(subject, WIDTHS, lambda s: hwsim.estimate(s.system, s.workload, s.plan))
-        best, _ = vary.optimum(answers)
-        times = [vary.time_of(answer) for answer in answers]
+        best = total.optimum(answers).best
+        times = [total.time_of(answer) for answer in answers]
         print(
             f"{machine:8} {WIDTHS.values[best]:>13} {times[best]:7.1f} s"
             f"   {times[0] / times[best]:.1f} x and {times[-1] / times[best]:.1f} x as long"

@@ -16,6 +16,7 @@ from hwsim.graph.workload import Workload
 from hwsim.graph.workload import load as load_workload
 from hwsim.hardware.catalog import load as load_system
 from hwsim.hardware.spec import Device, System
+from hwsim.overheads import Overheads
 from hwsim.parallel.plan import Plan
 from hwsim.software.catalog import load as load_software
 from hwsim.software.spec import Software
@@ -28,6 +29,7 @@ __all__ = [
     "HwsimError",
     "InputError",
     "Law",
+    "Overheads",
     "Plan",
     "Software",
     "StepGraph",

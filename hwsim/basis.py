@@ -16,6 +16,7 @@ from hwsim.graph.step import StepGraph, state_bytes
 from hwsim.graph.workload import Workload
 from hwsim.hardware.figures import figures
 from hwsim.hardware.spec import System
+from hwsim.overheads import Overheads
 from hwsim.parallel.memory import FRAGMENTATION
 from hwsim.parallel.placement import gradient_group
 from hwsim.parallel.plan import Plan
@@ -25,7 +26,6 @@ from hwsim.software.spec import Software, facts
 
 ASSUMED = "assumed: "
 NOTHING_ELSE = (
-    "data loading never holds up a step; evaluation, checkpoints, start-up and restarts are free",
     "memory leaves out what framework and driver hold themselves",
     f"fragmentation takes {FRAGMENTATION:.0%} of activations and buffers",
 )
@@ -38,6 +38,7 @@ def assumptions(
     plan: Plan,
     calibration: Calibration,
     count: Steps | None,
+    overheads: Overheads,
     *,
     software: Software | None = None,
 ) -> list[str]:
@@ -47,6 +48,7 @@ def assumptions(
         *_framework(graph, calibration, software),
         *_software(software, plan),
         *_computing(system, graph),
+        *_beside(overheads, plan.devices),
         *NOTHING_ELSE,
     ]
     found += _planned(system, graph, plan, calibration)
@@ -54,6 +56,10 @@ def assumptions(
         found.append(
             f"outside its setting a law is off by a factor of e^{OTHER_KIND} for another kind, and "
             f"by (ratio)^{PER_LOG_UNIT} for another number (one standard deviation)"
+        )
+    if count is not None and count.critical is not None:
+        found.append(
+            f"steps fall with the batch B as 1 + {count.critical:,.0f} / B (McCandlish et al. 2018)"
         )
     given = workload.model_dump()
     default = type(workload).model_validate({}).model_dump()
@@ -103,6 +109,24 @@ def _reached(system: System, calibration: Calibration) -> str:
         f"kernels reach {calibration.matrix:.0%} of the dense peak and {calibration.memory:.0%} of "
         f"the memory bandwidth {which}"
     )
+
+
+def _beside(overheads: Overheads, devices: int) -> Iterator[str]:
+    """What stops the training, and what is taken to be free."""
+    yield "data loading never holds up a step"
+    fails = overheads.failures(devices) > 0
+    free = {
+        "evaluation": not overheads.evaluation,
+        "checkpoints": not overheads.checkpoint,
+        "start-up": not overheads.startup,
+        "restarts": not fails,
+    }
+    if any(free.values()):
+        yield f"free: {', '.join(name for name, is_free in free.items() if is_free)}"
+    if fails:
+        every = overheads.checkpoint_every
+        last = f"the last checkpoint ({every:,} steps apart)" if every else "the start of the run"
+        yield f"failures come at random, and lose the work since {last}"
 
 
 def _planned(

@@ -2,8 +2,9 @@
 
     total seconds = steps x seconds per step
 
-All intervals are 80 %. The step's interval is the spread of its kernels, the steps' interval comes
-with their law; the total's is read off the product of their draws, not off a covariance.
+What else a run spends is added (`hwsim.overheads`). All intervals are 80 %. The step's interval is
+the spread of its kernels, the steps' interval comes with their law; the total's is read off the
+product of their draws, not off a covariance.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hwsim import basis
 from hwsim.convergence import law as laws
+from hwsim.convergence.batch import efficiency
+from hwsim.convergence.counting import Counting, Fitted, Given
 from hwsim.convergence.law import DRAWS, Steps, interval
 from hwsim.cost.calibration import Calibration, load_for
 from hwsim.errors import InputError
 from hwsim.graph.step import StepGraph
 from hwsim.graph.workload import Workload
 from hwsim.hardware.spec import System
+from hwsim.overheads import Overheads
 from hwsim.parallel.check import check, samples, scaled
 from hwsim.parallel.fits import capacity, fits
 from hwsim.parallel.formula import CLAIM, Found, formula
@@ -86,8 +90,30 @@ class Step(Interval):
     bound: str
 
 
+class Total(Interval):
+    """Seconds of the whole training; `parts` sum to them."""
+
+    parts: dict[str, float]
+
+
+class Luck:
+    """Draws of what is measured over what is told; the same place is the same luck everywhere."""
+
+    def __init__(self, draws: Floats) -> None:
+        self.draws = draws
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Luck) and np.array_equal(self.draws, other.draws)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 class Convergence(Record):
-    """Steps to the target with an 80 % interval, and the law that says so."""
+    """Steps to the target with an 80 % interval, and the law that says so.
+
+    Where the law knows the critical batch (in samples), `efficiency` is what a small batch would
+    need of the `samples`.
+    """
 
     target: str
     steps: float
@@ -95,6 +121,9 @@ class Convergence(Record):
     high: float
     law: str
     extrapolated: bool
+    samples: float
+    critical_batch: float | None
+    efficiency: float | None
 
 
 class Memory(Record):
@@ -109,22 +138,29 @@ class Memory(Record):
 
 
 class Estimate(Record):
-    """The answer. `convergence` and `total` are None where no law and no count is at hand."""
+    """The answer. `convergence` and `total` are None where no law and no count is at hand.
+
+    `luck` is that of the total, or of a step where there is none; it is no part of the record.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     schema_: Literal["hwsim.estimate/1"] = Field("hwsim.estimate/1", alias="schema")
     hardware: Hardware
     workload: Work
     plan: dict[str, Any]
     software: str | None
+    run: dict[str, Any]
     step: Step
     convergence: Convergence | None
-    total: Interval | None
+    total: Total | None
     memory: Memory
     energy: None = None
     cost: None = None
     assumptions: list[str]
     warnings: list[str]
     sources: list[str]
+    luck: Luck = Field(exclude=True, repr=False)
 
     def record(self) -> dict[str, Any]:
         """Plain JSON values under the stable keys."""
@@ -136,52 +172,56 @@ def estimate(
     workload: Workload,
     plan: Plan | None = None,
     calibration: Calibration | None = None,
-    steps: float | None = None,
+    steps: float | Counting | None = None,
     engine: Engine = "events",
     software: Software | None = None,
+    overheads: Overheads | None = None,
 ) -> Estimate:
     """How long `workload` takes to train on `system`.
 
     Without `plan` one device is used, without `calibration` what was fitted to the device, its
-    architecture or any device; `steps` replaces the law; `engine` simulates the step's events, or
+    architecture or any device; `steps` (a number, or a way to count them) replaces the workload's
+    law; `engine` simulates the step's events, or
     takes its closed form; `software` says how a framework runs the step, and decides fields of the
-    plan that were not set. A step that needs more memory than there is comes back with
-    `memory.fits` False. Raises InputError if the plan doesn't suit workload and system, if the
-    device has no rate for the data type, if the closed form doesn't hold, or if a time is not
-    finite.
+    plan that were not set; `overheads` are what the run spends besides its steps. A step that needs
+    more memory than there is comes back with `memory.fits` False. Raises InputError if the plan
+    doesn't suit workload and system, if an overhead lacks the other that it needs, if the device
+    has no rate for the data type, if the closed form doesn't hold, or if a time is not finite.
     """
     plan = plan_under(plan or Plan(), software)
     workload = workload_under(workload, software)
     calibration = calibration or load_for(system.device)
+    overheads = overheads or Overheads()
     check(plan, workload, system)
+    overheads.check()
     workload = scaled(workload, plan)
     step = staged(workload, system, plan, calibration, software=software)
     timeline = formula(step) if engine == "closed" else run(lower(step), trace=False)
     graph = workload.graph(samples(plan, workload))
-    spread = timeline.spread
-    count = _steps(workload, graph, steps)
-    warnings = list(count.warnings) if count else []
-    if count is None:
-        warnings.append(
-            f"no law of steps was measured for {workload.name}: give --steps, --tokens or --epochs"
-        )
+    count, warnings = _steps(workload, graph, steps)
+    luck = _luck(timeline.spread)
+    total = None
+    if count is not None:
+        total, luck = _total(timeline.seconds, count, luck, overheads, plan.devices)
     return Estimate(
         hardware=_hardware(system, plan, calibration),
         workload=_work(workload, graph, plan),
         plan={"devices": plan.devices} | plan.model_dump(),
         software=software.name if software else None,
+        run=overheads.model_dump(),
         step=_step(timeline),
-        convergence=_convergence(count),
-        total=_total(timeline.seconds, count, spread),
+        convergence=_convergence(count, workload.batch),
+        total=total,
         memory=_memory(system, needed(workload, plan, step.cuts), plan),
         assumptions=[
             *([QUICK] if engine == "closed" else []),
             *basis.assumptions(
-                system, workload, graph, plan, calibration, count, software=software
+                system, workload, graph, plan, calibration, count, overheads, software=software
             ),
         ],
         warnings=warnings,
         sources=basis.sources(system, calibration, count, software=software),
+        luck=Luck(luck),
     )
 
 
@@ -190,13 +230,19 @@ def _law(name: str) -> laws.Law | None:
     return laws.load(name)
 
 
-def _steps(workload: Workload, graph: StepGraph, given: float | None) -> Steps | None:
-    if given is not None:
-        return laws.given(given)
-    law = _law(workload.law) if workload.law else None
-    if law is None:
-        return None
-    return laws.predict(law, graph.parameters, workload.dataset, workload.setting())
+def _steps(
+    workload: Workload, graph: StepGraph, given: float | Counting | None
+) -> tuple[Steps | None, list[str]]:
+    """The count, and what to know of it."""
+    counting = Given(given) if isinstance(given, (int, float)) else given
+    law = _law(workload.law) if counting is None and workload.law else None
+    if law is not None:
+        counting = Fitted(law)
+    if counting is None:
+        what = f"no law of steps was measured for {workload.name}"
+        return None, [f"{what}: give --law, --steps, --tokens or --epochs"]
+    count = counting.count(workload, graph)
+    return count, list(count.warnings)
 
 
 def _step(timeline: Timeline | Found) -> Step:
@@ -223,17 +269,22 @@ def _luck(spread: float) -> Floats:
     return np.asarray(np.exp(spread * random.standard_normal(DRAWS)))
 
 
-def _total(step: float, count: Steps | None, spread: float) -> Interval | None:
-    if count is None:
-        return None
+def _total(
+    step: float, count: Steps, luck: Floats, overheads: Overheads, devices: int
+) -> tuple[Total, Floats]:
+    """The whole training, and the luck of it."""
+    found = overheads.parts(count.value, step, devices)
+    parts = {name: _finite(float(seconds)) for name, seconds in found.items()}
+    seconds = _finite(sum(parts.values()))
     with np.errstate(over="ignore", invalid="ignore"):
-        low, high = interval(count.draws * step * _luck(spread))
-    seconds = _finite(count.value * step)
+        draws = sum(overheads.parts(count.draws, step * luck, devices).values())
+        low, high = interval(np.asarray(draws))
     _finite(high)
-    return Interval(seconds=seconds, low=min(low, seconds), high=max(high, seconds))
+    total = Total(seconds=seconds, low=min(low, seconds), high=max(high, seconds), parts=parts)
+    return total, np.asarray(draws / seconds)
 
 
-def _convergence(count: Steps | None) -> Convergence | None:
+def _convergence(count: Steps | None, batch: int) -> Convergence | None:
     if count is None:
         return None
     return Convergence(
@@ -243,6 +294,9 @@ def _convergence(count: Steps | None) -> Convergence | None:
         high=count.high,
         law=count.law,
         extrapolated=count.extrapolated,
+        samples=_finite(count.value * batch),
+        critical_batch=count.critical,
+        efficiency=float(efficiency(batch, count.critical)) if count.critical else None,
     )
 
 

@@ -139,7 +139,11 @@ COMPUTE = Dimension(
     "compute rate", "FLOPS", "15.7 TFLOPS", {"FLOP/s": 1.0, "Flops": 1.0, "OPS": 1.0, "OP/s": 1.0}
 )
 TIME = Dimension(
-    "time", "s", "5 us", {"sec": 1.0, "min": 60.0, "h": 3600.0, "hour": 3600.0}, zero=True
+    "time",
+    "s",
+    "5 us",
+    {"sec": 1.0, "min": 60.0, "h": 3600.0, "hour": 3600.0, "d": 86400.0},
+    zero=True,
 )
 FREQUENCY = Dimension("frequency", "Hz", "1530 MHz", {"hz": 1.0})
 POWER = Dimension("power", "W", "300 W")

@@ -17,6 +17,8 @@ from hwsim.errors import InputError
 from hwsim.estimate import estimate
 from hwsim.graph import workload as workloads
 from hwsim.hardware import catalog
+from hwsim.overheads import PARTS as RUN_PARTS
+from hwsim.overheads import Overheads
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.price import code_of
 from hwsim.software import catalog as profiles
@@ -104,6 +106,7 @@ def test_the_record_has_exactly_the_stable_keys():
         "workload",
         "plan",
         "software",
+        "run",
         "step",
         "convergence",
         "total",
@@ -126,8 +129,11 @@ def test_the_record_has_exactly_the_stable_keys():
         "high",
         "law",
         "extrapolated",
+        "samples",
+        "critical_batch",
+        "efficiency",
     }
-    assert record["total"].keys() == {"seconds", "low", "high"}
+    assert record["total"].keys() == {"seconds", "low", "high", "parts"}
     assert record["memory"].keys() == {"bytes", "capacity", "fits", "parts", "stage", "host"}
     assert record["energy"] is record["cost"] is None
     assert all(isinstance(text, str) for text in record["assumptions"] + record["sources"])
@@ -287,10 +293,66 @@ def test_two_mismatches_warn_twice_and_widen_more(with_law):
     assert widths[1] > widths[0]
 
 
+RUN = Overheads(
+    startup=300.0,
+    evaluation=5.0,
+    evaluation_every=100,
+    checkpoint=20.0,
+    checkpoint_every=200,
+    device_mtbf=1e5,
+    restart=60.0,
+)
+
+
+def test_the_parts_of_a_total_sum_to_it(with_law):
+    kind = with_law(toy())
+    for overheads in (None, RUN):
+        answer = estimate(VOLTA, kind(), Plan(dp=8), overheads=overheads)
+        assert tuple(answer.total.parts) == RUN_PARTS
+        assert sum(answer.total.parts.values()) == pytest.approx(answer.total.seconds, rel=1e-6)
+        steps = answer.convergence.steps * answer.step.seconds
+        assert answer.total.parts["steps"] == pytest.approx(steps)
+    assert min(answer.total.parts.values()) > 0
+    assert answer.total.parts["startup"] == 300.0
+
+
+def test_without_overheads_a_total_is_its_steps_alone(with_law):
+    kind = with_law(toy())
+    assert estimate(VOLTA, kind()) == estimate(VOLTA, kind(), overheads=Overheads())
+    total = estimate(VOLTA, kind()).total
+    assert total.parts["steps"] == total.seconds
+
+
+def test_what_a_run_spends_widens_with_its_steps(with_law):
+    kind = with_law(toy())
+    bare, beside = (estimate(VOLTA, kind(), overheads=o).total for o in (None, RUN))
+    assert beside.low - RUN.startup > bare.low
+    assert beside.high - RUN.startup > bare.high
+
+
+def test_luck_is_no_part_of_the_record(with_law):
+    answer = estimate(VOLTA, with_law(toy())())
+    assert "luck" not in answer.record()
+    draws = answer.total.seconds * answer.luck.draws
+    assert [answer.total.low, answer.total.high] == pytest.approx(laws.interval(draws))
+
+
 def test_a_given_count_needs_no_law(with_law):
     answer = estimate(VOLTA, with_law(toy(batch=999))(), steps=10)
     assert answer.convergence.law == "given"
     assert answer.warnings == []
+
+
+def test_what_is_free_is_said():
+    free = "free: evaluation, checkpoints, start-up, restarts"
+    assert free in estimate(VOLTA, MODELS[0], steps=1).assumptions
+    some = Overheads(startup=60.0, mtbf=1e5)
+    assumptions = estimate(VOLTA, MODELS[0], steps=1, overheads=some).assumptions
+    assert "free: evaluation, checkpoints" in assumptions
+    assert any("since the start of the run" in text for text in assumptions)
+    assumptions = estimate(VOLTA, MODELS[0], steps=1, overheads=RUN).assumptions
+    assert not any(text.startswith("free:") for text in assumptions)
+    assert any("200 steps apart" in text for text in assumptions)
 
 
 def test_what_is_assumed_is_said():
@@ -367,7 +429,7 @@ def test_software_decides_what_was_not_set_and_is_echoed():
     assert (answer.plan["overlap"], answer.plan["loss_scaling"]) == (False, False)
     assert answer.workload.sizes["attention"] == "eager"
     facts = [line for line in answer.sources if line.startswith("software.")]
-    assert len(facts) == 6 + len(megatron.plan)
+    assert len(facts) == 7 + len(megatron.plan)
     assert estimate(VOLTA, model, steps=1).software is None
 
 

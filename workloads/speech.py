@@ -121,3 +121,25 @@ def _clipped(before: Convolution2d) -> Pointwise:
     height, width = before.output
     elements = before.batch * before.filters * height * width
     return Pointwise(f"{before.name}.clip", elements, flops=2)
+
+
+class SpeechSmall(Speech):
+    """speech at sizes that a CPU trains: the setting of the measured runs.
+
+    Single spoken digits of the Free Spoken Digit Dataset (8 kHz; 31 bins are a window of 7.5 ms).
+
+    >>> SpeechSmall().graph().parameters
+    352253
+    """
+
+    name: ClassVar[str] = "speech-small"
+    family: ClassVar[str | None] = "speech"
+
+    batch: Count = 8
+    hidden: Count = 32
+    layers: Count = 2
+    frames: Count = 48
+    bins: Count = 31
+    labels: Count = 5
+    dataset: Count = 9_600
+    corpus: Label = "fsdd"

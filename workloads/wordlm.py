@@ -7,7 +7,7 @@ from typing import ClassVar
 from hwsim.graph.ops import CrossEntropy, Embedding, Linear
 from hwsim.graph.recurrent import LSTM
 from hwsim.graph.step import Layer
-from hwsim.graph.workload import Count, Flag, Label, Workload
+from hwsim.graph.workload import Count, Flag, Label, Rate, Workload
 
 
 class WordLM(Workload):
@@ -83,3 +83,24 @@ class WordLM(Workload):
                 ),
             ),
         )
+
+
+class WordLMSmall(WordLM):
+    """wordlm at sizes that a CPU trains: the setting of the measured runs.
+
+    Trained on the 2,000 most frequent words of public-domain English prose and verse.
+
+    >>> WordLMSmall().graph().parameters
+    196560
+    """
+
+    name: ClassVar[str] = "wordlm-small"
+    family: ClassVar[str | None] = "wordlm"
+
+    batch: Count = 16
+    hidden: Count = 64
+    sequence: Count = 20
+    vocabulary: Count = 2_000
+    dataset: Count = 25_000
+    learning_rate: Rate = 3e-3
+    corpus: Label = "public_domain_en.txt"

@@ -5,6 +5,8 @@
     ...
     {"run": "h64-d25000-s0", "end": "minimum", "hidden": 64, "dataset": 25000, "seed": 0, ...}
 
+The setting is what the runs share; a run that differs says so in `varied`.
+
 A run counts when its last line stands. Lines of unfinished runs, and a last line that was cut in
 the middle, are dropped when the campaign goes on.
 """
@@ -19,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TextIO
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from hwsim import jsonfile
 from hwsim.errors import InputError, SurroundingsError
@@ -32,24 +34,32 @@ SHARED = ("workload", "setting", "corpus", "stop")
 Line = dict[str, Any]
 
 
-class Text(BaseModel):
-    """What the runs are trained on, in characters: all of it, and the part for validation."""
+class Corpus(BaseModel):
+    """What the runs are trained on, in `unit`: all of it, and the part for validation.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    `entropy` is the least loss that there can be, in nats per item, where that is known.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
     name: Label
     sha256: str
-    characters: Count
+    # Files of character models alone were written with this name.
+    items: Count = Field(validation_alias=AliasChoices("items", "characters"))
     validation: Count
     vocabulary: Count
+    unit: Label = "characters"
+    entropy: float | None = None
 
 
 class StopRule(BaseModel):
-    """When a run ends: `patience` x the step of its minimum, between two numbers of steps."""
+    """When a run ends: `patience` x the step of its minimum, between two numbers of steps, once its
+    loss has risen by the share `rise` above the minimum."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     patience: Annotated[float, Field(gt=1, allow_inf_nan=False, strict=True)]
     least: Count
     most: Count
+    rise: Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)] = 0.0
 
 
 class Header(BaseModel):
@@ -59,7 +69,7 @@ class Header(BaseModel):
     schema_: Literal["hwsim.curves/1"] = Field("hwsim.curves/1", alias="schema")
     workload: Label
     setting: dict[str, Any]
-    corpus: Text
+    corpus: Corpus
     stop: StopRule
     date: str
     machine: str
@@ -75,11 +85,14 @@ class End(BaseModel):
     """A run's last line: how it ended, and its sizes."""
 
     model_config = ConfigDict(frozen=True)
-    end: Literal["minimum", "censored"]
+    end: Literal["minimum", "censored", "diverged"]
     hidden: Count
     dataset: Count
     seed: Annotated[int, Field(ge=0, strict=True)]
     parameters: Count
+    batch: Count | None = None  # as the setting has it
+    varied: dict[str, Any] = Field(default_factory=dict)
+    noise: float | None = None  # of the validation loss from one evaluation to the next, a share
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ _MODULES = {
     "wordlm": "wordlm",
     "speech": "speech",
     "transformer": "transformer",
+    "bert": "bert",
+    "resnet": "resnet",
 }
 
 

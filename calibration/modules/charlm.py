@@ -98,12 +98,21 @@ class CharModel(nn.Module):
 
     def forward(self, characters: Tensor, targets: Tensor) -> Tensor:
         """`characters`, `targets`: (steps, batch) integers."""
+        return functional.cross_entropy(self._logits(characters), targets.flatten())
+
+    def losses(self, characters: Tensor, targets: Tensor) -> Tensor:
+        """The loss of each character, (steps, batch)."""
+        losses = functional.cross_entropy(
+            self._logits(characters), targets.flatten(), reduction="none"
+        )
+        return losses.view_as(targets)
+
+    def _logits(self, characters: Tensor) -> Tensor:
         driven = self.input(self.embedding(characters))
         # Under automatic mixed precision the input's product is narrow, and so is the recurrence.
         weights = (self.matrices.to(driven.dtype), self.biases.to(driven.dtype))
         states = _Recurrence.apply(driven, *weights)  # type: ignore[no-untyped-call]
-        logits = self.output(states.flatten(0, 1))
-        return functional.cross_entropy(logits, targets.flatten())
+        return self.output(states.flatten(0, 1))  # type: ignore[no-any-return]
 
 
 def build(workload: CharLM, device: str | torch.device = "cpu") -> nn.Module:

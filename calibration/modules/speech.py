@@ -41,15 +41,19 @@ class SpeechModel(nn.Module):
 
     def forward(self, spectrograms: Tensor, labels: Tensor) -> Tensor:
         """`spectrograms`: (batch, 1, bins, frames); `labels`: (batch, labels), none of them 0."""
-        features = self.convolutions(spectrograms).flatten(1, 2).permute(2, 0, 1)
-        states, _ = self.lstm(features)
-        log_probs = functional.log_softmax(self.characters(states), dim=-1)
+        log_probs = self.log_probabilities(spectrograms)
         steps, batch = log_probs.shape[0], log_probs.shape[1]
         frames, letters = (
             torch.full((batch,), length, device=log_probs.device)
             for length in (steps, labels.shape[1])
         )
         return functional.ctc_loss(log_probs, labels, frames, letters, zero_infinity=True)
+
+    def log_probabilities(self, spectrograms: Tensor) -> Tensor:
+        """Of each character, the blank first: (frames / 2, batch, characters)."""
+        features = self.convolutions(spectrograms).flatten(1, 2).permute(2, 0, 1)
+        states, _ = self.lstm(features)
+        return functional.log_softmax(self.characters(states), dim=-1)
 
 
 def build(workload: Speech, device: str | torch.device = "cpu") -> nn.Module:

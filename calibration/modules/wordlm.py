@@ -25,8 +25,16 @@ class WordModel(nn.Module):
 
     def forward(self, words: Tensor, targets: Tensor) -> Tensor:
         """`words`, `targets`: (steps, batch) integers."""
+        return functional.cross_entropy(self._logits(words), targets.flatten())
+
+    def losses(self, words: Tensor, targets: Tensor) -> Tensor:
+        """The loss of each word, (steps, batch)."""
+        losses = functional.cross_entropy(self._logits(words), targets.flatten(), reduction="none")
+        return losses.view_as(targets)
+
+    def _logits(self, words: Tensor) -> Tensor:
         states, _ = self.lstm(self.embedding(words))
-        return functional.cross_entropy(self.output(states.flatten(0, 1)), targets.flatten())
+        return self.output(states.flatten(0, 1))  # type: ignore[no-any-return]
 
 
 def build(workload: WordLM, device: str | torch.device = "cpu") -> nn.Module:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from calibration.measurement import Case, Measurement
 from calibration.predict.ablation import Without
@@ -16,7 +16,9 @@ from calibration.predict.basis import Basis, Provider, dtype_of, finite, hosted
 from calibration.predict.families import family_of
 from calibration.predict.kernels import kernels_of
 from calibration.predict.links import collective_seconds
+from calibration.predict.models import step_of
 from calibration.predict.rows import Row, row_of
+from calibration.predict.runs import Run, run_of, run_parts
 from calibration.predict.steps import software_of, step_parts, workload_parts
 from calibration.predict.systems import system_of
 from calibration.shapes import (
@@ -37,6 +39,9 @@ from hwsim.errors import InputError
 from hwsim.parallel.price import code_of
 from hwsim.userdata import LOCAL
 
+if TYPE_CHECKING:
+    from calibration.predict.counts import Counting
+
 # Standard deviations from the median to the ends of an 80 and a 95 % interval: 1.2816, 1.96.
 REACH80 = NormalDist().inv_cdf(0.9)
 REACH95 = NormalDist().inv_cdf(0.975)
@@ -48,8 +53,6 @@ KINDS: dict[type[Shape], str] = {
     Pointwise: "streams",
 }
 NOT_YET: dict[type[Shape], str] = {
-    ModelStep: "the layers of named models are not described yet",
-    TrainingRun: "whole runs of named models are not predicted yet",
     StepsToTarget: "no law of steps was measured for this workload",
 }
 
@@ -87,11 +90,17 @@ Predict = Callable[[Measurement], Prediction | Skipped]
 class Predictor:
     """Predictions under the calibrations that `provider` has; each is looked up once.
 
-    `without` names pieces of physics to be taken away (`calibration.predict.ablation`). Raises
-    InputError for another name.
+    `without` names pieces of physics to be taken away (`calibration.predict.ablation`); `counter`
+    says how many steps a run takes, where its row isn't asked. Raises InputError for another name.
     """
 
-    def __init__(self, provider: Provider = load_for, without: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        provider: Provider = load_for,
+        without: Iterable[str] = (),
+        counter: Counting | None = None,
+    ) -> None:
+        self._counter = counter
         self._without = Without(without)
         self._reached = Basis(provider, without=self._without)
         self._bare = Basis(provider, bare=True)
@@ -103,6 +112,8 @@ class Predictor:
         elsewhere = _elsewhere(measurement, self._reached)
         if elsewhere is not None:
             return elsewhere
+        if isinstance(case.shape, TrainingRun | ModelStep):
+            return self._run(measurement, case.shape)
         try:
             row = row_of(measurement)
             parts = tuple(_parts(case, self._reached, row))
@@ -111,10 +122,48 @@ class Predictor:
             spread, tail = _spread(case, self._reached, row)
         except InputError as error:
             return Skipped(_reason(error))
-        near = math.exp(REACH80 * spread)
-        far = max(near, math.exp(REACH95 * tail))
-        inner, outer = (seconds / near, seconds * near), (seconds / far, seconds * far)
-        return Prediction(seconds, *inner, roofline, *outer, parts, row.assumed if row else ())
+        assumed = row.assumed if row else ()
+        return _prediction(seconds, roofline, (spread, tail), parts, assumed)
+
+    def _run(
+        self, measurement: Measurement, shape: TrainingRun | ModelStep
+    ) -> Prediction | Skipped:
+        """The same for a whole run, or for one step of a named model."""
+        try:
+            run = self._described(measurement, shape)
+            parts = (Part(shape.family, run_parts(run, self._reached)),)
+            seconds = finite(_sum(parts))
+            roofline = finite(sum(run_parts(run, self._bare).values()))
+        except InputError as error:
+            return Skipped(_reason(error))
+        return _prediction(seconds, roofline, run.spreads, parts, run.assumed)
+
+    def _described(self, measurement: Measurement, shape: TrainingRun | ModelStep) -> Run:
+        if isinstance(shape, ModelStep):
+            return step_of(measurement.case, shape)
+        if self._counter is None:
+            return run_of(measurement, shape, self._reached)
+        count = self._counter(shape, measurement.provenance.source)
+        shape = shape.model_copy(update={"steps": count.steps})
+        run = run_of(measurement, shape, self._reached)
+        near, far = run.spreads
+        spreads = (math.hypot(near, count.spread), math.hypot(far, count.tail))
+        return run._replace(spreads=spreads)
+
+
+def _prediction(
+    seconds: float,
+    roofline: float,
+    spreads: tuple[float, float],
+    parts: tuple[Part, ...],
+    assumed: tuple[str, ...],
+) -> Prediction:
+    """Seconds with the intervals of a spread and a tail."""
+    spread, tail = spreads
+    near = math.exp(REACH80 * spread)
+    far = max(near, math.exp(REACH95 * tail))
+    inner, outer = (seconds / near, seconds * near), (seconds / far, seconds * far)
+    return Prediction(seconds, *inner, roofline, *outer, parts, assumed)
 
 
 def _elsewhere(measurement: Measurement, basis: Basis) -> Skipped | None:

@@ -21,11 +21,18 @@ from hwsim.software.spec import Software
 
 def step_parts(case: Case, row: Row, basis: Basis) -> dict[str, float]:
     """Seconds by part of a simulated step. Raises InputError for what can't be costed."""
+    return simulated(case, row.workload, row.plan, row.software, basis)
+
+
+def simulated(
+    case: Case, workload: Workload, plan: Plan, software: str | None, basis: Basis
+) -> dict[str, float]:
+    """Seconds by part of a step on the case's devices. Raises InputError as `step_parts`."""
     system = system_of(case, basis)
     calibration = basis.calibration(system.device)
-    software = None if basis.bare else basis.without("software", software_of(row))
-    plan = basis.without("plan", row.plan)
-    step = prepared(system, row.workload, plan, calibration, software=software)
+    profile = None if basis.bare or software is None else profiles.load(software)
+    profile = basis.without("software", profile)
+    step = prepared(system, workload, basis.without("plan", plan), calibration, software=profile)
     return run(basis.without("program", programmed(step, None)), trace=False).parts()
 
 

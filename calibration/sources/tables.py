@@ -108,8 +108,9 @@ TABLES = (
         "training-run",
         "source benchmark model device devices devices_per_node global_batch seq",
         seconds="run_seconds",
-        results="steps step_seconds run_seconds_min run_seconds_max device_seconds n_runs",
+        results="step_seconds run_seconds_min run_seconds_max device_seconds n_runs",
         optional="devices devices_per_node",
+        extra="steps",
     ),
     Table(
         "steps-to-target",
@@ -234,7 +235,7 @@ def _measurement(
         {
             **about,
             "shape": checked(SHAPES[table.kind], sizes, where),
-            "seconds": filled.get(table.seconds),
+            "seconds": filled.get(table.seconds) or _of_all_devices(table, filled),
             "results": results,
             "provenance": {"source": filled.get("source"), **remarks},
             "row": row,
@@ -247,6 +248,12 @@ def _measurement(
 def _empty(where: str, name: str) -> InputError:
     record = Provenance if name == "source" else Case
     return InputError(where, "found nothing", records.wanted(records.field_at(record, [name])))
+
+
+def _of_all_devices(table: Table, filled: dict[str, str]) -> str | None:
+    """The seconds of all devices together, where a run names no number of them."""
+    counted = table.kind != "training-run" or "devices" in filled
+    return None if counted else filled.get("device_seconds")
 
 
 def _spread(results: dict[str, float]) -> float | None:

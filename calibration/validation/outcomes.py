@@ -18,6 +18,7 @@ from typing import Any
 from calibration.measurement import Measurement
 from calibration.predict import Predict, Prediction, Predictor, Skipped
 from calibration.predict.rows import configuration_of
+from calibration.shapes import TrainingRun
 from calibration.validation.null import Sample, null_seconds
 from calibration.validation.score import Scored, by, clustered, compared, stratum
 from hwsim.cost.calibration import load
@@ -104,12 +105,19 @@ def _suite(
         "skipped": skipped,
         "assumed": _assumed(members),
         "worst": _worst(scored, worst),
-        "in_sample": split == "none" and f"{members[0].measurement.kind}/{source}" in load().rows,
+        "in_sample": split == "none" and f"{_fitted(members[0])}/{source}" in load().rows,
         "blank": len(members) - len(skipped) - len(scored),
         "repeat_floor": repeat_floor([o.measurement for o in members]),
         "devices": by("device", scored, lambda case: case.device),
         "strata": strata if len(strata) > 1 else [],
     }
+
+
+def _fitted(outcome: Outcome) -> str:
+    """The kind of cases by which such a one is predicted: a run by steps."""
+    return (
+        "step" if isinstance(outcome.measurement.shape, TrainingRun) else outcome.measurement.kind
+    )
 
 
 def _assumed(members: Iterable[Outcome]) -> list[dict[str, Any]]:

@@ -26,9 +26,11 @@ from calibration.fitting.spreads import ENOUGH
 from calibration.measurement import Measurement
 from calibration.predict import Predict, Prediction, Predictor, Skipped
 from calibration.predict.basis import Provider, hosted
-from calibration.shapes import Collective, Gemm, MoeStep, TransformerStep
+from calibration.shapes import Collective, Gemm, MoeStep, TrainingRun, TransformerStep
 from calibration.splits import GROUPS
 from calibration.validation import hosts as refit_host
+
+STEPS = (TransformerStep, MoeStep)
 
 
 def predictor(cases: Sequence[Measurement], split: str, anchor: int = 0) -> Predict:
@@ -41,9 +43,10 @@ def predictor(cases: Sequence[Measurement], split: str, anchor: int = 0) -> Pred
     """
     if split == "none":
         return Predictor()
+    coded = any(isinstance(case.shape, STEPS) for case in cases)
     rooms: dict[str, list[Measurement]] = defaultdict(list)
     for case in cases:
-        rooms[_room(case)].append(case)
+        rooms[_room(case, coded)].append(case)
     makers: dict[str, Callable[[Sequence[Measurement], str], Predict]] = {
         "host": refit_host.predictor,
         "links": fit_links.predictor,
@@ -51,16 +54,16 @@ def predictor(cases: Sequence[Measurement], split: str, anchor: int = 0) -> Pred
         "kernels": partial(_kernels, anchor=anchor),
     }
     made = {room: makers[room](members, split) for room, members in rooms.items()}
-    return lambda case: made[_room(case)](case)
+    return lambda case: made[_room(case, coded)](case)
 
 
-def _room(case: Measurement) -> str:
-    """By whose parameters a case is predicted."""
+def _room(case: Measurement, coded: bool) -> str:
+    """By whose parameters a case is predicted; runs by those of steps, where there are any."""
     if hosted(case):
         return "host"
     if isinstance(case.shape, Collective):
         return "links"
-    return "code" if isinstance(case.shape, TransformerStep | MoeStep) else "kernels"
+    return "code" if isinstance(case.shape, (*STEPS, *((TrainingRun,) * coded))) else "kernels"
 
 
 def _kernels(cases: Sequence[Measurement], split: str, *, anchor: int) -> Predict:

@@ -14,7 +14,7 @@ import numpy as np
 
 from calibration.measurement import Measurement
 from calibration.predict import Prediction
-from calibration.shapes import Collective, Convolution, Gemm
+from calibration.shapes import Collective, Convolution, Gemm, TrainingRun
 from calibration.splits import model_of
 
 DRAWS = 2000
@@ -167,7 +167,7 @@ def stratum(case: Measurement) -> str | None:
     if isinstance(shape, Gemm):
         sides = zip("AB", (shape.transpose_a, shape.transpose_b), strict=True)
         return " ".join(side + "'" * turned for side, turned in sides)
-    return None
+    return shape.model if isinstance(shape, TrainingRun) else None
 
 
 def by(

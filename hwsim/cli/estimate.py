@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -11,14 +10,15 @@ from typing import Annotated, Any
 
 import typer
 
-from hwsim.cli import planned
+from hwsim.cli import counting, planned
 from hwsim.errors import DoesNotFit, InputError
 from hwsim.estimate import Engine, Estimate, estimate
-from hwsim.graph import workload as workloads
+from hwsim.parallel.check import scaled
 from hwsim.parallel.memory import StageMemory
 from hwsim.report import table
 from hwsim.study import vary
 from hwsim.study.subject import Subject
+from hwsim.study.total import Optimum, optimum
 
 app = typer.Typer(add_completion=False)
 
@@ -31,6 +31,8 @@ app = typer.Typer(add_completion=False)
     Example: hwsim estimate --hw volta --model charlm --vary workload.hidden=32:4096:8
 
     Example: hwsim estimate --hw volta --model transformer --set software=megatron-2021
+
+    Example: hwsim estimate --hw h100-sxm-80gb --model transformer --law kaplan --target-loss 3.3
     """
 )
 def command(
@@ -55,6 +57,15 @@ def command(
     steps: Annotated[float | None, typer.Option(help="Your own count of steps.")] = None,
     tokens: Annotated[float | None, typer.Option(help="Items to train on, instead.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Passes over the data, instead.")] = None,
+    law: Annotated[
+        str | None, typer.Option(metavar="LAW", help="A law's name or file, or a table size,steps.")
+    ] = None,
+    target_loss: Annotated[
+        float | None, typer.Option(help="The loss to reach, with a law of losses.")
+    ] = None,
+    critical_batch: Annotated[
+        float | None, typer.Option(help="Samples at which a batch is half as efficient.")
+    ] = None,
     engine: Annotated[
         str, typer.Option(metavar="NAME", help="events (simulated), or closed (quick).")
     ] = "events",
@@ -68,7 +79,8 @@ def command(
     }
     subject = planned.load_subject(hw, model, set_, plan)
     planned.check_borrow(calibration, borrow=borrow)
-    count = _Given(steps, tokens, epochs, calibration, borrow, engine)
+    counted = counting.Options(steps, tokens, epochs, law, target_loss, critical_batch)
+    count = _Asked(counted, calibration, borrow, engine)
     if vary_ is None:
         if plot is not None:
             raise InputError("--plot", "found without --vary", "add --vary PATH=LO:HI:N")
@@ -77,58 +89,36 @@ def command(
         _many(subject, vary_, count, as_json=json_, plot=plot)
 
 
-class _Given:
-    """The user's own count of steps (--steps, --tokens or --epochs), calibration and engine."""
+class _Asked:
+    """How steps are counted, the calibration and the engine."""
 
     def __init__(
-        self,
-        steps: float | None,
-        tokens: float | None,
-        epochs: float | None,
-        calibration: str | None,
-        borrow: bool,
-        engine: str,
+        self, counted: counting.Options, calibration: str | None, borrow: bool, engine: str
     ) -> None:
         if engine not in ("closed", "events"):
             raise InputError("--engine", f"found '{engine}'", "write closed or events")
         self._engine: Engine = "closed" if engine == "closed" else "events"
         self._calibration, self._borrow = calibration, borrow
-        given = {"--steps": steps, "--tokens": tokens, "--epochs": epochs}
-        named = {name: value for name, value in given.items() if value is not None}
-        if len(named) > 1:
-            raise InputError(" and ".join(named), "found together", "write one of them")
-        for name, value in named.items():
-            if not 0 < value < float("inf"):
-                raise InputError(name, f"found {value:g}", "write a finite number above 0")
-        self.steps, self.tokens, self.epochs = steps, tokens, epochs
-
-    def of(self, workload: workloads.Workload) -> float | None:
-        """Steps for this workload; None leaves them to the law."""
-        per_step = workload.batch * workload.items_per_sample
-        if self.tokens is not None:
-            return float(math.ceil(self.tokens / per_step))
-        if self.epochs is not None:
-            return float(math.ceil(self.epochs * workload.dataset / per_step))
-        return self.steps
+        self._counted = counted
 
     def answer(self, subject: Subject) -> Estimate:
         system, plan = subject.system, subject.plan
         calibration = planned.load_calibration(
             system.device, self._calibration, borrow=self._borrow
         )
-        steps = self.of(subject.workload)
         return estimate(
             system,
             subject.workload,
             plan,
             calibration,
-            steps=steps,
+            steps=self._counted.of(scaled(subject.workload, plan)),
             engine=self._engine,
             software=subject.software,
+            overheads=subject.run,
         )
 
 
-def _one(subject: Subject, count: _Given, *, as_json: bool, cite: bool) -> None:
+def _one(subject: Subject, count: _Asked, *, as_json: bool, cite: bool) -> None:
     answer = count.answer(subject)
     if as_json:
         print(json.dumps(answer.record(), indent=2))
@@ -139,26 +129,38 @@ def _one(subject: Subject, count: _Given, *, as_json: bool, cite: bool) -> None:
         raise planned.does_not_fit(subject, used)
 
 
-def _many(subject: Subject, text: str, count: _Given, *, as_json: bool, plot: Path | None) -> None:
+def _many(subject: Subject, text: str, count: _Asked, *, as_json: bool, plot: Path | None) -> None:
     variation = vary.parse(text, subject)
     answers = vary.run(subject, variation, count.answer)
-    some_fit = any(answer.memory.fits for answer in answers)
-    if plot is not None and some_fit:  # first, so that a fault leaves nothing on stdout
+    found = optimum(answers) if any(answer.memory.fits for answer in answers) else None
+    if plot is not None and found:  # first, so that a fault leaves nothing on stdout
         from hwsim.report import plot as pictures
 
-        pictures.save(plot, variation, answers, *vary.optimum(answers))
+        pictures.save(plot, variation, answers, found)
         print(f"wrote {plot}", file=sys.stderr)
     if as_json:
         record: dict[str, Any] = {
             "vary": asdict(variation),
             "points": [answer.record() for answer in answers],
         }
-        if some_fit:
-            record["optimum"], record["flat"] = vary.optimum(answers)
+        if found:
+            record |= {"optimum": _optimum(found, variation), "flat": list(found.flat)}
         print(json.dumps(record, indent=2))
-    if not some_fit:
+    if found is None:
         raise DoesNotFit(
             "--vary", "no point fits in memory", "vary towards less, or use more devices with --dp"
         )
     if not as_json:
-        table.show_points(variation, answers, *vary.optimum(answers))
+        table.show_points(variation, answers, found)
+
+
+def _optimum(found: Optimum, variation: vary.Variation) -> dict[str, Any]:
+    """Its number and value, the 80 % interval of it (None if the values have no order), and by
+    point: how often it is the fastest, how often within 10 %, and its time over the optimum's."""
+    values = variation.values
+    ends = (values[found.low], values[found.high]) if variation.in_order else (None, None)
+    return {
+        **{"index": found.best, "value": values[found.best], "low": ends[0], "high": ends[1]},
+        **{"fastest": list(found.fastest), "within": list(found.within)},
+        "ratios": [asdict(ratio) for ratio in found.ratios],
+    }

@@ -5,9 +5,11 @@ steps inside the measured range:
 
     S(M, D) = a (D / D0)^k1 / (M / M0)^k2 + b
 
-A law is a measurement: it knows its setting (depth, sequence, batch, optimizer, corpus), the range
-of M and D, and carries joint bootstrap draws of its parameters. Asked outside of these it answers
-all the same, says so, and widens its interval.
+or that with a pole (`hwsim.convergence.forms`), times a batch factor where batches were varied.
+
+A law is a measurement: it knows its target, its setting (depth, sequence, batch, optimizer,
+corpus), the range of M, D and batch, and carries joint bootstrap draws of its parameters. Asked
+outside of these it answers all the same, says so, and widens its interval.
 """
 
 from __future__ import annotations
@@ -15,17 +17,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from importlib import resources
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from hwsim import jsonfile, records
+from hwsim.convergence.forms import Floats, Form, batch_factor, pole_form, power_plateau
+from hwsim.convergence.target import WITHIN, Kind
+from hwsim.errors import InputError
 
-Axis = Literal["model", "data"]
-Form = Literal["power", "power-plateau"]
-Floats = npt.NDArray[np.float64]
+Axis = Literal["model", "data", "batch"]
+Name = Literal["a", "k1", "k2", "b", "pole", "batch_critical"]
 Size = Annotated[float, Field(gt=0)]
 Deviation = Annotated[float, Field(ge=0)]
 
@@ -34,6 +38,7 @@ LOW, HIGH = 0.1, 0.9
 DRAWS = 2000
 GIVEN = "given"  # in place of a law's name: the count is the user's
 SEED = 2018
+UNITS: dict[Axis, str] = {"model": "parameters", "data": "items", "batch": "samples"}
 
 # Assumed, one standard deviation in log-steps: a setting of another kind (corpus, optimizer) moves
 # steps by a factor of about 1.65; a numeric one (batch, depth, sequence) by half its own factor,
@@ -51,8 +56,20 @@ class Parameter(BaseModel):
     high: float
 
 
+class Goal(BaseModel):
+    """The kind of a law's target and its value: percent above the minimum, or a loss."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: Kind = "within_pct_of_min"
+    value: Size = 100.0 * WITHIN
+
+
 class Law(BaseModel):
-    """A fitted law as it is stored. Draws are rows of (ln a, k1, k2, b)."""
+    """A fitted law as it is stored.
+
+    Draws are rows of ln a, k1, k2, the plateau b (steps) or the pole (parameters), and the critical
+    batch (samples) if batches were varied.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False
@@ -61,24 +78,61 @@ class Law(BaseModel):
     name: str
     workload: str
     target: str
-    form: Literal["power-plateau"] = "power-plateau"
-    parameters: dict[Literal["a", "k1", "k2", "b"], Parameter] = Field(min_length=4)
+    goal: Goal = Goal()
+    form: Literal["power-plateau", "pole"] = "power-plateau"
+    parameters: dict[Name, Parameter]
     plateau: Literal["seen", "not seen"]
-    center: dict[Axis, Size] = Field(min_length=2)
-    range: dict[Axis, tuple[Size, Size]] = Field(min_length=2)
+    center: dict[Axis, Size]
+    range: dict[Axis, tuple[Size, Size]]
     scatter: Deviation  # standard deviation of ln(measured / fitted) of single runs
     held_out: dict[Form, Deviation]  # of the largest model when left out, per e-fold
-    beyond: dict[Axis, Deviation] = Field(min_length=2)  # the same per e-fold outside the range
+    beyond: dict[Axis, Deviation]  # the same of each axis for the chosen form; widens predictions
+    left_out: dict[Form, dict[Axis, Deviation]] = {}  # median |error| at the largest size, a share
+    aicc: dict[Form, float | None] = {}
+    seed_noise: Deviation | None = None  # standard deviation of ln S between seeds of a cell
     setting: dict[str, Any]
     runs: int
     censored: int
-    draws: tuple[tuple[float, float, float, float], ...] = Field(min_length=1)
+    never: int = 0  # runs left out: they passed their minimum above the loss
+    other_settings: int = 0  # runs left out: they vary another field than M, D and batch
+    draws: tuple[tuple[float, ...], ...] = Field(min_length=1)
     provenance: dict[str, Any]
+
+    @property
+    def critical(self) -> float | None:
+        """The critical batch in samples; None if batches were not varied."""
+        found = self.parameters.get("batch_critical")
+        return found.value if found else None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        batch = ("batch",) if "batch" in self.range else ()
+        last = "pole" if self.form == "pole" else "b"
+        names = ("a", "k1", "k2", last, *(f"{axis}_critical" for axis in batch))
+        for field, wanted in (
+            ("parameters", names),
+            ("center", ("model", "data", *batch)),
+            ("range", ("model", "data", *batch)),
+            ("beyond", ("model", "data", *batch)),
+        ):
+            if set(getattr(self, field)) != set(wanted):
+                raise _fault(field, sorted(getattr(self, field)), f"write {', '.join(wanted)}")
+        if any(len(row) != len(names) for row in self.draws):
+            raise _fault("draws", "rows of another length", f"write {', '.join(names)} in each")
+        return self
+
+
+def _fault(field: str, found: object, instead: str) -> PydanticCustomError:
+    context = {"field": field, "what": f"found {found}", "instead": instead}
+    return PydanticCustomError("fault", "{what}; {instead}", context)
 
 
 @dataclass(frozen=True)
 class Steps:
-    """A predicted count: the value, its 80 % interval, the draws behind it, what it stretches."""
+    """A predicted count: the value, its 80 % interval, the draws behind it, what it stretches.
+
+    `critical` is the batch, in samples, at which twice the least samples are needed.
+    """
 
     value: float
     low: float
@@ -89,46 +143,37 @@ class Steps:
     source: str = ""
     extrapolated: bool = False
     warnings: tuple[str, ...] = ()
-
-
-def power_plateau(
-    model: Floats | float, data: Floats | float, a: float, k1: float, k2: float, b: float
-) -> Floats | float:
-    """a D^k1 / M^k2 + b, with M and D already divided by their centers.
-
-    >>> power_plateau(4.0, 1.0, a=1000.0, k1=0.7, k2=0.5, b=100.0)
-    600.0
-    """
-    return a * data**k1 / model**k2 + b
+    critical: float | None = None
 
 
 def predict(law: Law, model: float, data: float, setting: dict[str, Any]) -> Steps:
     """Steps of a model of `model` parameters on `data` items, in `setting`.
 
     The interval joins the parameters' draws, the scatter of single runs and one widening for every
-    stretch; each stretch is a warning.
+    stretch; each stretch is a warning. Raises InputError if a model of this size never meets the
+    law's target.
     """
+    sizes: dict[Axis, float] = {"model": model, "data": data}
+    if "batch" in law.range:
+        sizes["batch"] = setting.get("batch") or law.center["batch"]
     warnings, variance = [], law.scatter**2
-    sizes: dict[Axis, tuple[float, str]] = {"model": (model, "parameters"), "data": (data, "items")}
-    for axis, (value, unit) in sizes.items():
+    for axis, value in sizes.items():
         low, high = law.range[axis]
-        distance = _outside(value, (low, high))
+        distance = outside(value, (low, high))
         if distance:
             warnings.append(
                 f"steps: extrapolated beyond the measured {axis} sizes "
-                f"({low:,.0f} to {high:,.0f} {unit})"
+                f"({low:,.0f} to {high:,.0f} {UNITS[axis]})"
             )
             variance += (law.beyond[axis] * distance) ** 2
     for name, asked in setting.items():
         measured = law.setting.get(name)
-        if asked != measured:
+        if (name != "batch" or "batch" not in sizes) and asked != measured:
             told = f"measured with {name} {measured}" if measured else f"measured with no {name}"
             warnings.append(f"steps: {told}, asked for {asked}")
             variance += _mismatch(measured, asked) ** 2
-    p = law.parameters
-    m, d = model / law.center["model"], data / law.center["data"]
-    value = float(power_plateau(m, d, p["a"].value, p["k1"].value, p["k2"].value, p["b"].value))
-    draws = _draws(law, m, d, math.sqrt(variance))
+    value = _value(law, sizes)
+    draws = _draws(law, sizes, math.sqrt(variance))
     low, high = interval(draws)
     return Steps(
         value=value,
@@ -140,6 +185,7 @@ def predict(law: Law, model: float, data: float, setting: dict[str, Any]) -> Ste
         source=_source(law),
         extrapolated=bool(warnings),
         warnings=tuple(warnings),
+        critical=law.critical,
     )
 
 
@@ -177,13 +223,15 @@ def parse(text: str, where: str) -> Law:
 
 def _source(law: Law) -> str:
     made = law.provenance
-    return f"law '{law.name}', {law.runs} runs, `{made.get('command')}`, {made.get('date')}"
+    command = f"`{made['command']}`" if made.get("command") else made.get("curves")
+    known = (f"law '{law.name}'", f"{law.runs} runs", command, made.get("date"))
+    return ", ".join(str(part) for part in known if part)
 
 
-def _outside(value: float, bounds: tuple[float, float]) -> float:
+def outside(value: float, bounds: tuple[float, float]) -> float:
     """How many e-folds `value` lies outside of `bounds`; 0 inside.
 
-    >>> _outside(50.0, (10.0, 100.0)), round(_outside(271.8, (10.0, 100.0)), 2)
+    >>> outside(50.0, (10.0, 100.0)), round(outside(271.8, (10.0, 100.0)), 2)
     (0.0, 1.0)
     """
     low, high = bounds
@@ -201,13 +249,46 @@ def _mismatch(measured: object, asked: object) -> float:
     return OTHER_KIND
 
 
-def _draws(law: Law, m: float, d: float, sigma: float) -> Floats:
+def _value(law: Law, sizes: dict[Axis, float]) -> float:
+    p = {name: parameter.value for name, parameter in law.parameters.items()}
+    last: Name = "pole" if law.form == "pole" else "b"
+    if law.form == "pole" and sizes["model"] <= p["pole"]:
+        raise InputError(
+            "steps",
+            f"law '{law.name}' says that no model of {sizes['model']:,.0f} parameters reaches a "
+            f"{law.target}: it takes more than {p['pole']:,.0f}",
+            "take a larger model, or a law of another target",
+        )
+    found = _steps(law, sizes, p["a"], p["k1"], p["k2"], p[last], p.get("batch_critical", 0.0))
+    return float(found)
+
+
+def _draws(law: Law, sizes: dict[Axis, float], sigma: float) -> Floats:
     # One seed for all: the same draw index means the same parameters and the same luck, so that
     # differences between two estimates are paired.
     random = np.random.default_rng(SEED)
     table = np.asarray(law.draws)
-    rows = table[random.integers(len(table), size=DRAWS)]
+    log_a, *others = table[random.integers(len(table), size=DRAWS)].T
     luck = random.standard_normal(DRAWS)
-    log_a, k1, k2, b = rows.T
-    steps = np.exp(log_a) * d**k1 / m**k2 + b
+    steps = _steps(law, sizes, np.exp(log_a), *others)
     return np.asarray(steps * np.exp(sigma * luck))
+
+
+def _steps(
+    law: Law,
+    sizes: dict[Axis, float],
+    a: Floats | float,
+    k1: Floats | float,
+    k2: Floats | float,
+    last: Floats | float,
+    critical: Floats | float = 0.0,
+) -> Floats | float:
+    """The law's form at some sizes, for one set of parameters or for many."""
+    m, d = sizes["model"] / law.center["model"], sizes["data"] / law.center["data"]
+    if law.form == "pole":
+        steps = pole_form(m, d, a, k1, k2, last / law.center["model"])
+    else:
+        steps = power_plateau(m, d, a, k1, k2, last)
+    if "batch" in sizes:
+        steps = steps * batch_factor(sizes["batch"], critical, law.center["batch"])
+    return steps

@@ -293,6 +293,8 @@ def code_of(
     """What was fitted to a profile, or to the nearest one that it descends from; else the mean of
     those that run workloads of this family. A `mixture` of experts has a spread of its own."""
     found = calibration.software.get(coded(software, calibration, family) or "")
+    if found is not None and software is not None and software.captured:
+        found = found.model_copy(update={"issue": 0.0, "step": 0.0})
     if found is None or not mixture or found.mixtures is None:
         return found
     return found.model_copy(update={"spread": found.mixtures})

@@ -8,7 +8,8 @@ from pathlib import Path
 from hwsim.errors import InputError
 from hwsim.estimate import Estimate
 from hwsim.report.picture import canvas, write
-from hwsim.study.vary import Variation, time_of
+from hwsim.study.total import Optimum, time_of
+from hwsim.study.vary import Variation
 
 STEPS, STEP, TOTAL, FLAT = "#4269d0", "#efb118", "#3ca951", "#e4e4e4"
 
@@ -17,8 +18,7 @@ def save(
     path: Path,
     variation: Variation,
     answers: Sequence[Estimate],
-    best: int,
-    flat: Sequence[int],
+    found: Optimum,
 ) -> None:
     """Three panels over model size (or over the varied field, where parameters stay the same).
 
@@ -26,6 +26,7 @@ def save(
     file can't be written.
     """
     figure = canvas(path, 10.5, 3.6)
+    best, flat = found.best, found.flat
     x, label = _axis(variation, answers)
     drawn = [
         ("seconds per step", STEP, [(a.step.low, a.step.seconds, a.step.high) for a in answers])

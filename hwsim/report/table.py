@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -10,6 +10,7 @@ from rich.table import Table
 from hwsim.convergence.law import GIVEN
 from hwsim.estimate import Estimate
 from hwsim.report.console import make_console, plain_table
+from hwsim.study.total import Optimum
 from hwsim.study.vary import Variation
 from hwsim.units import bytes_text, seconds_text, si_text
 
@@ -33,8 +34,11 @@ def show(answer: Estimate, *, cite: bool) -> None:
     console.print(figures)
     if count is not None:
         law = "" if count.law == GIVEN else f" (law: {count.law})"
-        console.print(f"target: {count.target}{law}\n")
-    console.print(_parts(answer))
+        console.print(f"target: {count.target}{law}\n{_batch(answer)}")
+    console.print(_parts("part of a step", step.parts))
+    if total is not None and total.parts["steps"] < total.seconds:
+        console.print()
+        console.print(_parts("part of the training", total.parts))
     room = answer.memory
     parts = ", ".join(f"{name} {bytes_text(size)}" for name, size in room.parts.items() if size)
     console.print(
@@ -46,37 +50,78 @@ def show(answer: Estimate, *, cite: bool) -> None:
         _list(console, "source", answer.sources)
 
 
-def show_points(
-    variation: Variation, answers: Sequence[Estimate], best: int, flat: Sequence[int]
-) -> None:
-    """One row per value of the varied field; the optimum and its flat region are marked."""
+def show_points(variation: Variation, answers: Sequence[Estimate], found: Optimum) -> None:
+    """One row per value of the varied field; the optimum and its flat region are marked.
+
+    `/ optimum` is a ratio of paired draws, `fastest` the share of draws in which a point is the
+    best of all.
+    """
     console = make_console()
-    _headline(console, answers[best])
-    numbers = (variation.path, "parameters", "steps", "time/step", "total", "80 % interval")
-    rows = plain_table(right=numbers)
-    rows.add_column("")
+    _headline(console, answers[found.best])
+    batches = len({answer.workload.items_per_step for answer in answers}) > 1
+    rows = _columns(variation, batches=batches)
     for index, (value, answer) in enumerate(zip(variation.values, answers, strict=True)):
-        count, total = answer.convergence, answer.total
-        mark = "<- optimum" if index == best else "within 10 %" if index in flat else ""
+        count, total, over = answer.convergence, answer.total, found.ratios[index]
+        mark = "<- optimum" if index == found.best else "within 10 %" if index in found.flat else ""
         rows.add_row(
             value,
             si_text(answer.workload.parameters, ""),
             f"{count.steps:,.0f}" if count else "-",
+            *(_samples(answer) if batches else ()),
             seconds_text(answer.step.seconds),
             seconds_text(total.seconds) if total else "-",
             _range(total.low, total.high) if total else "-",
+            f"{over.value:.2f}",
+            f"{over.low:.2f} .. {over.high:.2f}",
+            f"{found.fastest[index]:.0%}",
             mark if answer.memory.fits else "does not fit in memory",
         )
     console.print(rows)
-    ends = [variation.values[min(flat)], variation.values[max(flat)]]
-    console.print(
-        f"\noptimum at {variation.path} = {variation.values[best]}; "
-        f"within 10 % of it from {ends[0]} to {ends[1]}"
-    )
+    console.print(f"\n{_optimum(variation, found)}")
     seen: dict[str, None] = {}
     for answer in answers:
         seen.update(dict.fromkeys(answer.warnings))
     _list(console, "warning", list(seen))
+
+
+def _columns(variation: Variation, *, batches: bool) -> Table:
+    kinds = ("batch", "samples", "efficiency") if batches else ()
+    numbers = (variation.path, "parameters", "steps", *kinds, "time/step", "total")
+    rows = plain_table(right=(*numbers, "80 % interval", "/ optimum", "80 %", "fastest"))
+    rows.add_column("")
+    return rows
+
+
+def _samples(answer: Estimate) -> tuple[str, str, str]:
+    """The batch, all samples of the training, and what a small batch would need of them."""
+    batch, count = answer.workload.sizes["batch"], answer.convergence
+    if count is None:
+        return f"{batch:,}", "-", "-"
+    share = "-" if count.efficiency is None else f"{count.efficiency:.0%}"
+    return f"{batch:,}", si_text(count.samples, ""), share
+
+
+def _batch(answer: Estimate) -> str:
+    """A line on what the batch costs, where the law knows."""
+    batch, count = answer.workload.sizes["batch"], answer.convergence
+    if count is None or count.efficiency is None:
+        return ""
+    small = f"a small one would need {count.efficiency:.0%} of the {si_text(count.samples, '')}"
+    return f"batch {batch:,}: {small} samples (critical batch {count.critical_batch:,.0f})\n"
+
+
+def _optimum(variation: Variation, found: Optimum) -> str:
+    values = variation.values
+    told = f"optimum at {variation.path} = {values[found.best]}"
+    if variation.in_order:
+        told += f" (80 %: {_span(values[found.low], values[found.high])})"
+    return (
+        f"{told}; within 10 % of it from {_span(values[min(found.flat)], values[max(found.flat)])}"
+    )
+
+
+def _span(first: str, last: str) -> str:
+    return f"{first} to {last}"
 
 
 def _headline(console: Console, answer: Estimate) -> None:
@@ -88,13 +133,13 @@ def _headline(console: Console, answer: Estimate) -> None:
     )
 
 
-def _parts(answer: Estimate) -> Table:
-    step = answer.step
-    parts = plain_table("part of a step", right=("seconds", "share"))
-    for name, seconds in step.parts.items():
+def _parts(title: str, parts: Mapping[str, float]) -> Table:
+    whole = sum(parts.values())
+    rows = plain_table(title, right=("seconds", "share"))
+    for name, seconds in parts.items():
         if seconds:
-            parts.add_row(name, seconds_text(seconds), f"{seconds / step.seconds:.1%}")
-    return parts
+            rows.add_row(name, seconds_text(seconds), f"{seconds / whole:.1%}")
+    return rows
 
 
 def _range(low: float, high: float) -> str:

@@ -33,6 +33,7 @@ FACTS = (
     "gradients",
     "plan",
     "unfused_quantization",
+    "captured",
 )
 
 
@@ -51,7 +52,8 @@ class Software(BaseModel):
     `accumulate`: bytes moved per parameter when a micro-batch's gradient is added to those before,
     0 where the product that makes it adds by itself. `gradients`: bytes of a gradient while it is
     summed over data parallel devices. `unfused_quantization`: casts to fp8 are kernels of their
-    own, not a part of the norm or activation before them.
+    own, not a part of the norm or activation before them. `captured`: a step is one graph that the
+    host launches as a whole, so that no kernel waits to be issued (CUDA graphs).
 
     `plan`: fields of a plan that it runs with unless the user says otherwise; whether they exist is
     for `hwsim.parallel.preset`. `sources`: where each fact is from, "assumed: ..." if
@@ -71,6 +73,7 @@ class Software(BaseModel):
     gradients: Literal[2, 4]
     plan: dict[str, PlanValue] = {}
     unfused_quantization: Flag = False
+    captured: Flag = False
     sources: dict[str, str] = {}
 
     @model_validator(mode="after")

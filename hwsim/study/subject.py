@@ -1,10 +1,11 @@
-"""The thing that is studied: a system, a workload, a plan and the software that runs it, each field
-reachable by its path."""
+"""The thing that is studied: a system, a workload, a plan, the software that runs it and what the
+run spends besides its steps, each field reachable by its path."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from hwsim import records
 from hwsim.errors import InputError
@@ -12,13 +13,15 @@ from hwsim.graph import workload as workloads
 from hwsim.graph.workload import Workload
 from hwsim.hardware import catalog
 from hwsim.hardware.spec import System
+from hwsim.overheads import Overheads
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.preset import plan_under, workload_under
 from hwsim.software import catalog as profiles
 from hwsim.software.spec import Software
 
-ROOTS = ("device", "node", "network", "nodes", "workload", "plan", "software")
-STARTS = "device., node., network.0., nodes, workload., plan., software, software."
+ROOTS = ("device", "node", "network", "nodes", "workload", "plan", "software", "run")
+R = TypeVar("R", Plan, Overheads)
+STARTS = "device., node., network.0., nodes, workload., plan., software, software., run."
 
 
 @dataclass(frozen=True)
@@ -32,15 +35,16 @@ class Subject:
     workload: Workload
     plan: Plan = field(default_factory=Plan)
     software: Software | None = None
+    run: Overheads = field(default_factory=Overheads)
 
     def with_settings(self, settings: Mapping[str, str]) -> Subject:
         """The subject with fields set from text. Raises InputError for a path or a value."""
         parts: dict[str, dict[str, str]] = {
-            name: {} for name in ("system", "software", "workload", "plan")
+            name: {} for name in ("system", "software", "workload", "plan", "run")
         }
         for path, text in settings.items():
             root, _, rest = path.partition(".")
-            bare = root in ("workload", "plan") and not rest
+            bare = root in ("workload", "plan", "run") and not rest
             if root not in ROOTS or bare or path.endswith("."):
                 raise InputError(path, "found no such field", f"begin with one of: {STARTS}")
             key = root if root in parts else "system"
@@ -52,9 +56,10 @@ class Subject:
         if parts["workload"]:
             workload = workloads.override(workload, parts["workload"])
         if parts["plan"]:
-            plan = _override_plan(plan, parts["plan"])
+            plan = _overridden(plan, parts["plan"], "plan.")
+        run = _overridden(self.run, parts["run"], "run.") if parts["run"] else self.run
         return Subject(
-            system, workload_under(workload, software), plan_under(plan, software), software
+            system, workload_under(workload, software), plan_under(plan, software), software, run
         )
 
 
@@ -72,9 +77,10 @@ def _override_software(software: Software | None, settings: dict[str, str]) -> S
     return profiles.override(software, settings)
 
 
-def _override_plan(plan: Plan, settings: Mapping[str, str]) -> Plan:
-    fields = plan.model_dump(mode="json", exclude_unset=True) | {
-        name: records.from_text(records.field_at(Plan, [name]), text)
+def _overridden(record: R, settings: Mapping[str, str], where: str) -> R:
+    kind = type(record)
+    fields = record.model_dump(mode="json", exclude_unset=True) | {
+        name: records.from_text(records.field_at(kind, [name]), text)
         for name, text in settings.items()
     }
-    return records.validate(Plan, fields, "plan.")
+    return records.validate(kind, fields, where)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel
@@ -15,11 +16,11 @@ from hwsim import records
 from hwsim.errors import InputError
 from hwsim.estimate import Estimate
 from hwsim.hardware.spec import System
+from hwsim.overheads import Overheads
 from hwsim.parallel.plan import Plan
 from hwsim.software.spec import Software
 from hwsim.study.subject import Subject
 
-FLAT = 0.10
 MOST_POINTS = 10_000
 _NUMBER = re.compile(r"^\s*([0-9.eE+-]+)\s*(.*?)\s*$")
 
@@ -30,6 +31,22 @@ class Variation:
 
     path: str
     values: tuple[str, ...]
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the values are numbers of one unit that rise, or fall, from first to last.
+
+        >>> [Variation("", values).in_order for values in (("1", "8"), ("a", "b"), ("1", "3", "2"))]
+        [True, False, False]
+        """
+        found = [_NUMBER.match(value) for value in self.values]
+        try:
+            numbers = [float(match.group(1)) for match in found if match]
+        except ValueError:
+            return False
+        units = {match.group(2) for match in found if match}
+        rises = {after > before for before, after in pairwise(numbers)}
+        return len(numbers) == len(self.values) and len(units) == 1 and len(rises) <= 1
 
 
 def parse(text: str, subject: Subject) -> Variation:
@@ -77,32 +94,32 @@ def whole_numbers(path: str, values: str) -> tuple[int, ...]:
 def run(
     subject: Subject, variation: Variation, answer: Callable[[Subject], Estimate]
 ) -> list[Estimate]:
-    """The estimate at every value; a point that doesn't fit keeps its times."""
-    return [answer(subject.with_settings({variation.path: value})) for value in variation.values]
+    """The estimate at every value; a point that doesn't fit keeps its times.
 
-
-def optimum(estimates: Sequence[Estimate]) -> tuple[int, list[int]]:
-    """The fitting point of the least total (or step) time, and those within 10 % of it.
-
-    Raises InputError if nothing fits.
+    Raises InputError, with the value, where a point can't be answered.
     """
-    times = [time_of(e) if e.memory.fits else math.inf for e in estimates]
-    best = min(range(len(times)), key=times.__getitem__)
-    if math.isinf(times[best]):
-        raise InputError("--vary", "found no point that fits in memory", "vary towards less")
-    return best, [i for i, t in enumerate(times) if t <= (1.0 + FLAT) * times[best]]
+    return [_point(subject, variation.path, value, answer) for value in variation.values]
 
 
-def time_of(estimate: Estimate) -> float:
-    """Seconds of the whole training, or of a step where no count of steps is known."""
-    return estimate.total.seconds if estimate.total else estimate.step.seconds
+def _point(
+    subject: Subject, path: str, value: str, answer: Callable[[Subject], Estimate]
+) -> Estimate:
+    try:
+        return answer(subject.with_settings({path: value}))
+    except InputError as error:
+        if error.where.startswith(path):
+            raise
+        raise error.inside(f"--vary {path}={value[:60]}") from None
 
 
 def _annotation(path: str, subject: Subject) -> Any:
     """The annotation of the field at a path; None if there is none."""
     root, _, rest = path.partition(".")
     own: dict[str, type[BaseModel]]
-    own = {"workload": type(subject.workload), "plan": Plan, "software": Software}
+    own = {
+        "workload": type(subject.workload),
+        **{"plan": Plan, "software": Software, "run": Overheads},
+    }
     parts = (rest if root in own else path).split(".")
     return records.field_at(
         own.get(root, System), [int(part) if part.isdecimal() else part for part in parts]

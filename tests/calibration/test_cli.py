@@ -11,7 +11,8 @@ import pytest
 from hwsim.cli.main import run
 from hwsim.convergence.law import parse
 
-LAW_KEYS = {"workload", "target", "form", "parameters", "plateau", "runs"}
+LAW_KEYS = {"workload", "target", "form", "parameters", "plateau", "runs", "held_out"}
+SCORES = {"cases", "median", "p90", "coverage80", "coverage95"}
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def law(curves):
 @pytest.fixture
 def fitted(law, monkeypatch):
     """The fit, which takes seconds, is at hand already."""
-    monkeypatch.setattr("calibration.converge.fit.fit_law", lambda *_: law)
+    monkeypatch.setattr("calibration.converge.fit.law_of", lambda *_: law)
 
 
 def test_fit_as_json_and_its_law(hwsim, curves, tmp_path):
@@ -77,7 +78,8 @@ def test_fit_as_json_and_its_law(hwsim, curves, tmp_path):
     assert found.keys() == {"laws", "prediction"}
     assert found["prediction"] is None
     (record,) = found["laws"]
-    assert record.keys() == LAW_KEYS
+    assert record.keys() >= LAW_KEYS
+    assert record["held_out"]["forms"].keys() == {"power", "power-plateau"}
     assert record["workload"] == "charlm-small"
     assert record["form"] == "power-plateau"
     assert record["plateau"] in ("seen", "not seen")
@@ -116,6 +118,45 @@ def test_fit_to_a_full_disk_is_the_surroundings(hwsim, curves):
     code, _, err = hwsim("fit", curves, "--out", "/dev/full")
     assert code == 4
     assert "No space left" in err
+
+
+@pytest.mark.usefixtures("fitted")
+def test_other_runs_are_predicted_and_compared(hwsim, curves, tmp_path):
+    out = tmp_path / "predicted.csv"
+    code, told, err = hwsim("fit", curves, "--predict", curves, "--predictions", out, "--json")
+    assert code == 0
+    assert f"wrote {out}" in err
+    scores = json.loads(told)["prediction"]
+    assert scores.keys() == SCORES
+    assert scores["cases"] == 12
+    assert scores["median"] < 0.02
+    header, *rows = out.read_text().splitlines()
+    assert header == "row,predicted,low,high,why"
+    assert [row.split(",")[0] for row in rows] == [str(i) for i in range(12)]
+    code, told, _ = hwsim("fit", curves, "--predict", curves)
+    assert code == 0
+    assert "other runs: 12, median error" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "where"),
+    [
+        (["--loss", "0"], "--loss"),
+        (["--loss", "nan"], "--loss"),
+        (["--within", "-0.1"], "--within"),
+        (["--loss", "2", "--within", "0.01"], "--within"),
+        (["--patience", "1"], "--patience"),
+        (["--predictions", "out.csv"], "--predictions"),
+        (["--predict", "{curves}", "--predictions", "none/out.csv"], "--predictions none/out.csv"),
+        (["--predict", "none.csv"], "none.csv"),
+    ],
+)
+@pytest.mark.usefixtures("fitted")
+def test_a_bad_option_of_fit_is_one_message(hwsim, curves, words, where):
+    code, out, err = hwsim("fit", curves, *(word.format(curves=curves) for word in words))
+    assert (code, out) == (2, "")
+    assert where in err
+    assert len(err.strip().splitlines()) == 1
 
 
 def test_status(hwsim, curves):

@@ -30,3 +30,9 @@ def test_a_missing_extra_is_named(words, tmp_path, monkeypatch, capsys):
     code = run([word.format(table=table, folder=tmp_path) for word in words])
     assert code == SurroundingsError.exit_code
     assert 'pip install "hwsim[measure]"' in capsys.readouterr().err
+
+
+def test_the_missing_extra_of_a_cluster(monkeypatch):
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)
+    with pytest.raises(SurroundingsError, match=r'pip install "hwsim\[cluster\]"'):
+        extras.need("distributed", "hwsim converge run --scheduler", "cluster")

@@ -102,6 +102,37 @@ def test_what_rows_leave_open_is_told(tmp_path):
     ]
 
 
+RUNS = (
+    "source,benchmark,model,device,devices,devices_per_node,global_batch,seq,steps,run_seconds\n"
+    "mlperf,resnet,resnet50,a100-sxm-80gb,8,8,3264,,{},2400\n"
+)
+STEPS = (
+    "source,workload,model_params,dataset,target,target_kind,batch,batch_unit,steps\n"
+    "mlperf-rcp,resnet,,imagenet-1k,0.759,metric,3264,samples,13798\n"
+)
+
+
+def test_steps_of_a_run_can_come_from_another_table(tmp_path):
+    runs, steps, out = (tmp_path / name for name in ("runs.csv", "steps.csv", "out.csv"))
+    steps.write_text(STEPS)
+    found = []
+    for count in ("16093", "7"):
+        runs.write_text(RUNS.format(count))
+        ran(runs, "--steps-from", steps, "--predictions", out)
+        found.append(out.read_text())
+    assert found[0] == found[1]
+    assert ",,,," not in found[0]
+
+
+def test_steps_of_runs_need_runs_and_no_split(table, tmp_path):
+    steps = tmp_path / "steps.csv"
+    steps.write_text(STEPS)
+    with pytest.raises(InputError, match="--steps-from: found it without a table of training runs"):
+        ran(table, "--steps-from", steps)
+    with pytest.raises(InputError, match="--steps-from: found it with --split device"):
+        ran(table, "--steps-from", steps, "--split", "device")
+
+
 def test_a_file_that_is_no_table_is_refused(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,b\n1,2\n")

@@ -72,6 +72,37 @@ def test_tokens_and_epochs_become_steps(answer):
     assert larger["steps"] == pytest.approx(50)
 
 
+def test_tokens_go_by_the_global_batch(answer):
+    words = (*SMALL, "--tokens", "1.92e6", "--dp", "2", "--set", "plan.scaling=weak")
+    assert answer(*words)["convergence"]["steps"] == pytest.approx(50)
+
+
+def test_a_law_is_named_or_read(answer, tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("size,steps\n1e4,1000\n1e6,100\n")
+    tabled = answer(*SMALL, "--law", str(path))["convergence"]
+    assert tabled["law"] == "mine.csv"
+    assert 100 < tabled["steps"] < 1000
+    named = answer(*SMALL, "--law", "charlm-small")
+    assert named == answer(*SMALL)
+
+
+def test_a_critical_batch_tells_samples_and_efficiency(answer):
+    found = answer(*SMALL, "--critical-batch", "128")["convergence"]
+    assert found["critical_batch"] == 128
+    assert found["efficiency"] == 0.5
+    assert found["samples"] == found["steps"] * 128
+    assert answer(*SMALL)["convergence"]["efficiency"] is None
+
+
+def test_a_loss_is_reached_by_a_published_law(answer):
+    words = ("estimate", "--hw", "hopper", "--model", "transformer", "--set", "plan.micro_batch=4")
+    found = answer(*words, "--law", "chinchilla", "--target-loss", "3.3")
+    assert found["convergence"]["law"] == "hoffmann2022"
+    assert "nats" in found["convergence"]["target"]
+    assert any("2203.15556" in source for source in found["sources"])
+
+
 def test_dp_shares_the_batch(answer):
     one, eight = answer(*BASE, "--steps", "1"), answer(*BASE, "--steps", "1", "--dp", "8")
     assert (one["plan"]["devices"], eight["plan"]["devices"]) == (1, 8)
@@ -132,6 +163,40 @@ def test_points_of_a_sweep(answer):
     assert [p["workload"]["sizes"]["hidden"] for p in found["points"]] == [32, 64, 128]
     alone = answer(*BASE, "--steps", "1", "--set", "workload.hidden=64")
     assert found["points"][1] == alone
+
+
+def test_a_sweep_says_how_sure_its_optimum_is(answer):
+    found = answer(*BASE, "--vary", "workload.hidden=256:2048:4")
+    best = found["optimum"]
+    assert best.keys() == {"index", "value", "low", "high", "fastest", "within", "ratios"}
+    assert best["value"] == found["vary"]["values"][best["index"]]
+    assert int(best["low"]) <= int(best["value"]) <= int(best["high"])
+    assert best["index"] in found["flat"]
+    assert best["ratios"][best["index"]] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    assert sum(best["fastest"]) == pytest.approx(1)
+    words = answer(*BASE, "--vary", "workload.dtype=fp32,fp16")["optimum"]
+    assert words["low"] is words["high"] is None
+
+
+def test_what_a_run_spends_is_set_by_name(answer, hwsim):
+    words = (*SMALL, "--steps", "1000", "--set", "run.startup=5min")
+    found = answer(*words, "--set", "run.evaluation=2s", "--set", "run.evaluation_every=100")
+    assert found["total"]["parts"]["startup"] == 300.0
+    assert found["total"]["parts"]["evaluation"] == 20.0
+    assert found["run"]["startup"] == 300.0
+    out = hwsim(*words).out
+    assert "startup" in out
+    assert "checkpoint " not in out
+
+
+def test_a_batch_for_each_device_grows_with_them(answer, hwsim):
+    words = (*SMALL, "--steps", "10", "--set", "workload.batch=32", "--set", "plan.scaling=weak")
+    varied = ("--vary", "plan.dp=1,2,4")
+    points = answer(*words, *varied)["points"]
+    assert [point["workload"]["sizes"]["batch"] for point in points] == [32, 64, 128]
+    out = hwsim(*words, *varied).out
+    assert "samples" in out
+    assert " 1.28k " in out
 
 
 def test_a_sweep_as_a_table(hwsim):

@@ -50,6 +50,10 @@ def option(name, *words, fragments):
     return Fault(name, (*BASE, *words), fragments)
 
 
+def counted(name, *words, fragments):
+    return Fault(name, ("estimate", "--hw", "volta", "--model", "charlm", *words), fragments)
+
+
 def device(name, path, value, *fragments):
     return hardware(name, changed(DEVICE, path, value), path, *fragments)
 
@@ -68,6 +72,7 @@ def sweep(name, text, *fragments):
 
 RATE = "memory.bandwidth"
 EXAMPLE = "900 GB/s"
+LOSS = ("--target-loss", "3")
 VOLTA_JSON = json.dumps(SYSTEM)
 CHARLM_JSON = '{"workload": "charlm", "hidden": 64}'
 
@@ -198,6 +203,19 @@ OPTIONS = [
     setting("plan-bits", "plan.bucket=25 Mb", "25 Mb", "bits"),
     setting("plan-flag", "plan.overlap=maybe", "maybe", "true or false"),
     setting("plan-deep", "plan.dp=" + "[" * 30_000, "whole number"),
+    setting("run-field", "run.start=5 min", "startup"),
+    setting("run-unit", "run.startup=5", "without a unit"),
+    setting("run-negative", "run.startup=-5 s", "zero or more"),
+    setting("run-never", "run.mtbf=0 s", "more than zero"),
+    setting("run-alone", "run=5 min", "run."),
+    setting("run-every", "run.evaluation_every=0", "more than 0"),
+    option("run-half", "--set", "run.checkpoint=1 s", fragments=("run.checkpoint_every", "STEPS")),
+    option("run-restart", "--set", "run.restart=1 s", fragments=("run.restart", "run.mtbf")),
+    option(
+        "run-endless",
+        *("--set", "run.mtbf=1 us", "--set", "run.restart=1 h"),
+        fragments=("not finite",),
+    ),
     setting("root", "devise.memory.bandwidth=1 TB/s", "device.", "workload.", "plan."),
     setting("root-alone", "workload=charlm", "workload."),
     option("set-no-value", "--set", "workload.hidden", fragments=("--set", "PATH=VALUE")),
@@ -245,6 +263,32 @@ OPTIONS = [
     option("steps-word", "--steps", "many", fragments=("--steps", "number")),
     option("steps-beyond-numbers", "--steps", "1.7e308", fragments=("finite", "smaller")),
     option("steps-and-tokens", "--tokens", "5", fragments=("--steps", "--tokens", "one of")),
+    option("steps-and-law", "--law", "kaplan", fragments=("--steps", "--law", "one of")),
+    option(
+        "steps-at-a-loss", "--target-loss", "3", fragments=("--target-loss", "--steps", "--law")
+    ),
+    option("steps-at-a-batch", "--critical-batch", "9", fragments=("--critical-batch", "--law")),
+    counted("law-unknown", "--law", "chinchila", fragments=("--law", "chinchila", "chinchilla")),
+    counted("law-lost", "--law", "nowhere.json", fragments=("--law", "nowhere.json", "exists")),
+    counted("law-no-loss", "--law", "kaplan", fragments=("--law kaplan", "--target-loss")),
+    counted(
+        "law-of-no-loss", *LOSS, "--law", "charlm-small", fragments=("--target-loss", "kaplan")
+    ),
+    counted("law-of-others", *LOSS, "--law", "kaplan", fragments=("charlm", "transformers")),
+    counted("loss-without-law", *LOSS, fragments=("--target-loss", "--law")),
+    counted("loss-zero", "--target-loss", "0", "--law", "kaplan", fragments=("above 0",)),
+    counted("batch-nan", "--critical-batch", "nan", fragments=("--critical-batch", "finite")),
+    Fault(
+        "batch-without-law",
+        ("estimate", "--hw", "volta", "--model", "wordlm", "--critical-batch", "64"),
+        ("--critical-batch", "wordlm", "--law"),
+    ),
+    Fault(
+        "law-is-no-law",
+        ("estimate", "--hw", "volta", "--model", "charlm", "--law", FILE),
+        ("mine.json: name", "nothing"),
+        '{"schema": "hwsim.law/1"}',
+    ),
     option("unknown-option", "--nonsense", fragments=("--nonsense", "--help")),
     option("option-without-value", "--dp", fragments=("--dp",)),
     option("extra-word", "more", fragments=("more",)),
@@ -309,13 +353,32 @@ def training(name, *words, fragments):
 
 
 TRAINING = [
-    training("no-axis", "--vary", "workload.depth=1,2", fragments=("depth", "workload.hidden or")),
+    training("no-axis", "--vary", "workload.bins=1,2", fragments=("bins", "workload.hidden,")),
+    training("axis", "--vary", "workload.depth=1,x", fragments=("depth", '"x"', "whole number")),
+    training("device", "--device", "tpu", fragments=("--device", "tpu", "cpu or cuda")),
+    *(
+        training(
+            f"scheduler-{name}", "--scheduler", text, fragments=(text, "--scheduler", "tcp://HOST")
+        )
+        for name, text in (
+            ("no-scheme", "localhost:8786"),
+            ("no-port", "tcp://localhost"),
+            ("scheme", "http://localhost:8786"),
+            ("port", "tcp://localhost:65536"),
+            ("zero", "tcp://localhost:0"),
+            ("path", "tcp://localhost:8786/status"),
+            ("empty", ""),
+        )
+    ),
+    training("manifest", "--model", "speech-small", fragments=("--corpus", "manifest")),
     training("words", "--vary", "workload.hidden=8,x", fragments=("8,x", "whole numbers above 0")),
     training("zero", "--vary", "workload.dataset=0,9", fragments=("0,9", "whole numbers above 0")),
     training("one-point", "--vary", "workload.hidden=8:9:1", fragments=("8:9:1", "n from 2")),
-    training("no-text", "--vary", "workload.dataset=30", fragments=("found 30", "31 to")),
+    training("no-text", "--vary", "workload.dataset=30", fragments=("found 30", "960 to")),
     training("model", "--model", "charml", fragments=("charml", "charlm")),
-    training("other-model", "--model", "speech", fragments=("--model", "speech", "charlm-small")),
+    training(
+        "other-model", "--model", "transformer", fragments=("--model", "transformer", "speech")
+    ),
     training("seeds", "--seeds", "0", fragments=("--seeds", "1")),
     training("patience", "--patience", "nan", fragments=("--patience", "1.05")),
     training("steps", "--max-steps", "9", fragments=("--min-steps", "400", "--max-steps 9")),
@@ -332,8 +395,8 @@ CURVES = [
     Fault(f"{command}-{name}", ("converge", command, FILE), ("mine.json", *fragments), content)
     for command in ("status", "fit")
     for name, content, fragments in (
-        ("empty", "", ("header",)),
-        ("junk", "junk", ("line 1", "JSON")),
+        ("empty", "", ("header",) if command == "status" else ("empty file", "run,parameters")),
+        ("junk", "junk", ("line 1", "JSON") if command == "status" else ("'run'", "campaign")),
         ("binary", b"\xff\xfe\x00", ("not UTF-8",)),
         ("schema", changed(HEADER, "schema", "x"), ("schema", "hwsim.curves/1")),
         ("stop", changed(HEADER, "stop", 3), ("line 1: stop", "3", "patience, least, most")),

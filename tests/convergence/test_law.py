@@ -10,7 +10,7 @@ from hypothesis import given as where
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from hwsim.convergence.law import Law, given, load, parse, power_plateau, predict
+from hwsim.convergence.law import Law, given, load, parse, predict
 from hwsim.errors import InputError
 
 SETTING = {
@@ -39,7 +39,7 @@ def record():
         },
         "plateau": "seen",
         "center": {"model": 1e5, "data": 3e4},
-        "range": RANGE,
+        "range": dict(RANGE),
         "scatter": 0.05,
         "held_out": {"power": 0.1, "power-plateau": 0.1},
         "beyond": {"model": 0.1, "data": 0.1},
@@ -51,28 +51,32 @@ def record():
     }
 
 
+def record_of_batches():
+    found = record()
+    found["parameters"]["batch_critical"] = {"value": 64.0, "low": 50.0, "high": 80.0}
+    found["center"]["batch"], found["range"]["batch"] = 32.0, [8.0, 128.0]
+    found["beyond"]["batch"] = 0.2
+    found["draws"] = [[*row, 60.0 + i % 9] for i, row in enumerate(found["draws"])]
+    found["setting"] = {name: value for name, value in SETTING.items() if name != "batch"}
+    return found
+
+
+def record_of_pole():
+    found = record()
+    pole = found["parameters"].pop("b") | {"value": 5e3, "low": 4e3, "high": 9e3}
+    found["parameters"]["pole"] = pole
+    found["draws"] = [[*row[:3], 5e3 + 10 * i] for i, row in enumerate(found["draws"])]
+    goal = {"kind": "absolute_loss", "value": 1.9}
+    return found | {"form": "pole", "plateau": "not seen", "goal": goal}
+
+
 LAW = Law.model_validate(record())
+BATCHES = Law.model_validate(record_of_batches())
+POLE = Law.model_validate(record_of_pole())
 
 
 def width(steps):
     return steps.high / steps.low
-
-
-def test_without_plateau_the_form_is_a_power_law():
-    ratio = power_plateau(40.0, 1.0, 100.0, 0.7, 0.5, 0.0) / power_plateau(
-        10.0, 1.0, 100.0, 0.7, 0.5, 0.0
-    )
-    assert ratio == pytest.approx(4.0**-0.5)
-    assert power_plateau(1.0, 8.0, 100.0, 0.7, 0.5, 0.0) == pytest.approx(100.0 * 8.0**0.7)
-
-
-def test_a_large_model_ends_on_the_plateau():
-    assert power_plateau(1e30, 1.0, 100.0, 0.7, 0.5, 33.0) == pytest.approx(33.0)
-
-
-def test_arrays_broadcast():
-    found = power_plateau(np.ones((3, 1)), np.ones(2), 100.0, 0.7, 0.5, 1.0)
-    assert found.shape == (3, 2)
 
 
 @settings(deadline=None, max_examples=30)
@@ -214,3 +218,70 @@ def test_what_is_no_law_at_all_is_bad_input(text):
 
 def test_a_workload_without_a_law_has_none():
     assert load("no-such-workload") is None
+
+
+def test_a_law_of_batches_goes_by_the_critical_batch():
+    here, double = (predict(BATCHES, 1e5, 3e4, SETTING | {"batch": size}) for size in (32, 64))
+    assert here.warnings == double.warnings == ()
+    assert here.value == pytest.approx(1096.6 + 50.0)
+    assert double.value / here.value == pytest.approx((1 + 64 / 64) / (1 + 64 / 32))
+    assert predict(BATCHES, 1e5, 3e4, {}).value == here.value
+
+
+@pytest.mark.parametrize("batch", [4, 512])
+def test_a_batch_beyond_those_measured_is_one_warning_and_wider(batch):
+    inside = predict(BATCHES, 1e5, 3e4, SETTING)
+    beyond = predict(BATCHES, 1e5, 3e4, SETTING | {"batch": batch})
+    (warning,) = beyond.warnings
+    assert "batch sizes (8 to 128 samples)" in warning
+    assert beyond.extrapolated
+    assert width(beyond) > width(inside)
+
+
+def test_draws_are_paired_across_batches():
+    one, other = (predict(BATCHES, 1e5, 3e4, SETTING | {"batch": size}) for size in (32, 64))
+    assert (one.draws / other.draws).std() < 0.02
+
+
+def test_steps_grow_without_bound_towards_the_pole():
+    found = [predict(POLE, model, 3e4, SETTING).value for model in (1e4, 2e4, 1e5, 1e6)]
+    assert found == sorted(found, reverse=True)
+    assert predict(POLE, 5.001e3, 3e4, SETTING).value > 0.9e3 * found[-1]
+
+
+def test_no_model_below_the_pole_gets_there():
+    with pytest.raises(InputError, match="no model of 5,000 parameters reaches") as caught:
+        predict(POLE, 5e3, 3e4, SETTING)
+    assert caught.value.instead
+
+
+def test_draws_that_have_the_pole_above_a_model_stay_finite():
+    steps = predict(POLE, 5.2e3, 3e4, SETTING)
+    assert np.isfinite(steps.draws).all()
+    assert steps.low <= steps.value <= steps.high
+
+
+@pytest.mark.parametrize("made", [record_of_batches, record_of_pole])
+def test_laws_of_other_forms_read_back(made):
+    law = Law.model_validate(made())
+    assert parse(law.model_dump_json(by_alias=True), "law.json") == law
+
+
+def test_the_shipped_law_names_its_target():
+    law = load("charlm-small")
+    assert law.goal.kind == "within_pct_of_min"
+    assert law.goal.value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("parameters", record()["parameters"]),
+        ("center", {"model": 1.0, "data": 1.0}),
+        ("beyond", {"model": 0.1, "data": 0.1}),
+        ("draws", record()["draws"]),
+    ],
+)
+def test_a_law_of_batches_is_whole(field, value):
+    with pytest.raises(InputError, match=rf"^law\.json: {field}"):
+        parse(json.dumps(record_of_batches() | {field: value}), "law.json")

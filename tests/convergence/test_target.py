@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwsim.convergence.target import crossing, smoothed
+from hwsim.convergence.target import Target, crossing, crossing_of_loss, smoothed
 
 PATIENCE = 1.5
 
@@ -114,3 +114,41 @@ def test_a_wider_target_is_met_earlier():
         for share in (0.005, 0.01, 0.02, 0.1)
     ]
     assert met == sorted(met, reverse=True)
+
+
+def test_a_loss_that_hardly_creeps_on_has_met_its_minimum():
+    steps = 20.0 * 1.05 ** np.arange(150)
+    assert not crossing(steps, 2.0 + 10.0 / steps, patience=PATIENCE).censored
+    assert crossing(steps, 2.0 + 5.0 / np.sqrt(steps), patience=PATIENCE).censored
+
+
+def test_an_absolute_loss_is_met_where_the_curve_crosses_it():
+    steps = 20.0 * 1.05 ** np.arange(120)
+    losses = valley(steps, depth=1.0)
+    where = crossing_of_loss(steps, losses, 2.5)
+    assert valley(np.array([where]), depth=1.0)[0] == pytest.approx(2.5, rel=2e-3)
+    assert crossing_of_loss(steps, losses, 1.9) is None
+
+
+@pytest.mark.parametrize(
+    ("loss", "last", "how"),
+    [(2.5, 120, "met"), (1.9, 120, "never"), (1.9, 70, "censored"), (2.5, 70, "met")],
+)
+def test_a_run_meets_a_loss_or_ends_before_or_never_does(loss, last, how):
+    steps = (20.0 * 1.05 ** np.arange(last)).round().astype(int).tolist()
+    met = Target("absolute_loss", loss).met(steps, valley(np.array(steps), depth=1.0), PATIENCE)
+    assert met.how == how
+    assert how == "met" or met.steps == steps[-1]
+
+
+def test_the_papers_target_is_met_where_it_crosses_one_percent():
+    steps = (20.0 * 1.05 ** np.arange(120)).round().astype(int).tolist()
+    losses = valley(np.array(steps))
+    met = Target().met(steps, losses, PATIENCE)
+    assert met.steps == crossing(steps, losses, patience=PATIENCE).steps
+    assert met.how == "met"
+
+
+def test_a_target_in_words():
+    assert str(Target(value=2.5)) == "validation loss within 2.5% of the run's own minimum"
+    assert str(Target("absolute_loss", 1.75)) == "validation loss of 1.75"

@@ -13,6 +13,7 @@ from hwsim.errors import InputError
 from hwsim.graph.ops import (
     CTC,
     Attention,
+    BatchNormalization,
     Convolution2d,
     CrossEntropy,
     Dropout,
@@ -23,6 +24,7 @@ from hwsim.graph.ops import (
     Normalization,
     Op,
     Pointwise,
+    Pooling,
     matrix_flops,
     vector_flops,
 )
@@ -43,6 +45,9 @@ OF_BATCH: dict[str, Callable[[int], Op]] = {
     "eager attention, dropout": lambda b: Attention("x", b, 4, 2, 6, 3, fused=False, dropout=True),
     "experts": lambda b: Experts("x", 4 * b, 5, 6, 4, 3, shared=7),
     "gated experts": lambda b: Experts("x", 4 * b, 5, 6, 4, 3, True, False),
+    "batch normalization": lambda b: BatchNormalization("x", 4 * b, 8),
+    "batch normalization, fused": lambda b: BatchNormalization("x", 4 * b, 8, True, 1),
+    "pooling": lambda b: Pooling("x", 36 * b, 9 * b, 9),
     "dropout": lambda b: Dropout("x", b),
     "pointwise": lambda b: Pointwise("x", b, 2, 1, 3),
     "cross-entropy": lambda b: CrossEntropy("x", b, 7),
@@ -223,3 +228,19 @@ def test_ctc_is_sequential_over_frames_both_ways():
     chains = [k for k in (*op.forward(), *op.backward()) if k.sequential]
     assert [k.repeat for k in chains] == [30, 30]
     assert all(k.elements == 3 * 2 * 11 for k in chains)
+
+
+def test_batch_statistics_cost_a_pass_over_the_input_each_way():
+    rows, channels = 1000, 16
+    batch, layer = BatchNormalization("x", rows, channels), Normalization("x", rows, channels)
+    size, own = rows * channels, batch.parameters
+    assert batch.parameters == layer.parameters
+    assert batch.forward()[0].elements - own == 3 * size
+    assert batch.backward()[0].elements - 2 * own == 5 * size
+
+
+def test_a_sum_that_is_part_of_a_normalization_is_read_once_and_leaves_a_mask():
+    plain, joined = (BatchNormalization("x", 100, 4, True, added) for added in (0, 1))
+    assert joined.forward()[0].elements - plain.forward()[0].elements == 400
+    assert (plain.masks, joined.masks) == (0, 400)
+    assert joined.saved == plain.saved

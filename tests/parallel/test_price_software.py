@@ -254,6 +254,12 @@ def test_the_nearest_kin_s_code_is_taken_then_the_mean_of_the_family():
     assert code_of(child, DEFAULT, "transformer") is None
 
 
+def test_a_captured_step_waits_for_no_host():
+    captured = PROFILE.model_copy(update={"captured": True})
+    found = code_of(captured, coded(issue=1.0, step=2.0, products=3.0), "transformer")
+    assert (found.issue, found.step, found.products) == (0.0, 0.0, 3.0)
+
+
 def test_another_family_without_a_profile_is_priced_as_ever():
     shared = DEFAULT.model_copy(
         update={"software": {"transformer": Code(issue=1.0, streams=9.0, spread=0.1)}}

@@ -9,6 +9,7 @@ from hwsim.errors import InputError, SurroundingsError
 from hwsim.estimate import estimate
 from hwsim.hardware import catalog
 from hwsim.report import plot
+from hwsim.study.total import optimum
 from hwsim.study.vary import Variation
 from workloads.charlm import CharLM
 
@@ -24,38 +25,38 @@ def panels(path):
 
 
 def test_svg_has_a_panel_for_each_factor_and_the_product(tmp_path):
-    plot.save(tmp_path / "three.svg", VARIATION, COUNTED, 0, [0, 1])
+    plot.save(tmp_path / "three.svg", VARIATION, COUNTED, optimum(COUNTED))
     assert panels(tmp_path / "three.svg") == 3
 
 
 def test_without_a_count_there_is_one_panel(tmp_path):
-    plot.save(tmp_path / "one.svg", VARIATION, BARE, 0, [0])
+    plot.save(tmp_path / "one.svg", VARIATION, BARE, optimum(BARE))
     assert panels(tmp_path / "one.svg") == 1
 
 
 def test_a_suffix_may_be_in_capitals(tmp_path):
-    plot.save(tmp_path / "PICTURE.PNG", VARIATION, BARE, 0, [0])
+    plot.save(tmp_path / "PICTURE.PNG", VARIATION, BARE, optimum(BARE))
     assert (tmp_path / "PICTURE.PNG").read_bytes().startswith(b"\x89PNG")
 
 
 def test_where_parameters_stay_the_field_is_the_axis(tmp_path):
     same = [BARE[0]] * 2
     rates = Variation("device.memory.bandwidth", ("450 GB/s", "900 GB/s"))
-    plot.save(tmp_path / "rates.svg", rates, same, 1, [0, 1])
+    plot.save(tmp_path / "rates.svg", rates, same, optimum(same))
     assert "device.memory.bandwidth" in (tmp_path / "rates.svg").read_text()
 
 
 def test_a_field_without_numbers_has_no_axis(tmp_path):
     words = Variation("workload.dtype", ("fp32", "fp16"))
     with pytest.raises(InputError, match="dtype"):
-        plot.save(tmp_path / "words.svg", words, [COUNTED[0]] * 2, 0, [0])
+        plot.save(tmp_path / "words.svg", words, [COUNTED[0]] * 2, optimum([COUNTED[0]] * 2))
     assert not (tmp_path / "words.svg").exists()
 
 
 @pytest.mark.parametrize("name", ["picture.gif", "picture", "png"])
 def test_another_suffix_is_refused(tmp_path, name):
     with pytest.raises(InputError) as error:
-        plot.save(tmp_path / name, VARIATION, COUNTED, 0, [0])
+        plot.save(tmp_path / name, VARIATION, COUNTED, optimum(COUNTED))
     assert name in str(error.value)
     assert ".svg" in error.value.instead
 
@@ -63,7 +64,7 @@ def test_another_suffix_is_refused(tmp_path, name):
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     path = tmp_path / "nowhere" / "picture.png"
     with pytest.raises(SurroundingsError, match="nowhere"):
-        plot.save(path, VARIATION, BARE, 0, [0])
+        plot.save(path, VARIATION, BARE, optimum(BARE))
 
 
 def test_a_missing_library_is_named(tmp_path, monkeypatch):
@@ -77,5 +78,5 @@ def test_a_missing_library_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", missing)
     monkeypatch.delitem(sys.modules, "matplotlib.figure", raising=False)
     with pytest.raises(SurroundingsError, match="matplotlib") as error:
-        plot.save(tmp_path / "picture.png", VARIATION, COUNTED, 0, [0])
+        plot.save(tmp_path / "picture.png", VARIATION, COUNTED, optimum(COUNTED))
     assert "hwsim[plot]" in error.value.instead

@@ -5,9 +5,12 @@ import io
 
 import pytest
 
+from hwsim.convergence.counting import load
 from hwsim.estimate import estimate
 from hwsim.hardware import catalog
+from hwsim.overheads import Overheads
 from hwsim.report import table
+from hwsim.study.total import optimum
 from hwsim.study.vary import Variation
 from workloads.charlm import CharLM
 
@@ -84,14 +87,15 @@ def test_a_name_is_shown_as_it_stands(capsys, name):
     hardware = ANSWER.hardware.model_copy(update={"name": name})
     answer = ANSWER.model_copy(update={"hardware": hardware})
     table.show(answer, cite=False)
-    table.show_points(Variation("nodes", (name,)), [answer], 0, [0])
+    table.show_points(Variation("nodes", (name,)), [answer], optimum([answer]))
     assert capsys.readouterr().out.count(name) >= 3
 
 
 def test_points_mark_the_optimum_and_what_does_not_fit(capsys):
     small = estimate(VOLTA, CharLM(hidden=64), steps=10)
     large = estimate(VOLTA, CharLM(hidden=65536), steps=10)
-    table.show_points(Variation("workload.hidden", ("64", "65536")), [small, large], 0, [0])
+    both = [small, large]
+    table.show_points(Variation("workload.hidden", ("64", "65536")), both, optimum(both))
     out = capsys.readouterr().out
     rows = {line.split()[0]: line for line in out.splitlines() if line.strip()[:2].isdigit()}
     assert "workload.hidden" in out
@@ -102,7 +106,7 @@ def test_points_mark_the_optimum_and_what_does_not_fit(capsys):
 
 def test_points_without_a_count_show_the_step(capsys):
     bare = ANSWER.model_copy(update={"convergence": None, "total": None})
-    table.show_points(Variation("nodes", ("1", "2")), [bare, bare], 0, [0, 1])
+    table.show_points(Variation("nodes", ("1", "2")), [bare, bare], optimum([bare, bare]))
     out = capsys.readouterr().out
     assert "within 10 %" in out
     assert " - " in out
@@ -110,5 +114,29 @@ def test_points_without_a_count_show_the_step(capsys):
 
 def test_a_warning_of_many_points_is_shown_once(capsys):
     warned = ANSWER.model_copy(update={"warnings": ["mind the gap"]})
-    table.show_points(Variation("nodes", ("1", "2")), [warned, warned], 0, [0])
+    both = [warned, warned]
+    table.show_points(Variation("nodes", ("1", "2")), both, optimum(both))
     assert capsys.readouterr().out.count("mind the gap") == 1
+
+
+def test_a_training_is_shown_by_parts_where_it_is_more_than_steps(capsys):
+    table.show(ANSWER, cite=False)
+    assert "part of the training" not in capsys.readouterr().out
+    beside = estimate(VOLTA, CharLM(hidden=64), steps=10, overheads=Overheads(startup=60.0))
+    table.show(beside, cite=False)
+    out = capsys.readouterr().out
+    assert "part of the training" in out
+    assert "startup" in out
+    assert "restart " not in out
+
+
+def test_points_of_several_batches_show_what_they_cost(capsys):
+    law = load("charlm-small", critical=64.0)
+    answers = [estimate(VOLTA, CharLM(hidden=64, batch=b), steps=law) for b in (64, 192)]
+    table.show_points(Variation("workload.batch", ("64", "192")), answers, optimum(answers))
+    out = capsys.readouterr().out
+    rows = {line.split()[0]: line for line in out.splitlines() if line.strip()[:2].isdigit()}
+    assert " 50% " in rows["64"]
+    assert " 25% " in rows["192"]
+    table.show(answers[1], cite=False)
+    assert "need 25% of the" in capsys.readouterr().out

@@ -12,7 +12,7 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "software.md").read_text(
 ROWS = {
     row[0].strip("`"): row
     for row in ([cell.strip() for cell in line.split("|")[1:-1]] for line in PAGE.splitlines())
-    if len(row) == 8 and row[0].startswith("`")
+    if len(row) == 9 and row[0].startswith("`")
 }
 
 
@@ -30,4 +30,5 @@ def test_the_table_says_what_a_profile_says(name):
     assert [word for word in ("softmax", "chains", "loss") if word in row[3]] == list(found.fused)
     assert row[4:6] == [str(found.accumulate), str(found.gradients)]
     assert row[6] == ("yes" if found.unfused_quantization else "no")
-    assert re.findall(r"`(\w+)`", row[7]) == list(found.plan)
+    assert row[7] == ("yes" if found.captured else "no")
+    assert re.findall(r"`(\w+)`", row[8]) == list(found.plan)

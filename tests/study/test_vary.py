@@ -1,4 +1,4 @@
-"""One field over a range: the values, the optimum and the flat region around it."""
+"""One field over a range: its values, and an answer at each."""
 
 from itertools import pairwise
 
@@ -6,23 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hwsim.convergence.counting import load
 from hwsim.errors import InputError
 from hwsim.estimate import estimate
 from hwsim.hardware import catalog
 from hwsim.study import vary
 from hwsim.study.subject import Subject
+from hwsim.study.total import optimum
 from workloads.charlm import CharLM
+from workloads.transformer import Transformer
 
 VOLTA = Subject(catalog.load("volta"), CharLM(hidden=64))
-ANSWER = estimate(VOLTA.system, VOLTA.workload, steps=1000)
-
-
-def timed(seconds, *, fits=True, total=True):
-    """An estimate of a given total time."""
-    step = ANSWER.step.model_copy(update={"seconds": seconds})
-    whole = ANSWER.total.model_copy(update={"seconds": seconds}) if total else None
-    memory = ANSWER.memory.model_copy(update={"fits": fits})
-    return ANSWER.model_copy(update={"step": step, "total": whole, "memory": memory})
 
 
 @pytest.mark.parametrize(
@@ -39,6 +33,8 @@ def timed(seconds, *, fits=True, total=True):
         ("plan.bucket=1:4MiB:3", ("1 MiB", "2 MiB", "4 MiB")),
         ("workload.dtype=fp32,fp16", ("fp32", "fp16")),
         ("nodes=1:10:4", ("1", "2", "5", "10")),
+        ("run.checkpoint_every=10:1000:3", ("10", "100", "1000")),
+        ("run.mtbf=1:100h:3", ("1 h", "10 h", "100 h")),
         ("node.price=1:4 USD:3", ("1 USD", "2 USD", "4 USD")),
         ("network.0.ports=1:9:3", ("1", "3", "9")),
         ("device.memory.technology=HBM2,HBM3", ("HBM2", "HBM3")),
@@ -132,33 +128,14 @@ def test_a_point_that_does_not_fit_is_kept():
     answers = vary.run(VOLTA, variation, lambda s: estimate(s.system, s.workload, s.plan, steps=1))
     assert [answer.memory.fits for answer in answers] == [True, False]
     assert answers[1].step.seconds > answers[0].step.seconds
-    assert vary.optimum(answers) == (0, [0])
+    assert optimum(answers).best == 0
 
 
-def test_the_optimum_and_its_flat_region():
-    times = [20.0, 10.9, 10.0, 11.0, 11.1, 10.5]
-    assert vary.optimum([timed(t) for t in times]) == (2, [1, 2, 3, 5])
-
-
-def test_what_does_not_fit_is_no_optimum():
-    points = [timed(1.0, fits=False), timed(10.0), timed(5.0)]
-    assert vary.optimum(points) == (2, [2])
-
-
-def test_nothing_that_fits_has_no_optimum():
-    with pytest.raises(InputError, match="no point that fits"):
-        vary.optimum([timed(1.0, fits=False)])
-
-
-def test_without_a_count_of_steps_the_step_is_compared():
-    assert vary.time_of(timed(3.0, total=False)) == 3.0
-    assert vary.optimum([timed(3.0, total=False), timed(2.0, total=False)]) == (1, [1])
-
-
-@given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=20))
-@settings(deadline=None, max_examples=50)
-def test_the_flat_region_holds_the_optimum(times):
-    best, flat = vary.optimum([timed(t) for t in times])
-    assert times[best] == min(times)
-    assert best in flat
-    assert all((times[i] <= 1.1 * times[best]) == (i in flat) for i in range(len(times)))
+def test_a_point_that_can_not_be_answered_is_named():
+    law = load("chinchilla", 2.3)
+    subject = Subject(VOLTA.system, Transformer(layers=2))
+    variation = vary.parse("workload.hidden=768,1536", subject)
+    with pytest.raises(InputError, match=r"--vary workload\.hidden=768: --target-loss"):
+        vary.run(subject, variation, lambda s: estimate(s.system, s.workload, s.plan, steps=law))
+    with pytest.raises(InputError, match=r"^workload\.heads"):
+        vary.run(subject, vary.parse("workload.heads=7,12", subject), lambda _: None)

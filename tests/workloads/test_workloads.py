@@ -7,12 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwsim.graph.workload import Workload
+from workloads.bert import Bert
 from workloads.charlm import CharLM, CharLMSmall
+from workloads.resnet import ResNet
 from workloads.speech import Speech
 from workloads.transformer import Transformer
 from workloads.wordlm import WordLM
 
-KINDS: list[type[Workload]] = [CharLM, CharLMSmall, WordLM, Speech, Transformer]
+KINDS: list[type[Workload]] = [CharLM, CharLMSmall, WordLM, Speech, Transformer, Bert, ResNet]
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -52,10 +54,10 @@ def test_a_setting_leaves_out_what_a_law_varies(kind):
 
 
 @every_kind
-@given(width=st.integers(1, 40))
+@given(width=st.integers(1, 10))
 @settings(deadline=None, max_examples=5)
 def test_wider_models_are_larger(kind, width):
-    smaller, larger = (kind(hidden=12 * n).graph(2) for n in (width, width + 1))
+    smaller, larger = (kind(hidden=48 * n).graph(2) for n in (width, width + 1))
     assert smaller.parameters < larger.parameters
     assert smaller.matrix_flops < larger.matrix_flops
     assert smaller.saved_elements < larger.saved_elements

@@ -3,6 +3,7 @@
 from hwsim.graph.ops.attention import Attention
 from hwsim.graph.ops.convolution import Convolution2d
 from hwsim.graph.ops.experts import Experts
+from hwsim.graph.ops.images import BatchNormalization, Pooling
 from hwsim.graph.ops.kernel import Engine, Kernel, Op, gemm, matrix_flops, vector_flops
 from hwsim.graph.ops.latent import LatentProjection
 from hwsim.graph.ops.linear import Embedding, Linear
@@ -12,6 +13,7 @@ from hwsim.graph.ops.pointwise import Dropout, Normalization, Pointwise
 __all__ = [
     "CTC",
     "Attention",
+    "BatchNormalization",
     "Convolution2d",
     "CrossEntropy",
     "Dropout",
@@ -24,6 +26,7 @@ __all__ = [
     "Normalization",
     "Op",
     "Pointwise",
+    "Pooling",
     "gemm",
     "matrix_flops",
     "vector_flops",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hwsim.graph.ops import CTC, Dropout, Normalization, Pointwise
+from hwsim.errors import InputError
+from hwsim.graph.ops import CTC, BatchNormalization, Dropout, Normalization, Pointwise, Pooling
 from hwsim.parallel.split.rules import (
     Around,
     Divided,
@@ -59,3 +60,28 @@ def ctc(op: CTC, around: Around) -> Divided:
     return Divided(
         Shard(op, fetched(op, around.held, op.batch * op.frames * op.classes)), Held("whole")
     )
+
+
+@divide.register
+def batch_normalization(op: BatchNormalization, around: Around) -> Divided:
+    """Each channel by itself, of all images: of some channels, if those are what is there."""
+    needs_all(op, around)
+    held = Held(around.held.layout, op.rows * op.channels)
+    if held.layout == "whole":
+        return Divided(Shard(op, replicated=op.parameters), held)
+    if held.layout == "space":
+        what = f"found space, but {op.name!r} needs whole images for its statistics"
+        raise InputError(f"{around.where}.convolutions", what, "write channels")
+    channels = around.part(op.channels, f"channels of {op.name!r}")
+    return Divided(Shard(replace(op, channels=channels)), held)
+
+
+@divide.register
+def pooling(op: Pooling, around: Around) -> Divided:
+    """Each channel by itself."""
+    needs_all(op, around)
+    held = Held(around.held.layout, op.outputs)
+    if held.layout == "whole":
+        return Divided(Shard(op), held)
+    inputs, outputs = (padded(size, around.ways) for size in (op.inputs, op.outputs))
+    return Divided(Shard(replace(op, inputs=inputs, outputs=outputs)), held)

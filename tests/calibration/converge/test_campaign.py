@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import os
 import random
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -17,10 +19,18 @@ import pytest
 
 pytest.importorskip("torch")
 
-from calibration.converge import campaign as campaigns
-from calibration.converge.campaign import ATTEMPTS, Run, Worker, campaign, check, grid
-from calibration.converge.corpus import load
-from calibration.converge.train import Stop, train
+from calibration.converge.campaign import (
+    Died,
+    Processes,
+    Run,
+    Worker,
+    campaign,
+    check,
+    grid,
+    last_line,
+)
+from calibration.converge.corpora.load import load
+from calibration.converge.train import Evaluation, Stop, train
 from hwsim.errors import InputError, SurroundingsError
 from workloads.charlm import CharLMSmall
 
@@ -36,11 +46,11 @@ PATIENCE = 120.0  # seconds, for what must happen at last on a busy machine
 
 @pytest.fixture(scope="module")
 def corpus():
-    return load()
+    return load(CharLMSmall())
 
 
-def measure(corpus, path, runs=RUNS, on_event=lambda *_: None, jobs=2):
-    campaign(CharLMSmall(), corpus, runs, path, stop=STOP, jobs=jobs, on_event=on_event)
+def measure(path, runs=RUNS, on_event=lambda *_: None, jobs=2):
+    campaign(CharLMSmall(), None, runs, path, stop=STOP, jobs=jobs, on_event=on_event)
 
 
 def curves(path):
@@ -62,8 +72,7 @@ def whole(corpus):
     workload = CharLMSmall(vocabulary=corpus.vocabulary)
     found = {}
     for run in RUNS:
-        sized = workload.model_copy(update={"hidden": run.hidden, "dataset": run.dataset})
-        evaluations = train(sized, corpus, run.seed, STOP)
+        evaluations = train(run.sized(workload), corpus, run.seed, STOP)
         found[run.name] = [(e.step, round(e.loss, 6)) for e in evaluations]
     return found
 
@@ -143,7 +152,7 @@ def test_killed_at_any_moment_it_goes_on(tmp_path, whole):
     assert curves(path) == whole
 
 
-def test_ctrl_c_keeps_finished_runs(tmp_path, corpus, whole):
+def test_ctrl_c_keeps_finished_runs(tmp_path, whole):
     path = tmp_path / "curves.jsonl"
     process = begin(path, jobs=1)
     wait_for(lambda: path.exists() and '"end"' in path.read_text())
@@ -152,11 +161,11 @@ def test_ctrl_c_keeps_finished_runs(tmp_path, corpus, whole):
     _, err = process.communicate()
     assert process.returncode == 130
     assert "Traceback" not in err
-    measure(corpus, path, RUNS[:1])  # drops what the second worker may have sent
+    measure(path, RUNS[:1])  # drops what the second worker may have sent
     assert curves(path) == {RUNS[0].name: whole[RUNS[0].name]}
 
 
-def test_a_killed_worker_is_started_again(tmp_path, corpus, whole):
+def test_a_killed_worker_is_started_again(tmp_path, whole):
     path, killed = tmp_path / "curves.jsonl", []
 
     def kill_once(run, evaluation):
@@ -165,12 +174,12 @@ def test_a_killed_worker_is_started_again(tmp_path, corpus, whole):
             (worker,) = multiprocessing.active_children()
             os.kill(worker.pid, signal.SIGKILL)
 
-    measure(corpus, path, RUNS[:1], kill_once, jobs=1)
-    measure(corpus, path, RUNS[:1])  # drops what the first worker left
+    measure(path, RUNS[:1], kill_once, jobs=1)
+    measure(path, RUNS[:1])  # drops what the first worker left
     assert curves(path) == {killed[0]: whole[killed[0]]}
 
 
-def test_a_run_that_dies_twice_ends_the_campaign(tmp_path, corpus):
+def test_a_run_that_dies_twice_ends_the_campaign(tmp_path):
     path = tmp_path / "curves.jsonl"
 
     def kill(_, evaluation):
@@ -179,8 +188,8 @@ def test_a_run_that_dies_twice_ends_the_campaign(tmp_path, corpus):
                 os.kill(worker.pid, signal.SIGKILL)
 
     with pytest.raises(SurroundingsError, match=rf"{RUNS[0].name}: the run died 2 times"):
-        measure(corpus, path, RUNS[:1], kill, jobs=1)
-    measure(corpus, path, [])
+        measure(path, RUNS[:1], kill, jobs=1)
+    measure(path, [])
     assert curves(path) == {}
 
 
@@ -205,25 +214,19 @@ class Cut:
 
 @pytest.mark.parametrize("error", [EOFError(), OSError("got end of file during message")])
 def test_a_message_cut_short_is_a_death(error):
-    def receive(attempt):
-        active = {connection: Worker(RUNS[0], Ended(), attempt)}
-        again = campaigns._receive(connection, active, None, CharLMSmall(), lambda *_: None)
-        assert active == {}
-        return again
-
-    connection = Cut(error)
-    assert receive(1) == [(RUNS[0], 2)]
-    with pytest.raises(SurroundingsError, match="the run died 2 times"):
-        receive(ATTEMPTS)
+    processes, connection = Processes((CharLMSmall(), None, STOP, "cpu"), 1), Cut(error)
+    processes.workers[connection] = Worker(RUNS[0], Ended())
+    assert processes._receive(connection) == Died("exit code -9")
+    assert processes.workers == {}
 
 
-def test_a_process_that_can_not_be_started_is_the_surroundings(tmp_path, corpus, monkeypatch):
+def test_a_process_that_can_not_be_started_is_the_surroundings(tmp_path, monkeypatch):
     def refuse(_):
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr(multiprocessing.context.SpawnProcess, "start", refuse)
     with pytest.raises(SurroundingsError, match="can't be started") as caught:
-        measure(corpus, tmp_path / "curves.jsonl")
+        measure(tmp_path / "curves.jsonl")
     assert caught.value.where == RUNS[0].name
     assert "--jobs" in caught.value.instead
 
@@ -237,17 +240,59 @@ def test_a_grid_goes_seed_by_seed_with_the_longest_runs_first():
         assert seed == sorted(seed, key=lambda run: -run.weight)
 
 
-@pytest.mark.parametrize("dataset", [1, 30, 400_000])
-def test_a_data_set_must_fit_the_corpus(corpus, dataset):
+@pytest.mark.parametrize("dataset", [1, 30, 959, 400_000])
+def test_a_data_set_must_hold_a_batch_and_fit_the_corpus(corpus, dataset):
     with pytest.raises(InputError, match=f"found {dataset} characters") as caught:
         check([Run(8, dataset, 0)], CharLMSmall(), corpus)
-    assert "write a size from 31 to" in caught.value.instead
+    assert "write a size from 960 to" in caught.value.instead
 
 
-@pytest.mark.parametrize("room", [0, 1])
-def test_a_data_set_of_one_window_will_do(corpus, room):
-    size = CharLMSmall().sequence + 1 + room
-    check([Run(8, size, 0), Run(8, len(corpus.training), 0)], CharLMSmall(), corpus)
-    workload = CharLMSmall(hidden=8, dataset=size, vocabulary=corpus.vocabulary)
+def test_a_corpus_smaller_than_a_batch(corpus):
+    workload = CharLMSmall(batch=50_000)
+    with pytest.raises(InputError, match="a batch of 50000 takes 1500000") as caught:
+        check([Run(8, 25_000, 0)], workload, corpus)
+    assert "larger corpus" in caught.value.instead
+
+
+def test_a_data_set_of_one_batch_will_do(corpus):
+    check([Run(8, 960, 0), Run(8, corpus.size, 0)], CharLMSmall(), corpus)
+    workload = CharLMSmall(hidden=8, dataset=960, vocabulary=corpus.vocabulary)
     (evaluation,) = train(workload, corpus, 0, Stop(least=1, most=1))
     assert evaluation.step == 1
+
+
+def test_a_grid_of_further_fields():
+    runs = grid((8,), (1000,), range(2), {"depth": [1, 4], "optimizer": ["sgd"]})
+    assert [run.name for run in runs[:2]] == [
+        "h8-d1000-depth=1-optimizer=sgd-s0",
+        "h8-d1000-depth=4-optimizer=sgd-s0",
+    ]
+    sized = runs[1].sized(CharLMSmall())
+    assert (sized.depth, sized.optimizer, sized.hidden) == (4, "sgd", 8)
+
+
+@pytest.mark.parametrize(
+    ("losses", "end"),
+    [
+        ([3.0, 1.0, 2.0, 3.0], "minimum"),
+        ([3.0, 2.0, 1.0, 0.5], "censored"),
+        ([3.0, math.nan], "diverged"),
+    ],
+)
+def test_how_a_run_ended(losses, end):
+    run = Run(8, 1000, 0, (("depth", 4),))
+    seen = [Evaluation(20 * 2**i, loss, loss, 0.0, 0.001 * i) for i, loss in enumerate(losses)]
+    line = last_line(CharLMSmall(), run, seen, STOP)
+    assert line["end"] == end
+    assert line["varied"] == {"depth": 4}
+    assert line["parameters"] == CharLMSmall(hidden=8, depth=4).graph().parameters
+    assert line["noise"] == pytest.approx(statistics.median([e.noise for e in seen]))
+
+
+def test_a_clock_that_jumps_moves_no_curve(monkeypatch, corpus):
+    """The wall clock may be set while runs train: nothing is measured on it."""
+    monkeypatch.setattr(time, "time", lambda: -1e9)
+    workload = CharLMSmall(vocabulary=corpus.vocabulary, hidden=8)
+    seconds = [e.seconds for e in train(workload, corpus, 0, Stop(least=40, most=40))]
+    assert seconds == sorted(seconds)
+    assert 0.0 < seconds[-1] < PATIENCE

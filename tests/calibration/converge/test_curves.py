@@ -19,11 +19,13 @@ LINE = {
     "corpus": {
         "name": "help",
         "sha256": "00",
-        "characters": 9000,
+        "items": 9000,
         "validation": 1000,
         "vocabulary": 50,
+        "unit": "characters",
+        "entropy": None,
     },
-    "stop": {"patience": 1.6, "least": 400, "most": 40_000},
+    "stop": {"patience": 1.6, "least": 400, "most": 40_000, "rise": 0.0},
     "date": "2026-01-01",
     "machine": "x86_64",
     "versions": {"python": "3.11"},
@@ -75,7 +77,8 @@ def test_a_finished_run_is_read(path):
     assert found.header == HEADER
     (curve,) = found.finished.values()
     assert (curve.run, curve.steps, curve.losses) == ("a", [20, 25, 30], [3.0, 2.0, 1.0])
-    assert curve.end == curves.End(end="minimum", hidden=8, dataset=1000, seed=0, parameters=999)
+    assert (curve.end.end, curve.end.hidden, curve.end.dataset) == ("minimum", 8, 1000)
+    assert (curve.end.parameters, curve.end.batch, curve.end.varied) == (999, 32, {})
 
 
 def test_runs_may_be_interleaved(path):
@@ -351,3 +354,20 @@ def test_a_disk_too_full_to_resume_leaves_the_file(path):
     with pytest.raises(SurroundingsError):
         resume(path)
     assert path.read_text() == before
+
+
+def test_files_of_character_models_alone_are_read(path):
+    """They counted their corpus in `characters`, named no unit, and asked for no rise."""
+    about = {"name": "help", "sha256": "00", "characters": 9000, "validation": 1000}
+    stop = {"patience": 1.6, "least": 400, "most": 40_000}
+    line = {**LINE, "corpus": about | {"vocabulary": 50}, "stop": stop}
+    path.write_text(lines(line, *evaluations("a", [3.0, 2.0, 1.0]), end("a")))
+    assert curves.read(path).header == HEADER
+    assert resume(path) == {"a"}
+
+
+def test_a_run_says_where_it_differs_from_the_setting(path):
+    line = end("a") | {"varied": {"depth": 4}, "noise": 0.001, "batch": 8}
+    path.write_text(lines(LINE, *evaluations("a", [3.0, 2.0, 1.0]), line))
+    found = curves.read(path).finished["a"].end
+    assert (found.varied, found.noise, found.batch) == ({"depth": 4}, 0.001, 8)

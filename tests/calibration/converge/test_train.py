@@ -7,9 +7,11 @@ import pytest
 
 pytest.importorskip("torch")
 
-from calibration.converge.corpus import Corpus
+from calibration.converge.corpora.corpus import Recordings, Speech, Text
 from calibration.converge.train import FIRST_EVALUATION, Stop, past_minimum, train
 from workloads.charlm import CharLMSmall
+from workloads.speech import SpeechSmall
+from workloads.wordlm import WordLMSmall
 
 WORKLOAD = CharLMSmall(
     hidden=8, sequence=10, batch=4, vocabulary=5, dataset=1000, learning_rate=1e-2
@@ -21,7 +23,11 @@ STOP = Stop(patience=2.0, least=100, most=100)
 def corpus():
     # Every symbol decides the next: learned within a hundred steps.
     codes = np.tile(np.arange(5, dtype=np.int64), 400)
-    return Corpus(None, "cycle", "", 5, codes[:1500], codes[1500:])
+    return text(codes[:1500], codes[1500:])
+
+
+def text(training, validation):
+    return Text("cycle", "", "characters", 5, training, validation, len(training), len(validation))
 
 
 def run(corpus, seed=0, stop=STOP, workload=WORKLOAD):
@@ -59,7 +65,7 @@ def test_the_same_seed_gives_the_same_losses(corpus):
 def test_only_the_data_sets_size_is_trained_on(corpus):
     spoiled = corpus.training.copy()
     spoiled[WORKLOAD.dataset :] = 0
-    other = Corpus(None, "spoiled", "", 5, spoiled, corpus.validation)
+    other = text(spoiled, corpus.validation)
     assert [e.loss for e in run(corpus)] == [e.loss for e in run(other)]
 
 
@@ -70,7 +76,7 @@ def test_the_last_step_is_evaluated(corpus, most):
 
 def test_a_run_ends_when_its_minimum_is_behind(corpus):
     # Validation on the reversed cycle: the better the training, the worse its loss.
-    other = Corpus(None, "reversed", "", 5, corpus.training, corpus.validation[::-1].copy())
+    other = text(corpus.training, corpus.validation[::-1].copy())
     found = run(other, stop=Stop(1.6, 30, 400))
     assert found[-1].step < 400
     assert found[-1].loss > min(e.loss for e in found)
@@ -103,3 +109,46 @@ def test_a_run_that_diverges_ends(corpus):
 )
 def test_past_minimum(steps, losses, past):
     assert past_minimum(steps, losses, Stop(patience=1.6, least=100, most=1000)) is past
+
+
+def test_word_models_learn(corpus):
+    workload = WordLMSmall(
+        hidden=8, sequence=10, batch=4, vocabulary=5, dataset=1000, learning_rate=1e-2
+    )
+    found = run(corpus, workload=workload)
+    assert found[-1].loss < 0.7 * found[0].loss
+
+
+def test_speech_models_learn():
+    """Two tones, one letter each: told apart within some hundred steps."""
+    spectrograms = np.zeros((40, 11, 8), dtype=np.float32)
+    labels = np.zeros((40, 2), dtype=np.int64)
+    spectrograms[:20, 3], spectrograms[20:, 8] = 3.0, 3.0
+    labels[:20, 0], labels[20:, 0] = 1, 2
+    part = Recordings(spectrograms, labels)
+    corpus = Speech("tones", "", "frames", 29, part, part, 320, 320)
+    workload = SpeechSmall(
+        hidden=8, layers=1, bins=11, frames=8, labels=2, batch=4, dataset=320, learning_rate=1e-2
+    )
+    found = run(corpus, workload=workload, stop=Stop(1.6, 120, 120))
+    assert found[-1].loss < 0.2 * found[0].loss
+
+
+def test_noise_is_measured_beside_the_training(corpus):
+    """Noise scales come every third evaluation; without them the losses would be the same."""
+    found = run(corpus)
+    noise_scales = [e.noise_scale for e in found]
+    assert any(scale is not None and scale > 0 for scale in noise_scales[2::3])
+    assert noise_scales[0] is noise_scales[1] is None
+    assert found[0].noise is None
+    assert all(e.noise > 0 for e in found[1:])
+
+
+@pytest.mark.parametrize(("last", "past"), [(2.01, False), (2.1, True)])
+def test_a_plateau_is_no_minimum(last, past):
+    """Far behind its best step, but hardly above it: the loss may fall yet."""
+    losses = [3.0, 2.0, *[last] * 7]
+    steps = [20 * 2**i for i in range(9)]
+    assert past_minimum(steps, losses, Stop(least=20)) is True
+    # The smoothed minimum is a little above the best loss.
+    assert past_minimum(steps, losses, Stop(least=20, rise=0.01)) is past

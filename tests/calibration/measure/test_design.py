@@ -16,6 +16,9 @@ FULL = cases(CPU, ["fp32"], KINDS)
 QUICK = cases(CPU, ["fp32"], KINDS, quick=True)
 LARGE = cases(GPU, ["fp32", "tf32", "bf16"], KINDS)
 
+# Those of published runs alone are not.
+MEASURED = set(registered()) - {"bert", "resnet"}
+
 
 def kinds(design):
     return {case.shape.kind for case in design}
@@ -33,16 +36,16 @@ def test_no_case_comes_twice(design):
 def test_quick_is_a_part_of_full_with_every_kind_and_workload():
     assert kinds(QUICK) == kinds(FULL) == set(KINDS)
     assert set(QUICK) < set(FULL)
-    assert {case.shape.workload for case in steps(QUICK)} == set(registered())
+    assert {case.shape.workload for case in steps(QUICK)} == MEASURED
     assert steps(QUICK, 2)
 
 
 def test_every_workload_has_eight_sizes_that_a_cpu_does_in_time():
     counts = Counter(case.shape.workload for case in steps(FULL))
-    assert set(counts) == set(registered())
+    assert set(counts) == MEASURED
     assert min(counts.values()) >= 8
     assert max(seconds(case, CPU) for case in steps(FULL)) < 1.5
-    assert {case.shape.workload for case in steps(FULL, 2)} == set(registered())
+    assert {case.shape.workload for case in steps(FULL, 2)} == MEASURED
 
 
 def test_the_plan_keeps_the_times_that_are_promised():

@@ -12,7 +12,9 @@ from calibration.modules.count import counted, graphed
 from calibration.modules.transformer import Experts, FeedForward
 from hwsim.errors import InputError
 from hwsim.graph.workload import Workload
+from workloads.bert import Bert
 from workloads.charlm import CharLM, CharLMSmall
+from workloads.resnet import ResNet
 from workloads.speech import Speech
 from workloads.transformer import Transformer
 from workloads.wordlm import WordLM
@@ -22,7 +24,17 @@ MOE = {"experts": 6, "topk": 2, "moe_ffn": 24}
 LATENT = {"query_rank": 20, "kv_rank": 12, "head_dim": 6, "rotary_dim": 4, "positions": "rotary"}
 GATED = {"gated": True, "ffn": 40, "norm": "rmsnorm", "bias": False}
 
+ENCODER = {"hidden": 32, "heads": 4, "layers": 2, "sequence": 12, "vocabulary": 50}
+
 CASES = {
+    "bert": (Bert(), 4),
+    "bert small": (Bert(**ENCODER, predictions=3), 3),
+    "bert eager": (Bert(**ENCODER, predictions=3, attention="eager", dropout=True), 3),
+    "bert without padding": (Bert(**ENCODER, predictions=2, length=7, ffn=40), 2),
+    "resnet": (ResNet(), 8),
+    "resnet of odd images": (ResNet(hidden=8, image=75, classes=7), 2),
+    "resnet-101": (ResNet(depth=101, hidden=8, image=64), 1),
+    "resnet-152, fused": (ResNet(depth=152, hidden=8, image=33, fused=True), 1),
     "charlm-small": (CharLMSmall(), 32),
     "charlm of one step": (CharLM(hidden=32, depth=3, sequence=1), 3),
     "charlm of depth 1": (CharLM(hidden=16, depth=1, sequence=7, vocabulary=5), 2),
@@ -73,6 +85,9 @@ CASES = {
 }
 
 TRAINABLE = [
+    Bert(**ENCODER, predictions=3),
+    Bert(**ENCODER, predictions=2, length=9, dropout=True),
+    ResNet(hidden=8, image=64, classes=5),
     CharLMSmall(hidden=16),
     WordLM(hidden=16, sequence=5, vocabulary=50),
     WordLM(hidden=16, sequence=5, vocabulary=50, tied=False),

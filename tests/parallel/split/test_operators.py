@@ -12,6 +12,7 @@ from hwsim.errors import InputError
 from hwsim.graph.ops import (
     CTC,
     Attention,
+    BatchNormalization,
     Convolution2d,
     CrossEntropy,
     Dropout,
@@ -21,6 +22,7 @@ from hwsim.graph.ops import (
     Linear,
     Normalization,
     Pointwise,
+    Pooling,
     matrix_flops,
 )
 from hwsim.graph.recurrent import LSTM, RHN
@@ -28,6 +30,7 @@ from hwsim.graph.step import Layer
 from hwsim.parallel.exchange import Exchange
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.split import split
+from workloads.resnet import ResNet
 from workloads.transformer import Transformer
 
 WAYS = st.sampled_from([2, 3, 4])
@@ -278,6 +281,36 @@ def test_normalization_needs_all_features_of_a_row():
     norm = divided(Linear("fc", 4, 8, 6), Normalization("n", 4, 6), tp=2)[1]
     assert norm.op == Normalization("n", 4, 6)
     assert norm.forward == (Exchange("n.input", "all_gather", "tp", 24),)
+
+
+def test_channels_of_images_are_normalized_and_pooled_where_they_are():
+    first = Convolution2d("a", 2, 3, 8, 8, 4, (3, 3), padding=(1, 1), bias=False)
+    norm, pool = BatchNormalization("n", 2 * 64, 4), Pooling("p", 2 * 4 * 64, 2 * 4 * 16, 4)
+    shards = divided(first, norm, pool, tp=2)
+    assert [shard.op for shard in shards[1:]] == [
+        replace(norm, channels=2),
+        replace(pool, inputs=2 * 2 * 64, outputs=2 * 2 * 16),
+    ]
+    assert [shard.forward for shard in shards[1:]] == [
+        (),
+        (Exchange("p.output", "all_gather", "tp", 2 * 4 * 16),),
+    ]
+    assert divided(norm, pool, tp=2)[0].replicated == norm.parameters
+
+
+def test_statistics_need_whole_images():
+    first = Convolution2d("a", 2, 3, 8, 8, 4, (3, 3), padding=(1, 1))
+    with pytest.raises(InputError, match=r"plan\.convolutions: found space, but 'n' needs"):
+        divided(first, BatchNormalization("n", 2 * 64, 4), tp=2, convolutions="space")
+
+
+@pytest.mark.parametrize("tp", [2, 4])
+def test_a_residual_network_is_split_by_channels(tp):
+    for layer in ResNet(hidden=16, image=64).graph(2).layers:
+        shards = split(layer, Plan(tp=tp)).shards
+        assert sum(matrix_flops(s.op.forward()) for s in shards) == pytest.approx(
+            sum(matrix_flops(op.forward()) for op in layer.ops) / tp
+        )
 
 
 EXPERTS = Experts("moe", tokens=12, hidden=6, ffn=8, experts=4, topk=3, shared=4, bias=False)

@@ -1,0 +1,217 @@
+"""The runs of a campaign on a Dask cluster: each is a task of one worker.
+
+A task sends its evaluations when it has ended, so that a lost worker costs its current run alone,
+which Dask starts again elsewhere. What is sent can be read without this package: a worker would
+die of a message that it can't read, where a task only fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import uuid
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+import dask
+
+from hwsim.errors import SurroundingsError
+
+# What the client would log is told by errors here.
+with dask.config.set(logging={"distributed": "critical", "distributed.client": "critical"}):
+    import distributed
+    from distributed.versions import VersionMismatchWarning, get_versions
+
+if TYPE_CHECKING:
+    from calibration.converge.campaign import Died, Message, Run
+    from calibration.converge.corpora.corpus import AnyCorpus
+    from calibration.converge.train import Stop
+    from hwsim.graph.workload import Workload
+
+CONNECT = 5.0  # seconds, until there is an answer
+LOOK = 5.0  # seconds, between two looks at whether there are workers
+WITHOUT_WORKERS = 60.0  # seconds: a worker that died is back sooner
+# The corpus may be larger than what Dask warns of.
+SETTINGS = {"distributed.admin.large-graph-warning-threshold": "1 TB"}
+KEPT = "finished runs are kept; run the same command again"
+
+Given = tuple["Workload", "Stop", str]
+
+
+class Cluster:
+    """An executor of campaigns; raises SurroundingsError if the cluster isn't there or goes away.
+
+    `given` is what the runs share. The corpus is a task's result: Dask makes it again if it is lost
+    with its worker, unlike scattered data.
+    """
+
+    def __init__(
+        self,
+        scheduler: str,
+        corpus: AnyCorpus,
+        given: Given,
+        jobs: int | None,
+    ) -> None:
+        from calibration.converge.campaign import versions
+
+        self.scheduler, self.given, self.jobs = scheduler, given, jobs
+        self.versions = versions()
+        self.tasks: dict[distributed.Future, Run] = {}
+        self.ended: SimpleQueue[distributed.Future] = SimpleQueue()
+        with self._failures(), dask.config.set(SETTINGS):
+            self.client = _connected(scheduler)
+            self.corpus = self.client.submit(
+                bytes, pickle.dumps(corpus), key=f"hwsim-corpus-{uuid.uuid4().hex}"
+            )
+
+    @property
+    def slots(self) -> int:
+        with self._failures():
+            return self.jobs or sum(self.client.nthreads().values())
+
+    def start(self, run: Run) -> None:
+        key = f"hwsim-{run.name}-{uuid.uuid4().hex}"
+        given = pickle.dumps((run, *self.given))
+
+        def here(*given: Any) -> bytes:  # local functions are sent by value
+            from calibration.converge.cluster import train_task
+
+            return train_task(*given)
+
+        with self._failures():
+            task = self.client.submit(
+                here, key, self.versions, given, self.corpus, key=key, pure=False
+            )
+            self.tasks[task] = run
+            task.add_done_callback(self.ended.put)
+
+    def messages(self) -> list[tuple[Run, Message]]:
+        with self._failures():
+            task = self._next()
+            run = self.tasks.pop(task)
+            if task.status == "error":
+                return [(run, _death(run, task.exception()))]
+            return [(run, message) for message in pickle.loads(task.result())]
+
+    def kill(self) -> None:
+        """Releases the tasks: one that is being trained sees it at its next evaluation."""
+        with suppress(OSError, TimeoutError):
+            self.client.close(CONNECT)
+
+    def _next(self) -> distributed.Future:
+        idle = 0.0
+        while idle < WITHOUT_WORKERS:
+            try:
+                return self.ended.get(timeout=LOOK)
+            except Empty:
+                idle = 0.0 if self.client.nthreads() else idle + LOOK
+        raise SurroundingsError(
+            self.scheduler,
+            f"has had no worker for {WITHOUT_WORKERS:.0f} s",
+            f"start one: dask worker {self.scheduler} --nthreads 1",
+        )
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except ImportError as error:
+            raise SurroundingsError(
+                self.scheduler,
+                f"a worker can't import {error.name or error}",
+                'pip install "hwsim[measure,cluster]" there',
+            ) from None
+        except (OSError, CancelledError) as error:
+            raise SurroundingsError(
+                self.scheduler, f"the cluster is lost ({type(error).__name__})", KEPT
+            ) from None
+
+
+def _connected(scheduler: str) -> distributed.Client:
+    try:
+        # A client would wait without end for a server that isn't Dask's to speak.
+        found = asyncio.run(asyncio.wait_for(_versions(scheduler), CONNECT))
+    except Exception as error:  # such a server may answer anything
+        raise SurroundingsError(
+            scheduler,
+            f"no Dask scheduler answers ({type(error).__name__})",
+            "start one with `dask scheduler`, or write its address",
+        ) from None
+    _check_release(scheduler, "the scheduler", found)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VersionMismatchWarning)  # what matters is looked at
+        client = distributed.Client(scheduler, timeout=CONNECT, set_as_default=False)
+    for worker, found in client.get_versions()["workers"].items():
+        _check_release(worker, "the worker", found)
+    return client
+
+
+async def _versions(scheduler: str) -> Any:
+    async with distributed.rpc(scheduler) as remote:
+        return await remote.versions(packages=[])
+
+
+def _check_release(where: str, who: str, found: Any) -> None:
+    """They must be the same for functions and messages to be read."""
+    wanted = get_versions()["packages"]
+    for package in ("python", "distributed"):
+        if found["packages"][package] != wanted[package]:
+            raise _mismatch(where, who, package, found["packages"][package], wanted[package])
+
+
+def _mismatch(where: str, who: str, package: str, found: str, wanted: str) -> SurroundingsError:
+    return SurroundingsError(
+        where, f"{who} has {package} {found}, this machine {wanted}", "install the same on both"
+    )
+
+
+def _death(run: Run, error: BaseException) -> Died:
+    """What a task failed of, if it is worth another attempt; raises what isn't."""
+    from calibration.converge.campaign import Died
+
+    if isinstance(error, distributed.KilledWorker):  # Dask has tried again already
+        deaths = error.allowed_failures + 1
+        raise SurroundingsError(run.name, f"the run died {deaths} times with its worker", KEPT)
+    if isinstance(error, (SurroundingsError, ImportError)):
+        raise error
+    said = str(error).partition("\n")[0]
+    return Died(f"{type(error).__name__}: {said}")
+
+
+def train_task(key: str, versions: dict[str, str], given: bytes, corpus: bytes) -> bytes:
+    """In a worker: train one run; what it sees, or nothing once nobody waits for it.
+
+    Raises SurroundingsError if the worker is none for this campaign.
+    """
+    worker = distributed.get_worker()
+    _check(worker, versions)
+    from calibration.converge.campaign import trained
+
+    run, workload, stop, device = pickle.loads(given)
+    seen: list[Message] = []
+    for message in trained(workload, pickle.loads(corpus), run, stop, device):
+        seen.append(message)
+        task = worker.state.tasks.get(key)
+        if task is None or task.state == "cancelled":
+            return b""
+    return pickle.dumps(seen)
+
+
+def _check(worker: distributed.Worker, versions: dict[str, str]) -> None:
+    """Training seeds its whole process, which is why a worker may have but one thread."""
+    from calibration.converge.campaign import versions as versions_here
+
+    threads = worker.state.nthreads
+    if threads != 1:
+        raise SurroundingsError(
+            worker.address,
+            f"the worker has {threads} threads, but a run needs a process of its own",
+            "start it with --nthreads 1, and as many --nworkers as it has cores",
+        )
+    for package, found in versions_here().items():
+        if found.partition("+")[0] != versions[package].partition("+")[0]:  # +cpu, +cu130
+            raise _mismatch(worker.address, "the worker", package, found, versions[package])

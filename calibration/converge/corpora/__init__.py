@@ -1,0 +1,1 @@
+"""What is trained on: text by characters or words, recordings with transcripts, synthetic text."""

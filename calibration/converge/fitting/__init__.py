@@ -1,0 +1,1 @@
+"""Robust fits of laws of steps: points, forms, least squares, intervals, errors, comparisons."""

@@ -1,0 +1,1 @@
+"""What the paper claims, what was measured for it, and a verdict by a stated rule."""
