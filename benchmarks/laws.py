@@ -21,7 +21,6 @@ from calibration.converge.tables import laws, records, rows, score
 from calibration.converge.tables.rows import Row
 from calibration.converge.tables.score import Answer
 
-PAIRS = 4  # of two rows that are kept, in each group
 Left = Iterable[tuple[list[Row], list[Row]]]  # rows that are left out, those of them to predict
 
 
@@ -61,29 +60,25 @@ def main() -> None:
     flat = [row for row in table if (*row.asked.family, row.asked.batch) in planes]
     curved = [row for row in table if row not in flat]
     groups = [g for g in by(curved, lambda row: row.asked.group) if len(g) >= 3]
-    few = [
-        [row for row in group if row not in kept]
+    one = [[row for row in group if row is not kept] for group in groups for kept in group]
+    two = [
+        [row for row in group if row not in pair]
         for group in groups
-        for kept in [
-            *combinations(group, 1),
-            *list(combinations(group, 2))[:: max(len(group) * (len(group) - 1) // 2 // PAIRS, 1)],
-        ]
+        for pair in list(combinations(group, 2))[:: max(len(group) * (len(group) - 1) // 8, 1)]
     ]
     sized = [row for row in curved if row.asked.family in full.sizes]
-    largest = [max(group, key=lambda row: row.asked.batch) for group in groups]
-    kept_one = [out for out in few if len(out) == len(next(g for g in groups if out[0] in g)) - 1]
-    kept_two = [out for out in few if out not in kept_one]
+    largest = {max(group, key=lambda row: row.asked.batch) for group in groups}
+    single = left_out(table, [([row], [row]) for group in groups for row in group])
     print(
         json.dumps(
             {
-                "row": summed(left_out(table, [([r], [r]) for g in groups for r in g])),
-                "largest_batch": summed(left_out(table, [([row], [row]) for row in largest])),
-                "one_batch_kept": summed(left_out(table, [(out, out) for out in kept_one])),
-                "two_batches_kept": summed(left_out(table, [(out, out) for out in kept_two])),
+                "row": summed(single),
+                "largest_batch": summed([answer for answer in single if answer[0] in largest]),
+                "one_batch_kept": summed(left_out(table, [(out, out) for out in one])),
+                "two_batches_kept": summed(left_out(table, [(out, out) for out in two])),
                 "size": summed(
                     left_out(table, [(g, g) for g in by(sized, lambda r: r.asked.params)])
                 ),
-                "surface_row": summed(left_out(table, [([row], [row]) for row in flat])),
                 "surface_target": summed(
                     left_out(table, [(g, g) for g in by(flat, lambda r: r.asked.target)])
                 ),

@@ -1,7 +1,8 @@
 """The runs of a campaign on a Dask cluster: each is a task of one worker.
 
 A task sends its evaluations when it has ended, so that a lost worker costs its current run alone,
-which Dask starts again elsewhere. The scheduler reads this module: torch loads in the tasks only.
+which Dask starts again elsewhere. What is sent can be read without this package: a worker would
+die of a message that it can't read, where a task only fails.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dask
 
@@ -23,7 +24,7 @@ from hwsim.errors import SurroundingsError
 # What the client would log is told by errors here.
 with dask.config.set(logging={"distributed": "critical", "distributed.client": "critical"}):
     import distributed
-    from distributed.versions import VersionMismatchWarning
+    from distributed.versions import VersionMismatchWarning, get_versions
 
 if TYPE_CHECKING:
     from calibration.converge.campaign import Died, Message, Run
@@ -64,7 +65,7 @@ class Cluster:
         with self._failures(), dask.config.set(SETTINGS):
             self.client = _connected(scheduler)
             self.corpus = self.client.submit(
-                _unchanged, pickle.dumps(corpus), key=f"hwsim-corpus-{uuid.uuid4().hex}"
+                bytes, pickle.dumps(corpus), key=f"hwsim-corpus-{uuid.uuid4().hex}"
             )
 
     @property
@@ -75,9 +76,15 @@ class Cluster:
     def start(self, run: Run) -> None:
         key = f"hwsim-{run.name}-{uuid.uuid4().hex}"
         given = pickle.dumps((run, *self.given))
+
+        def here(*given: Any) -> bytes:  # local functions are sent by value
+            from calibration.converge.cluster import train_task
+
+            return train_task(*given)
+
         with self._failures():
             task = self.client.submit(
-                train_task, key, self.versions, given, self.corpus, key=key, pure=False
+                here, key, self.versions, given, self.corpus, key=key, pure=False
             )
             self.tasks[task] = run
             task.add_done_callback(self.ended.put)
@@ -88,7 +95,7 @@ class Cluster:
             run = self.tasks.pop(task)
             if task.status == "error":
                 return [(run, _death(run, task.exception()))]
-            return [(run, message) for message in task.result()]
+            return [(run, message) for message in pickle.loads(task.result())]
 
     def kill(self) -> None:
         """Releases the tasks: one that is being trained sees it at its next evaluation."""
@@ -115,7 +122,7 @@ class Cluster:
         except ImportError as error:
             raise SurroundingsError(
                 self.scheduler,
-                f"the scheduler or a worker has no {error.name or error}",
+                f"a worker can't import {error.name or error}",
                 'pip install "hwsim[measure,cluster]" there',
             ) from None
         except (OSError, CancelledError) as error:
@@ -127,24 +134,33 @@ class Cluster:
 def _connected(scheduler: str) -> distributed.Client:
     try:
         # A client would wait without end for a server that isn't Dask's to speak.
-        found = asyncio.run(asyncio.wait_for(_release(scheduler), CONNECT))
+        found = asyncio.run(asyncio.wait_for(_versions(scheduler), CONNECT))
     except Exception as error:  # such a server may answer anything
         raise SurroundingsError(
             scheduler,
             f"no Dask scheduler answers ({type(error).__name__})",
             "start one with `dask scheduler`, or write its address",
         ) from None
-    if found != distributed.__version__:
-        raise _mismatch(scheduler, "the scheduler", "distributed", found, distributed.__version__)
+    _check_release(scheduler, "the scheduler", found)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", VersionMismatchWarning)  # what matters is looked at
-        return distributed.Client(scheduler, timeout=CONNECT, set_as_default=False)
+        client = distributed.Client(scheduler, timeout=CONNECT, set_as_default=False)
+    for worker, found in client.get_versions()["workers"].items():
+        _check_release(worker, "the worker", found)
+    return client
 
 
-async def _release(scheduler: str) -> str:
+async def _versions(scheduler: str) -> Any:
     async with distributed.rpc(scheduler) as remote:
-        versions = await remote.versions(packages=[])
-    return str(versions["packages"]["distributed"])
+        return await remote.versions(packages=[])
+
+
+def _check_release(where: str, who: str, found: Any) -> None:
+    """They must be the same for functions and messages to be read."""
+    wanted = get_versions()["packages"]
+    for package in ("python", "distributed"):
+        if found["packages"][package] != wanted[package]:
+            raise _mismatch(where, who, package, found["packages"][package], wanted[package])
 
 
 def _mismatch(where: str, who: str, package: str, found: str, wanted: str) -> SurroundingsError:
@@ -162,14 +178,11 @@ def _death(run: Run, error: BaseException) -> Died:
         raise SurroundingsError(run.name, f"the run died {deaths} times with its worker", KEPT)
     if isinstance(error, (SurroundingsError, ImportError)):
         raise error
-    return Died(f"{type(error).__name__}: {error}")
+    said = str(error).partition("\n")[0]
+    return Died(f"{type(error).__name__}: {said}")
 
 
-def _unchanged(content: bytes) -> bytes:
-    return content
-
-
-def train_task(key: str, versions: dict[str, str], given: bytes, corpus: bytes) -> list[Message]:
+def train_task(key: str, versions: dict[str, str], given: bytes, corpus: bytes) -> bytes:
     """In a worker: train one run; what it sees, or nothing once nobody waits for it.
 
     Raises SurroundingsError if the worker is none for this campaign.
@@ -184,8 +197,8 @@ def train_task(key: str, versions: dict[str, str], given: bytes, corpus: bytes) 
         seen.append(message)
         task = worker.state.tasks.get(key)
         if task is None or task.state == "cancelled":
-            return []
-    return seen
+            return b""
+    return pickle.dumps(seen)
 
 
 def _check(worker: distributed.Worker, versions: dict[str, str]) -> None:

@@ -6,18 +6,21 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from calibration.converge.tables.posterior import Posterior, posterior
-from calibration.converge.tables.priors import Prior, learned
+from calibration.converge.tables.priors import ENOUGH, Prior, learned
 from calibration.converge.tables.rows import Asked, Row
 from calibration.converge.tables.sizes import LEAST_SIZES, Family, family
 from calibration.converge.tables.spread import Prediction
 from calibration.converge.tables.surface import Surface, surface
 
-MOST = 200  # rows of one group or family that are looked at; of more, evenly spread ones
+# Of more rows of a group or of a family, and of more groups to learn priors from, evenly spread
+# ones are looked at.
+MOST_ROWS, MOST_OF_FAMILY, MOST_GROUPS = 200, 100, 100
+T = TypeVar("T")
 Key = tuple[Any, ...]
 
 
@@ -32,13 +35,18 @@ class Laws:
     families: dict[Key, list[Row]]
     least_sizes: int = LEAST_SIZES
 
-    @cached_property
-    def posteriors(self) -> dict[Key, Posterior]:
-        return {key: posterior(rows) for key, rows in self.groups.items()}
+    def posterior(self, key: Key) -> Posterior:
+        """What a group's rows say."""
+        return posterior(tuple(self.groups[key]))
 
     @cached_property
     def priors(self) -> dict[str, Prior]:
-        return learned({(str(key[0]), key): one for key, one in self.posteriors.items()})
+        """What the groups of each source have in common."""
+        enough = _spread([key for key, rows in self.groups.items() if len(rows) >= ENOUGH])
+        return learned(
+            {str(key[0]) for key in self.groups},
+            [(str(key[0]), self.posterior(key)) for key in enough],
+        )
 
     @cached_property
     def surfaces(self) -> dict[Key, Surface]:
@@ -49,16 +57,19 @@ class Laws:
     @cached_property
     def sizes(self) -> dict[Key, Family]:
         """Batch laws along a family's sizes, by family."""
-        members: dict[Key, dict[Key, tuple[float, Posterior]]] = defaultdict(dict)
+        members: dict[Key, dict[Key, float]] = defaultdict(dict)
         for key, rows in self.groups.items():
             asked = rows[0].asked
-            if asked.params:
-                members[asked.family][key] = float(asked.params), self.posteriors[key]
-        found = {
-            key: family(ones, self.priors[str(key[0])], self.least_sizes)
-            for key, ones in members.items()
+            if asked.params and len(rows) >= ENOUGH:
+                members[asked.family][key] = float(asked.params)
+        return {
+            key: family(
+                {one: (sizes[one], self.posterior(one)) for one in _spread(sorted(sizes, key=str))},
+                self.priors[str(key[0])],
+            )
+            for key, sizes in members.items()
+            if len({*sizes.values()}) >= self.least_sizes
         }
-        return {key: one for key, one in found.items() if one is not None}
 
     def predict(self, asked: Asked) -> Prediction | str:
         """Steps with their intervals, or why there is no telling."""
@@ -67,7 +78,7 @@ class Laws:
             return plane.predict(asked.workload, asked.params, asked.target)
         log_batch = float(np.log(asked.batch))
         if asked.group in self.groups:
-            group = self.posteriors[asked.group]
+            group = self.posterior(asked.group)
             prior = self.priors[asked.source].on_grid(group)
             return group.mixture(log_batch, prior).prediction()
         if asked.params and asked.family in self.sizes:
@@ -99,13 +110,24 @@ def fit(rows: Sequence[Row], least_sizes: int = LEAST_SIZES) -> Laws:
             groups[row.asked.group].append(row)
             families[(*row.asked.family, row.asked.batch)].append(row)
     return Laws(
-        {key: _thinned(found) for key, found in groups.items()},
-        {key: _thinned(found) for key, found in families.items() if key[3] == "absolute_loss"},
+        {key: _thinned(found, MOST_ROWS) for key, found in groups.items()},
+        {
+            key: _thinned(found, MOST_OF_FAMILY)
+            for key, found in families.items()
+            if key[3] == "absolute_loss"
+        },
         least_sizes,
     )
 
 
-def _thinned(rows: list[Row]) -> list[Row]:
-    ordered = sorted(rows, key=lambda row: (row.asked.batch, row.asked.workload, row.steps or 0.0))
-    index = np.unique(np.linspace(0, len(ordered) - 1, min(MOST, len(ordered))).astype(int))
-    return [ordered[i] for i in index]
+def _thinned(rows: list[Row], most: int) -> list[Row]:
+    def place(row: Row) -> tuple[int, str, float]:
+        return row.asked.batch, row.asked.workload, row.steps or 0.0
+
+    return _spread(sorted(rows, key=place), most)
+
+
+def _spread(found: list[T], most: int = MOST_GROUPS) -> list[T]:
+    """At most so many of them, evenly spread."""
+    index = np.unique(np.linspace(0, len(found) - 1, min(most, len(found))).astype(int))
+    return [found[i] for i in index]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -71,7 +72,8 @@ class Posterior:
         )
 
 
-def posterior(rows: Sequence[Row]) -> Posterior:
+@lru_cache(maxsize=64)  # refits that leave rows out find the other groups here
+def posterior(rows: tuple[Row, ...]) -> Posterior:
     """Of at least one measured row."""
     first = _on(CRITICAL, rows)
     likely = first.evidence.max(axis=(0, 2))

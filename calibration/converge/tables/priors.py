@@ -7,7 +7,7 @@ answers by them, with the interval that they imply.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from calibration.converge.tables.posterior import FORMS, PLAIN, SCATTER, Posteri
 from calibration.converge.tables.spread import Floats
 
 ENOUGH = 3  # rows of a group that others may learn from
-ROUNDS = 12
+ROUNDS = 8
 
 # Assumed, each worth as many groups as WORTH says: B_crit near the batches that people try, give
 # or take a factor of 7; scatter of 4 %, give or take a factor of 2; McCandlish's form with 70 %.
@@ -76,21 +76,20 @@ class Sums:
 NONE = Sums(0.0, np.zeros(len(FORMS)), np.zeros(4))
 
 
-def learned(groups: Mapping[tuple[str, object], Posterior]) -> dict[str, Prior]:
-    """The prior of each source; the first part of a key is the group's source."""
-    sources = sorted({source for source, _ in groups})
-    enough = [(source, group) for (source, _), group in groups.items() if len(group.logs) >= ENOUGH]
-    found = dict.fromkeys(sources, assumed())
-    if not enough:
+def learned(sources: Iterable[str], groups: Sequence[tuple[str, Posterior]]) -> dict[str, Prior]:
+    """The prior of each source, from groups with enough rows, each with its source."""
+    names = sorted({*sources})
+    found = dict.fromkeys(names, assumed())
+    if not groups:
         return found
-    within = float(np.mean([group.logs.var() for _, group in enough]))
+    within = float(np.mean([group.logs.var() for _, group in groups]))
     for _ in range(ROUNDS):
-        sums = dict.fromkeys(sources, NONE)
-        for source, group in enough:
+        sums = dict.fromkeys(names, NONE)
+        for source, group in groups:
             weights = group.weights(found[source].on_grid(group))
             sums[source] = sums[source] + _sums(weights, group.critical)
         pooled = sum(sums.values(), start=NONE)
-        found = {source: _prior(sums[source], pooled, within) for source in sources}
+        found = {source: _prior(sums[source], pooled, within) for source in names}
     return found
 
 

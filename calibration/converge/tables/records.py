@@ -22,7 +22,11 @@ def records(laws: Laws) -> list[dict[str, Any]]:
     S_min and B_crit are those of McCandlish's form; sharpness and exponent say how far the rows
     prefer another one. A, C and D of a surface are at the geometric means of its sizes and steps.
     """
-    groups = [_group(laws, key) for key, one in laws.posteriors.items() if len({*one.logs}) > 1]
+    groups = [
+        _group(laws, key)
+        for key, rows in laws.groups.items()
+        if len({row.asked.batch for row in rows}) > 1
+    ]
     families = [
         {
             **_named(key, "by model size"),
@@ -55,7 +59,7 @@ def _named(family: Key, what: str) -> dict[str, str]:
 
 
 def _group(laws: Laws, key: Key) -> dict[str, Any]:
-    rows, group = laws.groups[key], laws.posteriors[key]
+    rows, group = laws.groups[key], laws.posterior(key)
     weights = group.weights(laws.priors[str(key[0])].on_grid(group))
     plain = weights[PLAIN] / weights[PLAIN].sum()
     least = group.level[PLAIN] - excess(group.critical)[:, None]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from calibration.converge.tables.posterior import FORMS, SCATTER, Posterior
-from calibration.converge.tables.priors import ENOUGH, Prior
+from calibration.converge.tables.priors import Prior
 from calibration.converge.tables.spread import Floats, Prediction, of_draws
 from hwsim.convergence.batch import excess
 
@@ -68,20 +68,10 @@ class Family:
         return of_draws(logs + own * random.standard_t(4, DRAWS))
 
 
-def family(
-    members: Mapping[Any, tuple[float, Posterior]], prior: Prior, least: int = LEAST_SIZES
-) -> Family | None:
-    """Of the members' parameter counts and posteriors, by group.
-
-    None if fewer than `least` sizes have enough rows.
-    """
-    keys = sorted(
-        (key for key, (_, one) in members.items() if len(one.logs) >= ENOUGH),
-        key=lambda key: members[key][0],
-    )
+def family(members: Mapping[Any, tuple[float, Posterior]], prior: Prior) -> Family:
+    """Of the members' parameter counts, two and more different ones, and posteriors, by group."""
+    keys = sorted(members, key=lambda key: (members[key][0], str(key)))
     sizes = [members[key][0] for key in keys]
-    if len({*sizes}) < least:
-        return None
     random = np.random.default_rng(SEED)
     groups = [members[key][1] for key in keys]
     totals = [group.evidence + prior.on_grid(group) for group in groups]

@@ -240,7 +240,7 @@ def test_a_worker_without_torch_is_named(cluster, client, tmp_path):
         sys.modules["torch"] = sys.modules.pop("hidden")
 
     client.run(hide)
-    with pytest.raises(SurroundingsError, match="a worker has no torch"):
+    with pytest.raises(SurroundingsError, match="a worker can't import torch"):
         measure(cluster, tmp_path / "curves.jsonl", RUNS[:1])
     client.run(show)
 

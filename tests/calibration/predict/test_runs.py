@@ -115,6 +115,7 @@ def test_a_run_is_its_steps_its_evaluations_and_the_rest():
         (case(note="includes distillation"), "other models were run besides, for distillation"),
         (case(on={"device": "p4", "devices": 1}), "none that was tried fits"),
         (case(on={"device": "nobody's"}), "nobody's"),
+        (case("resnet", "resnet50", on={"device": "mi300x", "devices": 8}), "intra_link"),
     ],
 )
 def test_what_is_missing_is_told(row, why):
