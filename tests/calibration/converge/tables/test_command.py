@@ -143,14 +143,14 @@ def test_a_full_disk_is_the_surroundings(fit, file):
     assert "No space left" in err
 
 
-def test_options_of_one_kind_of_file_are_no_other_kinds(fit, file, tmp_path):
-    pytest.importorskip("scipy")
-    curves = tmp_path / "curves.jsonl"
-    curves.write_text("{}\n")
-    for words in ([file, "--out", "law.json"], [file, "--name", "x"], [curves, "--predict", file]):
-        code, out, err = fit(*words)
+def test_options_of_curves_are_no_tables(fit, file):
+    for option, value in (("--out", "law.json"), ("--name", "x"), ("--loss", 2.0)):
+        code, out, err = fit(file, option, value)
         assert (code, out) == (2, "")
-        assert f"{words[1]}: found it, but FILE isn't" in err
+        assert f"{option}: found it, but FILE isn't curves" in err
+
+
+def test_predictions_are_of_another_table(fit, file):
     code, _, err = fit(file, "--predictions", "out.csv")
     assert code == 2
     assert "write --predict OTHER" in err
