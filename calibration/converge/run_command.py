@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,9 @@ from hwsim.errors import InputError
 from hwsim.graph import workload as workloads
 from hwsim.graph.workload import Workload
 from hwsim.study.vary import whole_numbers
+
+if TYPE_CHECKING:
+    from calibration.converge.train import Stop
 
 HELP = """Train a grid of model sizes, data sizes and seeds; go on where a stopped one ended.
 
@@ -37,26 +40,31 @@ ADDRESS = re.compile(r"tcp://(?:[^\s/:\[\]]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})")
 OF_THE_CORPUS = {"vocabulary": "leave it out: it is the corpus's; --corpus FILE gives another text"}
 
 
+Model = Annotated[
+    str, typer.Option(help="charlm, wordlm, speech, one of these with -small, or a JSON file.")
+]
+Vary = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATH=LO:HI:N",
+        help=f"A list or range of {HIDDEN} or {DATASET}; a list of another workload field.",
+    ),
+]
+CorpusName = Annotated[
+    str | None,
+    typer.Option(
+        help="A UTF-8 text (by default the topics of Python's help), a manifest of recordings, "
+        "or 'markov': synthetic text of known entropy."
+    ),
+]
+
+
 def run(
-    model: Annotated[
-        str, typer.Option(help="charlm, wordlm, speech, one of these with -small, or a JSON file.")
-    ],
+    model: Model,
     out: Annotated[Path, typer.Option(help="The file of curves, one JSON line per evaluation.")],
-    vary: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PATH=LO:HI:N",
-            help=f"A list or range of {HIDDEN} or {DATASET}; a list of another workload field.",
-        ),
-    ] = None,
+    vary: Vary = None,
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Seeds of each cell.")] = 2,
-    corpus: Annotated[
-        str | None,
-        typer.Option(
-            help="A UTF-8 text (by default the topics of Python's help), a manifest of recordings, "
-            "or 'markov': synthetic text of known entropy."
-        ),
-    ] = None,
+    corpus: CorpusName = None,
     jobs: Annotated[
         int | None,
         typer.Option(min=1, max=1024, help="Runs at a time, one thread each; all cores."),
@@ -86,14 +94,8 @@ def run(
     need("torch", "hwsim converge run")
     from calibration.converge.campaign import campaign, grid
     from calibration.converge.progress import CampaignProgress
-    from calibration.converge.train import Stop
 
-    if not math.isfinite(patience):
-        raise InputError("--patience", f"found {patience}", "write a number above 1, such as 1.6")
-    if min_steps > max_steps:
-        raise InputError(
-            "--min-steps", f"found {min_steps}, above --max-steps {max_steps}", "write fewer"
-        )
+    stop = _stop(patience, min_steps, max_steps, min_rise)
     workload = _workload(model, set_ or [])
     sizes, others = _axes(workload, vary or [])
     if scheduler is not None:
@@ -101,7 +103,6 @@ def run(
         need("distributed", "hwsim converge run --scheduler", "cluster")
     place = _device(device, here=scheduler is None)
     runs = grid(sizes[HIDDEN], sizes[DATASET], range(seeds), others)
-    stop = Stop(patience, min_steps, max_steps, min_rise)
     if scheduler is None and place == "cuda":
         jobs = jobs or 1
     with CampaignProgress(runs) as progress:
@@ -117,6 +118,18 @@ def run(
             on_event=progress.event,
         )
     print(f"{len(runs)} runs are in {out}: fit them with `hwsim converge fit {out}`")
+
+
+def _stop(patience: float, least: int, most: int, rise: float) -> Stop:
+    from calibration.converge.train import Stop
+
+    if not math.isfinite(patience):
+        raise InputError("--patience", f"found {patience}", "write a number above 1, such as 1.6")
+    if not math.isfinite(rise):
+        raise InputError("--min-rise", f"found {rise}", "write a share such as 0.01")
+    if least > most:
+        raise InputError("--min-steps", f"found {least}, above --max-steps {most}", "write fewer")
+    return Stop(patience, least, most, rise)
 
 
 def _device(name: str | None, here: bool) -> str:

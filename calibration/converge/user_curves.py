@@ -93,11 +93,11 @@ def _header(text: str) -> list[str]:
 def _check_header(where: str, header: list[str]) -> None:
     for column in COLUMNS:
         if header.count(column) != 1:
-            found = "twice" if column in header else "not at all"
+            found = f"the column '{column}' twice" if column in header else f"no column '{column}'"
             raise InputError(
                 where,
-                f"found column '{column}' {found}",
-                f"write a first line with {','.join(COLUMNS)}",
+                f"found {found}",
+                f"write a first line with {','.join(COLUMNS)}, or give a campaign's file",
             )
 
 

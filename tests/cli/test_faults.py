@@ -395,8 +395,8 @@ CURVES = [
     Fault(f"{command}-{name}", ("converge", command, FILE), ("mine.json", *fragments), content)
     for command in ("status", "fit")
     for name, content, fragments in (
-        ("empty", "", ("header",)),
-        ("junk", "junk", ("line 1", "JSON")),
+        ("empty", "", ("header",) if command == "status" else ("empty file", "run,parameters")),
+        ("junk", "junk", ("line 1", "JSON") if command == "status" else ("'run'", "campaign")),
         ("binary", b"\xff\xfe\x00", ("not UTF-8",)),
         ("schema", changed(HEADER, "schema", "x"), ("schema", "hwsim.curves/1")),
         ("stop", changed(HEADER, "stop", 3), ("line 1: stop", "3", "patience, least, most")),

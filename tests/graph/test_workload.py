@@ -80,8 +80,8 @@ def test_all_faults_are_kept_and_the_first_is_spoken_of():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{}", "f.json: workload: found nothing; write one of charlm"),
-        ('{"workload": 3}', "f.json: workload: found 3; write one of charlm"),
+        ("{}", "f.json: workload: found nothing; write one of bert, charlm"),
+        ('{"workload": 3}', "f.json: workload: found 3; write one of bert, charlm"),
         ('{"workload": "charlmm"}', "found the unknown workload 'charlmm'; did you mean 'charlm'?"),
     ],
 )

@@ -52,8 +52,8 @@ def test_without_results_every_run_is_there():
     [
         ("", "empty file"),
         (HEADER, "found no evaluations"),
-        (HEADER.replace("loss", "accuracy"), "column 'loss' not at all"),
-        (HEADER.replace("batch", "step"), "column 'batch' not at all"),
+        (HEADER.replace("loss", "accuracy"), "no column 'loss'"),
+        (HEADER.replace("batch", "step"), "no column 'batch'"),
         (HEADER.replace("\n", ",loss\n"), "column 'loss' twice"),
         (f"{HEADER}a,1,1,1,10\n", "line 2: found 5 cells under 6 columns"),
         (f"{HEADER}a,1,1,1,10,2,2\n", "line 2: found 7 cells"),
