@@ -367,7 +367,7 @@ def test_software_decides_what_was_not_set_and_is_echoed():
     assert (answer.plan["overlap"], answer.plan["loss_scaling"]) == (False, False)
     assert answer.workload.sizes["attention"] == "eager"
     facts = [line for line in answer.sources if line.startswith("software.")]
-    assert len(facts) == 6 + len(megatron.plan)
+    assert len(facts) == 7 + len(megatron.plan)
     assert estimate(VOLTA, model, steps=1).software is None
 
 
