@@ -43,7 +43,9 @@ def record(law: Law) -> dict[str, object]:
 
 def lines(law: Law, slopes: Sequence[tuple[float, float, float, int]]) -> list[str]:
     """The law in words: formula, parameters, errors of the forms, what was left out."""
-    form = FORMULAS[law.form] + (BATCH if "batch" in law.center else "")
+    form = FORMULAS[law.form]
+    if "batch" in law.center:
+        form = f"({form}){BATCH}"
     told = [f"{law.workload}: steps to a {law.target}", f"  S = {form.format(**law.center)}"]
     width = max(map(len, law.parameters))
     told += [

@@ -40,26 +40,31 @@ ADDRESS = re.compile(r"tcp://(?:[^\s/:\[\]]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})")
 OF_THE_CORPUS = {"vocabulary": "leave it out: it is the corpus's; --corpus FILE gives another text"}
 
 
+Model = Annotated[
+    str, typer.Option(help="charlm, wordlm, speech, one of these with -small, or a JSON file.")
+]
+Vary = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATH=LO:HI:N",
+        help=f"A list or range of {HIDDEN} or {DATASET}; a list of another workload field.",
+    ),
+]
+CorpusName = Annotated[
+    str | None,
+    typer.Option(
+        help="A UTF-8 text (by default the topics of Python's help), a manifest of recordings, "
+        "or 'markov': synthetic text of known entropy."
+    ),
+]
+
+
 def run(
-    model: Annotated[
-        str, typer.Option(help="charlm, wordlm, speech, one of these with -small, or a JSON file.")
-    ],
+    model: Model,
     out: Annotated[Path, typer.Option(help="The file of curves, one JSON line per evaluation.")],
-    vary: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PATH=LO:HI:N",
-            help=f"A list or range of {HIDDEN} or {DATASET}; a list of another workload field.",
-        ),
-    ] = None,
+    vary: Vary = None,
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Seeds of each cell.")] = 2,
-    corpus: Annotated[
-        str | None,
-        typer.Option(
-            help="A UTF-8 text (by default the topics of Python's help), a manifest of recordings, "
-            "or 'markov': synthetic text of known entropy."
-        ),
-    ] = None,
+    corpus: CorpusName = None,
     jobs: Annotated[
         int | None,
         typer.Option(min=1, max=1024, help="Runs at a time, one thread each; all cores."),

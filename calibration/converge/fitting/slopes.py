@@ -10,11 +10,13 @@ from calibration.converge.fitting.points import Points
 def slopes(rows: Points) -> list[tuple[float, float, float, int]]:
     """The log-log slope of steps against parameters at each data size of 3 models or more.
 
-    Rows of (data, slope, 95 % half width, runs): ordinary least squares over the uncensored runs,
-    with Student's t.
+    Rows of (data, slope, 95 % half width, runs): ordinary least squares over the uncensored runs of
+    the commonest batch, with Student's t.
     """
     from scipy.stats import linregress, t
 
+    batches, counts = np.unique(rows.batch, return_counts=True)
+    rows = rows.take(rows.batch == batches[counts.argmax()])
     table = []
     for data in np.unique(rows.data):
         here = (rows.data == data) & ~rows.censored

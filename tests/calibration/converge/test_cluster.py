@@ -319,7 +319,7 @@ def test_a_scheduler_that_vanishes(tmp_path, whole):
         process(tmp_path, "scheduler", "--port", "0") as scheduler,
         process(tmp_path, "worker", "--no-nanny", "--nthreads", "1"),
     ):
-        wait_for(address.exists)
+        wait_for(lambda: address.exists() and "}" in address.read_text())
 
         def vanish(_, evaluation):
             if evaluation is None:

@@ -18,6 +18,12 @@ def test_slopes_fall_with_size_and_hold_the_truth(made):
         assert count == len(made.models) * 3
 
 
+def test_slopes_are_those_of_one_batch(made):
+    rows = made.synthetic(b=0.0, batches=(8.0, 32.0), critical=64.0)
+    for row, alone in zip(slopes(rows), slopes(rows.take(rows.batch == 8.0)), strict=True):
+        assert row == alone
+
+
 def test_slopes_leave_out_what_is_censored_or_too_little(made):
     rows = made.synthetic(b=0.0, seeds=1)
     rows.censored[rows.data == made.data[0]] = True
