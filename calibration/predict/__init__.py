@@ -53,7 +53,7 @@ KINDS: dict[type[Shape], str] = {
     Pointwise: "streams",
 }
 NOT_YET: dict[type[Shape], str] = {
-    StepsToTarget: "no law of steps was measured for this workload",
+    StepsToTarget: "not a time: `hwsim converge fit TABLE --predict FILE` predicts steps",
 }
 
 
