@@ -196,7 +196,7 @@ def test_a_file_that_is_none_of_curves(hwsim, tmp_path, command):
 @pytest.mark.parametrize(
     ("words", "fault"),
     [
-        (["--vary", "workload.depth=1,2"], "--vary workload.depth: found no such axis"),
+        (["--vary", "workload.bins=1,2"], "--vary workload.bins: found no such axis"),
         (["--vary", "hidden"], "--vary hidden: found no such axis"),
         (["--vary", "workload.hidden=8,many"], "write whole numbers above 0"),
         (["--vary", "workload.hidden=0,8"], "write whole numbers above 0"),
@@ -207,7 +207,7 @@ def test_a_file_that_is_none_of_curves(hwsim, tmp_path, command):
         (["--vary", "workload.dataset=400000"], "found 400000 characters"),
         (["--vary", "workload.dataset=10"], "found 10 characters"),
         (["--model", "charlm-tiny"], "charlm-tiny"),
-        (["--model", "wordlm"], "write charlm or charlm-small"),
+        (["--model", "transformer"], "write charlm, wordlm or speech"),
         (["--set", "device.name=x"], "write workload.FIELD=VALUE"),
         (["--set", "workload.widht=3"], "widht"),
         (["--set", "workload.batch=-1"], "workload.batch"),
