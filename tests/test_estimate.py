@@ -161,7 +161,7 @@ def test_a_given_count_is_exact(steps):
 
 
 def test_without_a_law_or_a_count_there_is_no_total():
-    answer = estimate(VOLTA, WordLM(hidden=256))
+    answer = estimate(VOLTA, Transformer(layers=2, sequence=128))
     assert answer.convergence is answer.total is None
     assert any("--steps" in warning for warning in answer.warnings)
     assert answer.step.seconds > 0

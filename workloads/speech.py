@@ -35,6 +35,7 @@ class Speech(Workload):
 
     name: ClassVar[str] = "speech"
     unit: ClassVar[str] = "frames"
+    law: ClassVar[str | None] = "speech-small"
     assumed: ClassVar[dict[str, str]] = {
         "hidden": "the paper states no width",
         "frames": "5 s of speech in 10 ms frames",

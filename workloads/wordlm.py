@@ -27,6 +27,7 @@ class WordLM(Workload):
 
     name: ClassVar[str] = "wordlm"
     unit: ClassVar[str] = "words"
+    law: ClassVar[str | None] = "wordlm-small"
     assumed: ClassVar[dict[str, str]] = {
         "tied": "with it the published FLOPs per parameter are met at finite width"
     }
