@@ -98,14 +98,14 @@ def plateau(domain: str, campaign: Campaign | None) -> Claim:
     effect, note = None, ""
     at_best: Verdict = "holds"
     if campaign and law:
-        if law.parameters["k2"].low < LEAST_FALL:
+        with_b, without = law.held_out["power-plateau"], law.held_out["power"]
+        if law.parameters["k2"].low < LEAST_FALL or with_b >= without:
             at_best = "not seen"
         elif law.plateau == "not seen":
             at_best = "holds weakly"
         fewest = min(run.steps for run in campaign.runs)
         low, value, high = np.percentile([draw[3] for draw in law.draws], (2.5, 50, 97.5)) / fewest
         effect = Effect(float(value), float(low), float(high))
-        with_b, without = law.held_out["power-plateau"], law.held_out["power"]
         note = (
             f"largest model left out: error per e-fold {with_b:.0%} with b, {without:.0%} without"
         )
