@@ -53,7 +53,7 @@ KINDS: dict[type[Shape], str] = {
     Pointwise: "streams",
 }
 NOT_YET: dict[type[Shape], str] = {
-    StepsToTarget: "not a time: `hwsim converge fit TABLE --predict FILE` predicts steps",
+    StepsToTarget: "no time: `hwsim converge fit TABLE --predict FILE` has laws of steps",
 }
 
 

@@ -280,8 +280,8 @@ OPTIONS = [
     counted("batch-nan", "--critical-batch", "nan", fragments=("--critical-batch", "finite")),
     Fault(
         "batch-without-law",
-        ("estimate", "--hw", "volta", "--model", "wordlm", "--critical-batch", "64"),
-        ("--critical-batch", "wordlm", "--law"),
+        ("estimate", "--hw", "volta", "--model", "transformer", "--critical-batch", "64"),
+        ("--critical-batch", "transformer", "--law"),
     ),
     Fault(
         "law-is-no-law",
