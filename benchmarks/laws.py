@@ -53,6 +53,8 @@ def summed(found: list[Answer]) -> dict[str, object]:
 
 
 def main() -> None:
+    if len(sys.argv) != 2:
+        sys.exit("usage: python benchmarks/laws.py STEPS_TO_TARGET.csv")
     path = Path(sys.argv[1])
     table = [row for row in rows.parse(path.read_text(), path.name) if row.steps]
     full = laws.fit(table)
