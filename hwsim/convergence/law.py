@@ -189,6 +189,16 @@ def predict(law: Law, model: float, data: float, setting: dict[str, Any]) -> Ste
     )
 
 
+def scattered(value: float, spread: float) -> Floats:
+    """Draws of a count that is known but for its scatter, `spread` in log-steps.
+
+    >>> set(scattered(100.0, 0.0).tolist())
+    {100.0}
+    """
+    luck = np.random.default_rng(SEED).standard_normal(DRAWS)
+    return np.asarray(value * np.exp(spread * luck))
+
+
 def interval(draws: Floats) -> tuple[float, float]:
     """The 80 % interval of draws, interpolated between the nearest two.
 

@@ -6,10 +6,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from hwsim.convergence.batch import steps
-from hwsim.convergence.law import DRAWS, PER_LOG_UNIT, SEED, Steps, interval, outside
+from hwsim.convergence.law import PER_LOG_UNIT, Steps, interval, outside, scattered
 from hwsim.convergence.loss import BESIROGLU, HOFFMANN, KAPLAN, PUBLISHED, LossLaw, kaplan_critical
 from hwsim.errors import InputError
 from hwsim.graph.ops import Embedding
@@ -49,8 +47,7 @@ class ToLoss:
             value = float(steps(batch, length, critical))
         beyond = outside(size, law.sizes) + (outside(length, law.range) if law.range else 0.0)
         spread = PER_LOG_UNIT * beyond
-        luck = np.random.default_rng(SEED).standard_normal(DRAWS)
-        draws = np.asarray(value * np.exp(spread * luck))
+        draws = scattered(value, spread)
         low, high = interval(draws)
         return Steps(
             value=value,

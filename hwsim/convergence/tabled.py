@@ -10,7 +10,7 @@ from io import StringIO
 
 import numpy as np
 
-from hwsim.convergence.law import DRAWS, PER_LOG_UNIT, SEED, Steps, interval, outside
+from hwsim.convergence.law import PER_LOG_UNIT, Steps, interval, outside, scattered
 from hwsim.convergence.table import interpolated
 from hwsim.errors import InputError
 
@@ -40,8 +40,7 @@ class Table:
         beyond = outside(parameters, (self.sizes[0], self.sizes[-1]))
         measured = float(np.interp(math.log(parameters), np.log(sizes), self.spreads))
         spread = math.hypot(measured, PER_LOG_UNIT * beyond)
-        luck = np.random.default_rng(SEED).standard_normal(DRAWS)
-        draws = np.asarray(value * np.exp(spread * luck))
+        draws = scattered(value, spread)
         low, high = interval(draws)
         ends = f"{self.sizes[0]:,.0f} to {self.sizes[-1]:,.0f} parameters"
         return Steps(
