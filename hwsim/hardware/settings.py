@@ -58,7 +58,7 @@ def _set(form: dict[str, Any], path: str, text: str) -> None:
             raise InputError(f"--set {path}", f"found '{part}' below a plain value", "cut it off")
         annotation = _field(annotation, part, path)
         if last:
-            _put(holder, part, _value(annotation, text, path))
+            _put(holder, part, _value(annotation, text, path, holder.get(part)))
         else:
             empty: Any = [] if typing.get_origin(annotation) is tuple else {}
             holder = holder.setdefault(part, empty)
@@ -95,12 +95,13 @@ def _put(holder: dict[str, Any], field: str, value: Any) -> None:
         holder[field] = value
 
 
-def _value(annotation: Any, text: str, path: str) -> Any:
-    """`text` as the field takes it: a quantity and a word as they stand, others as JSON."""
+def _value(annotation: Any, text: str, path: str, present: Any) -> Any:
+    """`text` as the field takes it: a quantity and a word as they stand, others as JSON, `2x` as
+    twice what is present."""
     if text.strip() == "null":
         return None
     _refuse_object(annotation, path)
-    return records.from_text(annotation, text)
+    return records.from_text(annotation, text, present)
 
 
 def _refuse_object(annotation: Any, path: str) -> None:
