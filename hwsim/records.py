@@ -143,9 +143,8 @@ def from_text(annotation: Any, text: str, present: Any = None) -> Any:
     (4, 1.5, '2x')
     """
     factor = factor_of(text)
-    if factor is not None:
-        found = _times(annotation, present, factor)
-        return text if found is None else found
+    if factor is not None and _is_figure(annotation, present):
+        return multiplied(present, factor)
     if _without_none(annotation) is not annotation and text.strip() in ("none", "null"):
         return None
     if is_text(annotation):
@@ -168,18 +167,24 @@ def factor_of(text: str) -> float | None:
     return float(match.group(1)) if match else None
 
 
-def _times(annotation: Any, present: Any, factor: float) -> Any:
-    """A number, or a quantity's text, times a factor; None of what is neither."""
-    if isinstance(present, bool):
-        return None
-    if isinstance(present, int):
-        return round(present * factor) if math.isfinite(present * factor) else None
-    if isinstance(present, float):
-        return present * factor
-    if isinstance(present, str) and _example(_without_none(annotation)):
+def multiplied(present: float | str, factor: float) -> float | str:
+    """A figure as a file has it, number or quantity, times a factor; whole numbers are rounded.
+
+    >>> multiplied("900 GB/s", 2.0), multiplied(3, 1.5), multiplied(3.0, 1.5)
+    ('1800 GB/s', 4, 4.5)
+    """
+    if isinstance(present, str):
         number, space, unit = present.partition(" ")
         return f"{float(number) * factor:.15g}{space}{unit}"
-    return None
+    found = present * factor
+    return round(found) if isinstance(present, int) and math.isfinite(found) else found
+
+
+def _is_figure(annotation: Any, present: Any) -> bool:
+    """Whether there is a figure that a factor could multiply."""
+    if isinstance(present, str):
+        return bool(_example(_without_none(annotation)))
+    return isinstance(present, (int, float)) and not isinstance(present, bool)
 
 
 def _problem(record: type[BaseModel], fault: Any, where: str) -> InputError:

@@ -8,19 +8,24 @@ from typing import Any
 
 from hwsim import records
 from hwsim.errors import InputError, near
+from hwsim.hardware import scale
 from hwsim.hardware.spec import ENGINES, FROM_PARTS, System
 
 BY_USER = "set by the user"
 
 
 def applied(form: dict[str, Any], values: dict[str, str]) -> dict[str, Any]:
-    """A copy of a system's file form with `values` (dotted path -> text) set.
+    """A copy of a system's file form with `values` (dotted path -> text) set, rules of scale first.
 
     Raises InputError for a path that does not exist, for a clock or multiprocessors that some
     stated peak can't follow, and for a device's links where the node's decide; whether a value
     fits its field is for validation.
     """
     form = copy.deepcopy(form)
+    for path, text in values.items():
+        if scale.is_rule(path):
+            scale.apply(form, path, text)
+    values = {path: text for path, text in values.items() if not scale.is_rule(path)}
     for path, text in values.items():
         if path != "device":
             _set(form, path, text)

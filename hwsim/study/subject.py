@@ -28,7 +28,8 @@ STARTS = "device., node., network.0., nodes, workload., plan., software, softwar
 class Subject:
     """`with_settings({"device.memory.bandwidth": "1.8TB/s", "plan.dp": "8"})` makes another one.
 
-    `2x` is twice the present figure. Workload and plan are those under the software, as `hwsim.parallel.preset` has it.
+    `2x` is twice the present figure. Workload and plan are those under the software, as
+    `hwsim.parallel.preset` has it.
     """
 
     system: System
