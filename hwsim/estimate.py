@@ -26,6 +26,7 @@ from hwsim.cost.calibration import Calibration, load_for
 from hwsim.errors import InputError
 from hwsim.graph.step import StepGraph
 from hwsim.graph.workload import Workload
+from hwsim.hardware import budget
 from hwsim.hardware.spec import System
 from hwsim.overheads import Overheads
 from hwsim.parallel.check import check, samples, scaled
@@ -233,7 +234,7 @@ def estimate(
             ),
             *spending.assumptions,
         ],
-        warnings=warnings,
+        warnings=[*warnings, *budget.warnings(system.device)],
         sources=basis.sources(system, calibration, count, software=software),
         luck=Luck(luck),
     )
