@@ -13,6 +13,7 @@ from hwsim.cost.groups import Group
 from hwsim.cost.offload import host_bandwidth
 from hwsim.graph.dtypes import stored_bytes
 from hwsim.parallel.placement import expert_gradient_group, gradient_group, group, hop
+from hwsim.parallel.plan import Plan
 from hwsim.parallel.price import Pricer
 from hwsim.parallel.priced import Pass, PricedLayer, PricedOp, Seconds, total
 from hwsim.parallel.program import HERE, Link, Work
@@ -85,8 +86,7 @@ class Cut:
     @property
     def gathers_ahead(self) -> bool:
         """Whether sharded parameters come in while the first forward pass runs (ZeRO 1 and 2)."""
-        plan = self.staged.plan
-        return plan.zero in (1, 2) and plan.overlap and self.staged.pricer.hides and self.sums
+        return gathers_ahead(self.staged.plan, hides=self.staged.pricer.hides, sums=self.sums)
 
     def plain(self, chunk: Sequence[PricedLayer], kind: str) -> Pieces:
         """A pass as one piece, nothing shared; or layer by layer, where activations are copied."""
@@ -135,7 +135,7 @@ class Cut:
                     passes = []
                 copied = self._copy(layer, kind)
             for op in layer.ops[::-1]:
-                passes.extend(_ways(layer, op, kind))
+                passes.extend(ways(layer, op, kind))
                 bucket = bucket.with_(op.gradients, op.expert_gradients)
                 if bucket.full:
                     sums = self._sums(bucket.filled, bucket.experts)
@@ -198,6 +198,12 @@ class Cut:
         return shared_works(self.staged.pricer, collective, (shared, experts), among, low=low)
 
 
+def gathers_ahead(plan: Plan, *, hides: bool, sums: bool) -> bool:
+    """Whether sharded parameters come in while the first forward pass runs: where transfers hide
+    (`hides`) and there are gradients to be summed (`sums`)."""
+    return plan.zero in (1, 2) and plan.overlap and hides and sums
+
+
 def shared_works(
     pricer: Pricer,
     collective: str,
@@ -234,10 +240,10 @@ def late_sums(pricer: Pricer, replicated: float, tied: float) -> Shared:
 def _of(layer: PricedLayer, kind: str) -> Iterator[tuple[str, Pass]]:
     if kind == "F":
         return ((op.name, op.forward) for op in layer.ops)
-    return (way for op in layer.ops[::-1] for way in _ways(layer, op, kind))
+    return (way for op in layer.ops[::-1] for way in ways(layer, op, kind))
 
 
-def _ways(layer: PricedLayer, op: PricedOp, kind: str) -> Iterator[tuple[str, Pass]]:
+def ways(layer: PricedLayer, op: PricedOp, kind: str) -> Iterator[tuple[str, Pass]]:
     """The backward pass of one operator; what is recomputed comes before the layer's last one."""
     if "B" in kind:
         if op is layer.ops[-1]:
