@@ -210,9 +210,12 @@ def estimate(
     total = None
     if count is not None:
         total, luck = _total(timeline.seconds, count, luck, overheads, plan.devices)
-    told = _step(timeline)
-    training = Time(total.parts, luck) if total else None
-    spending = spent(system, site, plan.devices, Time(told.parts, of_step), training)
+    one, training = _step(timeline), Time(total.parts, luck) if total else None
+    spending = spent(system, site, plan.devices, Time(one.parts, of_step), training)
+    told = basis.assumptions(
+        system, workload, graph, plan, calibration, count, overheads, software=software
+    )
+    known = basis.sources(system, calibration, count, software=software)
     return Estimate(
         hardware=_hardware(system, plan, calibration),
         workload=_work(workload, graph, plan),
@@ -220,21 +223,15 @@ def estimate(
         software=software.name if software else None,
         run=overheads.model_dump(),
         site=site.model_dump(),
-        step=told,
+        step=one,
         convergence=_convergence(count, workload.batch),
         total=total,
         memory=_memory(system, needed(workload, plan, step.cuts), plan),
         energy=spending.energy,
         cost=spending.cost,
-        assumptions=[
-            *([QUICK] if engine == "closed" else []),
-            *basis.assumptions(
-                system, workload, graph, plan, calibration, count, overheads, software=software
-            ),
-            *spending.assumptions,
-        ],
+        assumptions=([QUICK] if engine == "closed" else []) + told + spending.assumptions,
         warnings=warnings,
-        sources=basis.sources(system, calibration, count, software=software),
+        sources=known + spending.sources,
         luck=Luck(luck),
     )
 

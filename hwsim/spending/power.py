@@ -14,21 +14,35 @@ from hwsim.site import Site
 Figure = float | npt.NDArray[np.float64]
 
 SHARES = {
-    "compute": 0.80,
+    "compute": 0.85,
     "memory": 0.60,
     "launch": 0.20,
     "communication": 0.30,
-    "bubble": 0.10,
+    "bubble": 0.20,
     "update": 0.60,
 }
 """Of the way from idle to the limit, by the parts of a step."""
-WAITING = SHARES["bubble"]
+WAITING = 0.06
+"""Of that way, while nothing is computed: a start, a checkpoint."""
 IDLE = 0.13
-"""Of the limit."""
+"""Of the limit, where no idle power is stated."""
 HOST = 0.27
 """Of the most that a node draws: processors, memory, fans and losses."""
 NODE = 1.67
-"""The most that a node draws over the limits of its devices: mean of DGX-1, DGX-2, A100, H100."""
+"""The most that a node draws over the limits of its devices, where it is not stated."""
+NETWORK = 0.05
+"""Of what nodes draw, where devices of several nodes talk."""
+
+OLMO = "Morrison et al. 2025 (arXiv 2503.05804): H100s of OLMo draw 85 % of their limit"
+SOURCES = {
+    "compute": f"{OLMO} in training",
+    "memory, launch, communication, bubble, update": "assumed",
+    "waiting": f"{OLMO}, and 15 % in checkpoints",
+    "host": "Latif et al. 2025 (IEEE Access 13): 8.4 of 10.2 kW at most with 8 busy H100s",
+    "network": "650 Group: about 5 % of the power of AI data centers",
+    "node": "mean of DGX-1, DGX-2, DGX A100 and DGX H100",
+    "idle": "mean of V100, A100 and H100, nvidia-smi readings",
+}
 
 
 class Power(NamedTuple):
@@ -75,7 +89,8 @@ def power_of(
         whole = NODE * node.devices * limit
     host = given.get("site.host", HOST * whole if site.host is None else site.host)
     beyond = devices > node.devices
-    network = given.get("site.network_power", site.network_power or 0.0)
+    share = NETWORK if site.network_power is None else site.network_power
+    network = given.get("site.network_power", share)
     return Power(
         idle=idle,
         limit=limit,

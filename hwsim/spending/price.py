@@ -14,6 +14,9 @@ from hwsim.spending.power import Figure
 from hwsim.units import HOUR, KWH
 
 Way = Literal["rent", "own"]
+NETWORK = 0.32
+"""Of the price of a node, where devices of several nodes talk: 250,000 USD with network, storage
+and else over 190,000 USD without, 8 H100 (SemiAnalysis, 2025-08-20)."""
 
 
 class Tariff(NamedTuple):
@@ -60,7 +63,8 @@ def tariff_of(
         return Tariff(way, price / HOUR, 0.0, None, path)
     lifetime = given.get("site.lifetime", site.lifetime)
     utilization = given.get("site.utilization", site.utilization)
-    network = given.get("site.network_price", site.network_price or 0.0)
+    share = NETWORK if site.network_price is None else site.network_price
+    network = given.get("site.network_price", share)
     electricity = given.get("site.electricity", site.electricity)
     return Tariff(
         way,
