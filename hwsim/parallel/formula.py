@@ -10,7 +10,7 @@ import numpy as np
 from hwsim.errors import InputError
 from hwsim.parallel import closed
 from hwsim.parallel.closed import Declined, Floats, Passes
-from hwsim.parallel.pieces import Cut, Shared
+from hwsim.parallel.pieces import Cut, Shared, gathers_ahead
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.priced import PricedLayer, Seconds, total
 from hwsim.parallel.program import PARTS
@@ -55,7 +55,7 @@ def formula(staged: Staged) -> Found:
 def attempt(staged: Staged) -> Found | Declined:
     """The step, or why the closed form claims nothing of it."""
     plan, cut = staged.plan, Cut(staged)
-    reason = beyond(plan, slots=staged.slots, sums=cut.sums, ahead=cut.gathers_ahead)
+    reason = beyond(plan, slots=staged.slots, sums=cut.sums, hides=staged.pricer.hides)
     reason = reason or _unlike(staged)
     if reason:
         return Declined(reason)
@@ -142,12 +142,12 @@ def completed(
     return Completed(seconds, parts, spread, doubt > HIDDEN * seconds)
 
 
-def beyond(plan: Plan, *, slots: int, sums: bool, ahead: bool) -> str:
+def beyond(plan: Plan, *, slots: int, sums: bool, hides: bool) -> str:
     """Why a plan has no closed form, if it has none: with so many `slots` of a chunk, whether it
-    `sums` gradients over devices, and gathers parameters `ahead`."""
+    `sums` gradients over devices, and `hides` transfers behind computing."""
     if sums and plan.zero >= 2:
         return f"ZeRO {plan.zero} sums gradients in every micro-batch"
-    if ahead:
+    if gathers_ahead(plan, hides=hides, sums=sums):
         return "sharded parameters are gathered during the forward pass"
     if plan.offload == "activations":
         return "activations come and go over the host's link"

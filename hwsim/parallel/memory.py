@@ -194,27 +194,28 @@ def _held(chunks: Chunks, stage: int, plan: Plan, alive: Counts) -> Held:
     """
     own = [layer for chunk in chunks for layer in chunk]
     counted = [layer.parameters + (layer.tied if stage else 0) for layer in own]
-    kept = [_kept(layer, plan) for layer in own]
+    keep = [kept(layer, plan.recompute) for layer in own]
     message = max(layer.message for layer in own)
     if plan.pp > 1:
         message += max(chunk[0].input + chunk[-1].output for chunk in chunks)
-    sizes = [sum(_kept(layer, plan) for layer in chunk) for chunk in chunks]
+    sizes = [sum(kept(layer, plan.recompute) for layer in chunk) for chunk in chunks]
     return Held(
         dense=sum(counted) - sum(layer.experts for layer in own),
         experts=sum(layer.experts for layer in own),
         largest=max(counted),
         largest_dense=max(count - layer.experts for count, layer in zip(counted, own, strict=True)),
         alive=float((alive @ np.array(sizes[: alive.shape[1]])).max()),
-        again=max(layer.saved - less for layer, less in zip(own, kept, strict=True)),
-        kept=max(kept),
+        again=max(layer.saved - less for layer, less in zip(own, keep, strict=True)),
+        kept=max(keep),
         message=message,
     )
 
 
-def _kept(layer: LayerMemory, plan: Plan) -> float:
-    if plan.recompute == "full":
+def kept(layer: LayerMemory, recompute: str) -> float:
+    """Bytes that a layer keeps of a micro-batch."""
+    if recompute == "full":
         return layer.saved if layer.last else min(layer.input, layer.saved)
-    return layer.saved - (layer.core if plan.recompute == "selective" else 0.0)
+    return layer.saved - (layer.core if recompute == "selective" else 0.0)
 
 
 def _alive(plan: Plan, stage: int, micro_batches: int, *, ring: bool) -> Counts:

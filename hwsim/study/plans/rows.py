@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 
 from hwsim import records
 from hwsim.errors import InputError, near
@@ -67,6 +68,17 @@ class Rows:
         number = self.number if among is None else len(among)
         return groups(number, *columns, *more)
 
+    def values(self, row: int, names: Iterable[str]) -> tuple[Any, ...]:
+        """Some fields of one plan."""
+        return tuple(
+            self.columns[name].values[self.columns[name].codes[row]]
+            if name in self.columns
+            else self.workload.batch
+            if name == BATCH
+            else getattr(self.plan, name)
+            for name in names
+        )
+
     def at(self, row: int) -> tuple[Plan, Workload]:
         """One plan and its workload."""
         fields = {name: column.values[column.codes[row]] for name, column in self.columns.items()}
@@ -107,6 +119,9 @@ def groups(number: int, *columns: Ints) -> Groups:
 def _column(values: Sequence[Any] | Column) -> Column:
     if isinstance(values, Column):
         return values
+    if isinstance(values, np.ndarray) and values.dtype != object:
+        found, codes = np.unique(values, return_inverse=True)
+        return Column(tuple(found.tolist()), codes)
     number: dict[Any, int] = {}
     codes = np.fromiter((number.setdefault(one, len(number)) for one in values), np.intp)
     return Column(tuple(number), codes)
@@ -117,8 +132,10 @@ def _check(name: str, values: Sequence[Any], workload: Workload) -> None:
         raise InputError(f"plan.{name}", "found no such field", near(name, Plan.model_fields))
     for value in values:
         if name == BATCH:
-            type(workload).model_validate(
-                workload.model_dump(exclude_unset=True) | {"batch": value}
-            )
-        else:
-            records.validate(Plan, {name: value}, "plan.")
+            sizes = workload.model_dump(exclude_unset=True)
+            type(workload).model_validate(sizes | {"batch": value})
+            continue
+        try:
+            Plan.model_validate({name: value})
+        except ValidationError as error:
+            raise records.explained(Plan, error, "plan.") from None
