@@ -43,6 +43,7 @@ class Asked:
             engine=self._engine,
             software=subject.software,
             overheads=subject.run,
+            site=subject.site,
         )
 
     def step(self, subject: Subject) -> Staged:
