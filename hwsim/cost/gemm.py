@@ -150,7 +150,9 @@ def _alike(
     if len(which) == len(_ALL) and chosen >= 0:
         yield some, which[chosen * len(SPLITS)][None]
         return
-    for processors in np.unique(columns[10]):
+    together = np.argsort(columns[10], kind="stable")
+    numbers, begins = np.unique(columns[10][together], return_index=True)
+    for processors, here in zip(numbers, np.split(together, begins[1:]), strict=True):
         work = np.where(
             _possible(k, which),
             _arithmetic(batch, m, n, k, half, setup, processors, which, depth),
@@ -159,7 +161,7 @@ def _alike(
         order = np.lexsort((work, _SPLIT[which]))  # of fewer partial results first
         least = np.minimum.accumulate(work[order])
         better = np.r_[True, work[order][1:] < least[:-1]]
-        yield columns[10] == processors, np.sort(which[order[better]])
+        yield here, np.sort(which[order[better]])
 
 
 def _arithmetic(
