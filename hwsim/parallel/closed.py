@@ -7,18 +7,22 @@ backward pass. Arrays have chunks of the model or stages first, then any axes of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from hwsim.parallel.plan import Schedule
+from hwsim.parallel.regions import Region, Regions, Trace
 from hwsim.parallel.schedule import ahead, check
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 Value = float | Floats
+TOGETHER = 64  # points as of which regions pay
 
 
 class Declined(NamedTuple):
@@ -122,8 +126,11 @@ def gradients(
     *,
     virtual: int = 1,
     hop: Value = 0.0,
+    alike: bool = False,
 ) -> Floats:
     """When each chunk has all its gradients: (chunks, points...) seconds from the step's begin.
+
+    Points that are `alike` (much the same model on much the same machine) are solved together.
 
     With equal stages and no hops a step takes longer than its work by (Narayanan et al. 2021,
     arXiv 2104.04473; Qi et al. 2023, arXiv 2401.10241, as of as many micro-batches as stages)
@@ -148,7 +155,55 @@ def gradients(
         return _in_turn(forward, backward + weights, hops[:-1], micro_batches)
     if schedule != "zero-bubble":
         backward, weights = backward + weights, np.zeros_like(weights)
+    if alike and math.prod(points) >= TOGETHER:
+        return _together(schedule, micro_batches, virtual, (forward, backward, weights, hops))
     return _Wave(schedule, stages, micro_batches, virtual).run(forward, backward, weights, hops)
+
+
+def _together(
+    schedule: Schedule, micro_batches: int, virtual: int, arrays: tuple[Floats, ...]
+) -> Floats:
+    """The wave at points of which most lie in a few regions."""
+    points = arrays[0].shape[1:]
+    different: list[Floats] = []
+    rows = tuple(tuple(_number(row, different) for row in array) for array in arrays)
+    values = np.stack([row.ravel() for row in different])
+
+    def by_wave(some: Floats) -> Floats:
+        own = (some[list(numbers)] for numbers in rows)
+        return _Wave(schedule, len(arrays[3]), micro_batches, virtual).run(*own)
+
+    found = _regions(schedule, len(arrays[3]), micro_batches, virtual, rows).at(values, by_wave)
+    return found.reshape(len(found), *points)
+
+
+def _number(row: Floats, different: list[Floats]) -> int:
+    """The place of an equal row among the `different` ones, behind which it is put if it's new."""
+    for number, other in enumerate(different):
+        if row is other or (row.flat[0] == other.flat[0] and np.array_equal(row, other)):
+            return number
+    different.append(row)
+    return len(different) - 1
+
+
+@lru_cache(maxsize=64)
+def _regions(
+    schedule: Schedule,
+    stages: int,
+    micro_batches: int,
+    virtual: int,
+    rows: tuple[tuple[int, ...], ...],
+) -> Regions:
+    """Those of a wave whose passes and hops have the values of these numbers."""
+
+    def solve(values: Floats) -> Region:
+        trace = Trace()
+        wave = _Wave(schedule, stages, micro_batches, virtual, trace.greater)
+        own = np.column_stack([values, np.eye(len(values))])
+        ends = wave.run(*(own[list(numbers)] for numbers in rows))
+        return Region(ends[:, 1:], trace.guards)
+
+    return Regions(solve)
 
 
 def last(ready: Floats, seconds: Floats) -> Floats:
@@ -200,8 +255,15 @@ class _Wave:
     an earlier tick, the last thing that the stage beside it sent.
     """
 
-    def __init__(self, schedule: Schedule, stages: int, micro_batches: int, virtual: int) -> None:
-        self.stages, self.virtual = stages, virtual
+    def __init__(
+        self,
+        schedule: Schedule,
+        stages: int,
+        micro_batches: int,
+        virtual: int,
+        greater: Callable[[Floats, Floats], Floats] = np.maximum,
+    ) -> None:
+        self.stages, self.virtual, self.greater = stages, virtual, greater
         self.slots = micro_batches * virtual
         self.split = schedule == "zero-bubble"
         self.begins = np.arange(stages) * (2 if schedule == "interleaved" else 1)
@@ -222,10 +284,10 @@ class _Wave:
                     continue
                 came = sent[back][(who + (1 if back else -1)) % self.stages]
                 came[chunk == edges[back]] = 0.0
-                free[who] = end = np.maximum(free[who], came) + seconds[back][chunk]
+                free[who] = end = self.greater(free[who], came) + seconds[back][chunk]
                 goes = chunk != edges[1 - back]
                 out = who[goes]
-                sent[back][out] = np.maximum(sent[back][out], end[goes]) + hop[back][out]
+                sent[back][out] = self.greater(sent[back][out], end[goes]) + hop[back][out]
                 if back:
                     late = who[number >= who] if self.split else who[:0]
                     free[late] += weights[late]

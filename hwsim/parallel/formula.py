@@ -54,6 +54,17 @@ def formula(staged: Staged) -> Found:
 
 def attempt(staged: Staged) -> Found | Declined:
     """The step, or why the closed form claims nothing of it."""
+    made = whole(staged)
+    if isinstance(made, Declined):
+        return made
+    if made.doubtful:
+        return Declined(DOUBTFUL)
+    parts = {name: float(seconds) for name, seconds in made.parts.items()}
+    return Found(float(made.seconds), float(made.spread), parts)
+
+
+def whole(staged: Staged) -> Completed | Declined:
+    """The step, its figures numbers or arrays over points, or why none has a closed form."""
     plan, cut = staged.plan, Cut(staged)
     reason = beyond(plan, slots=staged.slots, sums=cut.sums, hides=staged.pricer.hides)
     reason = reason or _unlike(staged)
@@ -63,37 +74,39 @@ def attempt(staged: Staged) -> Found | Declined:
         [total(getattr(layer, way) for layer in chunk) for chunk in staged.chunks]
         for way in ("forward", "inputs", "weights")
     ]
-    forward, inputs, weights = (np.array([one.total for one in column]) for column in columns)
+    forward, inputs, weights = (_rows(one.total for one in column) for column in columns)
     ends = closed.gradients(
         plan.schedule,
         plan.pp,
         staged.slots,
         Passes(forward, inputs, weights),
         virtual=plan.virtual,
-        hop=np.array(_hops(staged)),
+        hop=_rows(_hops(staged)),
+        alike=True,
     )
     lasts: dict[tuple[int, ...], Last] = {}
     for layers in staged.chunks:
         same = tuple(map(id, layers))
         if same not in lasts:
             lasts[same] = _last_pass(cut, layers)
-    late = [_seconds(cut.late(stage)) for stage in range(plan.pp)]
-    after = [_seconds(cut.after_update(stage)) + late[stage] for stage in range(plan.pp)]
-    made = completed(
+    late = [cut.late(stage) for stage in range(plan.pp)]
+    after = [_seconds(cut.after_update(stage)) + _seconds(said) for stage, said in enumerate(late)]
+    return completed(
         plan.pp,
         staged.slots,
         ends,
         total(one for column in columns for one in column),
         [lasts[tuple(map(id, layers))] for layers in staged.chunks] if cut.sums else [],
-        np.array([staged.update(stage).seconds for stage in range(plan.pp)]),
-        np.array(after),
+        _rows(staged.update(stage).seconds for stage in range(plan.pp)),
+        _rows(after),
         late=any(late),
         hops=[(hop.seconds, links(hop)) for hop in staged.hops],
     )
-    if made.doubtful:
-        return Declined(DOUBTFUL)
-    parts = {name: float(seconds) for name, seconds in made.parts.items()}
-    return Found(float(made.seconds), float(made.spread), parts)
+
+
+def _rows(values: Iterable[Any]) -> Floats:
+    """Numbers, or arrays over points, one below the other."""
+    return np.stack(np.broadcast_arrays(*values))
 
 
 class Completed(NamedTuple):
@@ -137,9 +150,7 @@ def completed(
     said = made.exposed + after.sum(axis=0) / stages + stretch
     parts["communication"] = parts["communication"] + said
     parts["bubble"] = seconds - sum(parts.values())
-    worked = np.asarray(busy.total, dtype=float)
-    spread = np.divide(busy.doubt, worked, out=np.zeros_like(worked), where=worked > 0)
-    return Completed(seconds, parts, spread, doubt > HIDDEN * seconds)
+    return Completed(seconds, parts, busy.spread, doubt > HIDDEN * seconds)
 
 
 def beyond(plan: Plan, *, slots: int, sums: bool, hides: bool) -> str:
@@ -165,17 +176,15 @@ def _unlike(staged: Staged) -> str:
         return RING
     for stage in range(staged.plan.pp):
         sent = [work.seconds for work in staged.hops[stage :: staged.plan.pp]]
-        if sent and max(sent) > min(sent):
+        if any(np.any(other != sent[0]) for other in sent):
             return UNEVEN
     return ""
 
 
-def _hops(staged: Staged) -> list[float]:
+def _hops(staged: Staged) -> list[Any]:
     """Seconds from each stage to the next."""
-    pp = staged.plan.pp
-    return [
-        max((work.seconds for work in staged.hops[stage::pp]), default=0.0) for stage in range(pp)
-    ]
+    sent = [work.seconds for work in staged.hops[: staged.plan.pp]]
+    return [*sent, *[0.0] * (staged.plan.pp - len(sent))]
 
 
 class Last(NamedTuple):
@@ -234,5 +243,5 @@ def _hidden(stages: int, lasts: Sequence[Last], hops: Sequence[tuple[Any, Any]])
     return stretch / 2, stretch / 2 + doubt
 
 
-def _seconds(shared: Shared) -> float:
+def _seconds(shared: Shared) -> Any:
     return sum(work.seconds for _, work in shared)
