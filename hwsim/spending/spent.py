@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from hwsim.convergence.law import interval
 from hwsim.errors import InputError
 from hwsim.hardware.spec import System
 from hwsim.site import YEAR, Site
@@ -24,7 +25,6 @@ Floats = npt.NDArray[np.float64]
 DOUBT = 0.15
 """Standard deviation of the logarithm of a machine's power about the one that is told."""
 SEED = 2
-LOW, HIGH = 10.0, 90.0
 IDLES = ("startup", "checkpoint")
 
 
@@ -164,7 +164,7 @@ def _spending(amounts: list[Amount]) -> Spending:
 
 def _amount(parts: dict[str, float], draws: Floats) -> Amount:
     value = sum(parts.values())
-    low, high = (float(end) for end in np.percentile(draws, (LOW, HIGH)))
+    low, high = interval(draws)
     if not math.isfinite(value + high):
         what = "found an energy or a cost that is not finite"
         raise InputError("estimate", what, "write smaller figures")
