@@ -230,7 +230,7 @@ KilogramsPerKwh = _field(CARBON)
 Kilograms = _field(MASS)
 
 
-class _Rounded(Quantity):  # type: ignore[misc]
+class _Rounded(Quantity):
     """What a reader sees, with the prefixes of large machines too."""
 
 

