@@ -120,7 +120,8 @@ def _why(console: Console, first: str, name: str, change: Against) -> None:
     if "hardware.device" not in asked:
         found += [f"{path} {_text(a)} -> {_text(b)}" for path, (a, b) in machine.items()]
         machine = {}
-    console.print()
+    if found or machine or change.assumed or change.dropped:
+        console.print()
     if found:
         console.print(f"{name}: {', '.join(found[: 2 * MOST_FIGURES])}")
     more = len(machine) + max(len(found) - 2 * MOST_FIGURES, 0)
