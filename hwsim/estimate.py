@@ -192,13 +192,13 @@ def estimate(
 
     Without `plan` one device is used, without `calibration` what was fitted to the device, its
     architecture or any device; `steps` (a number, or a way to count them) replaces the workload's
-    law; `engine` simulates the step's events, or
-    takes its closed form; `software` says how a framework runs the step, and decides fields of the
-    plan that were not set; `overheads` are what the run spends besides its steps, `site` tells what
-    power and machines cost there. A step that needs more memory than there is comes back with
-    `memory.fits` False. Raises InputError if the plan
-    doesn't suit workload and system, if an overhead lacks the other that it needs, if the device
-    has no rate for the data type, if the closed form doesn't hold, or if a time is not finite.
+    law; `engine` simulates the step's events, or takes its closed form; `software` says how a
+    framework runs the step, and decides fields of the plan that were not set; `overheads` are what
+    the run spends besides its steps, `site` tells what power and machines cost there. A step that
+    needs more memory than there is comes back with `memory.fits` False. Raises InputError if the
+    plan doesn't suit workload and system, if an overhead lacks the other that it needs, if the
+    device has no rate for the data type, if the closed form doesn't hold, or if a time is not
+    finite.
     """
     plan = plan_under(plan or Plan(), software)
     workload = workload_under(workload, software)
@@ -211,13 +211,14 @@ def estimate(
     timeline = formula(step) if engine == "closed" else run(lower(step), trace=False)
     graph = workload.graph(samples(plan, workload))
     count, warnings = _steps(workload, graph, steps)
-    luck = of_step = step_luck(timeline.spread)
-    total = None
-    if count is not None:
-        total, luck = _total(timeline.seconds, count, luck, overheads, plan.devices)
-    told = _step(timeline)
-    training = Time(total.parts, luck) if total else None
-    spending = spent(system, site, plan.devices, Time(told.parts, of_step), training)
+    one, luck_of_step = _step(timeline), step_luck(timeline.spread)
+    total, luck = _total(timeline.seconds, count, luck_of_step, overheads, plan.devices)
+    times = [Time(one.parts, luck_of_step), *([Time(total.parts, luck)] if total else [])]
+    spending = spent(system, site, plan.devices, *times)
+    told = basis.assumptions(
+        system, workload, graph, plan, calibration, count, overheads, software=software
+    )
+    known = basis.sources(system, calibration, count, software=software)
     return Estimate(
         hardware=_hardware(system, plan, calibration),
         workload=_work(workload, graph, plan),
@@ -225,21 +226,15 @@ def estimate(
         software=software.name if software else None,
         run=overheads.model_dump(),
         site=site.model_dump(),
-        step=told,
+        step=one,
         convergence=_convergence(count, workload.batch),
         total=total,
         memory=_memory(system, needed(workload, plan, step.cuts), plan),
         energy=spending.energy,
         cost=spending.cost,
-        assumptions=[
-            *([QUICK] if engine == "closed" else []),
-            *basis.assumptions(
-                system, workload, graph, plan, calibration, count, overheads, software=software
-            ),
-            *spending.assumptions,
-        ],
+        assumptions=([QUICK] if engine == "closed" else []) + told + spending.assumptions,
         warnings=[*warnings, *budget.warnings(system.device)],
-        sources=basis.sources(system, calibration, count, software=software),
+        sources=known + spending.sources,
         luck=Luck(luck),
     )
 
@@ -289,9 +284,11 @@ def step_luck(spread: float) -> Floats:
 
 
 def _total(
-    step: float, count: Steps, luck: Floats, overheads: Overheads, devices: int
-) -> tuple[Total, Floats]:
-    """The whole training, and the luck of it."""
+    step: float, count: Steps | None, luck: Floats, overheads: Overheads, devices: int
+) -> tuple[Total | None, Floats]:
+    """The whole training where its steps are known, and the luck of it, or of a step."""
+    if count is None:
+        return None, luck
     found = overheads.parts(count.value, step, devices)
     parts = {name: _finite(float(seconds)) for name, seconds in found.items()}
     seconds = _finite(sum(parts.values()))

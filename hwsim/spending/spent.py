@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from hwsim.errors import InputError
 from hwsim.hardware.spec import System
 from hwsim.site import YEAR, Site
 from hwsim.spending.energy import device_joules, waiting_joules, whole
-from hwsim.spending.power import HOST, IDLE, NODE, Figure, Power, power_of
+from hwsim.spending.power import HOST, IDLE, NETWORK, NODE, SOURCES, Figure, Power, power_of
+from hwsim.spending.price import NETWORK as WIRES
 from hwsim.spending.price import Tariff, dollars, kilograms, tariff_of
 from hwsim.spending.record import Amount, Cost, Energy, Spending, Spent
 from hwsim.units import HOUR
@@ -46,8 +49,13 @@ def spent(
     the draws of the times and from `DOUBT` of the power, the same in every draw of two estimates.
     A price is taken as it is told.
     """
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _spent(system, site, devices, [step] if training is None else [step, training])
+
+
+def _spent(system: System, site: Site, devices: int, times: list[Time]) -> Spent:
     power, tariff = power_of(system, site, devices), tariff_of(system, site, devices)
-    times = [step] if training is None else [step, training]
+    step = times[0]
     joules: list[dict[str, float]] = []
     draws: list[Floats] = []
     if power is not None:
@@ -59,7 +67,8 @@ def spent(
     energy = _energy(joules, draws, step, times, site, devices) if power else None
     cost = _cost(joules, draws, times, tariff, devices) if tariff else None
     told = [*_powers(system, site, devices, power), *_prices(system, site, devices, tariff, power)]
-    return Spent(energy, cost, told)
+    sources = [f"power.{name}: {source}" for name, source in SOURCES.items()] if power else []
+    return Spent(energy, cost, told, sources)
 
 
 def _numbers(parts: Mapping[str, Figure]) -> dict[str, float]:
@@ -156,6 +165,9 @@ def _spending(amounts: list[Amount]) -> Spending:
 def _amount(parts: dict[str, float], draws: Floats) -> Amount:
     value = sum(parts.values())
     low, high = (float(end) for end in np.percentile(draws, (LOW, HIGH)))
+    if not math.isfinite(value + high):
+        what = "found an energy or a cost that is not finite"
+        raise InputError("estimate", what, "write smaller figures")
     return Amount(value=value, low=min(low, value), high=max(high, value), parts=parts)
 
 
@@ -172,7 +184,7 @@ def _powers(system: System, site: Site, devices: int, power: Power | None) -> It
         of = "node.power" if node.power else f"{NODE} x the limits of its devices"
         yield f"hosts draw {HOST:.0%} of {of}"
     if devices > node.devices and site.network_power is None:
-        yield "energy leaves out the network between nodes (site.network_power)"
+        yield f"the network between nodes draws {NETWORK:.0%} of what they do (site.network_power)"
     if site.pue is None:
         yield "energy leaves out the facility around the machines (site.pue)"
 
@@ -191,8 +203,8 @@ def _prices(
         yield f"a device is rented for {hour} per hour ({tariff.path}{when})"
         return
     years = f"{site.utilization:.0%} of {site.lifetime / YEAR:.3g} years"
-    yield f"{tariff.path}{when} is spread over {years}: {hour} per device hour"
+    yield f"what a device costs ({tariff.path}{when}) is spread over {years}: {hour} per hour"
     if devices > system.node.devices and site.network_price is None:
-        yield "cost leaves out the network between nodes (site.network_price)"
+        yield f"the network between nodes adds {WIRES:.0%} to their price (site.network_price)"
     if tariff.joule is None or power is None:
         yield "cost leaves out electricity (site.electricity)"
