@@ -67,8 +67,8 @@ def draw_breakdown(
     shown = range(0, len(names), every)
     style.at(panel.xaxis, shown, [style.named(names[n], 24) for n in shown])
     if max((len(names[n]) for n in shown), default=0) > 11 and len(shown) > 1:
-        for label in panel.get_xticklabels():
-            label.set(rotation=25, ha="right", rotation_mode="anchor")
+        for tick in panel.get_xticklabels():
+            tick.set(rotation=25, ha="right", rotation_mode="anchor")
     panel.set_xlim(-0.6, len(names) - 0.4)
     panel.set_ylim(0.0, 1.05 * highest)
     style.bare(panel, grid="y", x=x, y=label)

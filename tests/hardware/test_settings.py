@@ -72,7 +72,7 @@ def test_a_factor_multiplies_what_is_there(path, text, found):
 @pytest.mark.parametrize(
     ("path", "text", "found"),
     [
-        ("device.power.idle", "2x", "found '2x'"),
+        ("device.caches.l2.bandwidth", "2x", "found '2x'"),
         ("device.memory.bandwidth", "0x", "more than zero"),
         ("device.memory.bandwidth", "1e999x", "not finite"),
         ("device.multiprocessors", "0.001x", "found 0"),
