@@ -12,7 +12,8 @@ from rich.console import Console
 
 from hwsim.estimate import Estimate
 from hwsim.report.console import make_console, plain_table
-from hwsim.study.compare import Against, Change, figures
+from hwsim.study.compare import Against, Change
+from hwsim.study.objectives import figures
 from hwsim.study.total import Ratio
 from hwsim.units import bytes_text, seconds_text, si_text
 

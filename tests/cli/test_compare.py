@@ -1,6 +1,7 @@
 """`hwsim compare`: what a point can be, tables, JSON, pictures and faults."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -90,6 +91,16 @@ def test_standard_input_is_a_machine_for_all_points(hwsim):
     code, out, _ = hwsim(*BASE, "--hw", "-", "plan.dp=1", "plan.dp=2", "--json", stdin=text)
     assert code == 0
     assert {p["estimate"]["hardware"]["name"] for p in json.loads(out)["points"]} == {"volta"}
+
+
+def test_standard_input_is_a_point(hwsim, saved):
+    text = Path(saved).read_text()
+    code, out, _ = hwsim(*VOLTA, "-", "plan.dp=1", "--json", stdin=text)
+    first, live = json.loads(out)["points"]
+    assert (code, first["estimate"]) == (0, live["estimate"])
+    machine = hwsim("hardware", "show", "hopper", "--json").out
+    code, out, _ = hwsim(*VOLTA, "-", "plan.dp=1", "--json", stdin=machine)
+    assert json.loads(out)["points"][0]["estimate"]["hardware"]["name"] == "hopper"
 
 
 def test_fronts_are_marked(hwsim, told):

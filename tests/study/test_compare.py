@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwsim.convergence.law import interval
-from hwsim.errors import InputError
-from hwsim.estimate import Luck, estimate
+from hwsim.estimate import estimate
 from hwsim.hardware import catalog
 from hwsim.overheads import Overheads
 from hwsim.parallel.plan import Plan
 from hwsim.study import compare
+from hwsim.study.saved import read
 from hwsim.study.total import draws
 from workloads.charlm import CharLM
 
@@ -25,7 +25,7 @@ SPREAD = estimate(VOLTA, CharLM(hidden=64), Plan(dp=4))
 
 
 def saved(answer):
-    return compare.read(json.dumps(answer.record()), "saved.json")
+    return read(json.dumps(answer.record()), "saved.json")
 
 
 def timed(answer, seconds, *, fits=True):
@@ -34,26 +34,12 @@ def timed(answer, seconds, *, fits=True):
     return answer.model_copy(update={"total": total, "memory": memory})
 
 
-def test_a_file_is_the_estimate_without_its_draws():
-    found = saved(SMALL)
-    assert found.record() == SMALL.record()
-    assert found.luck == Luck(np.empty(0))
-
-
-@pytest.mark.parametrize(
-    ("text", "where"),
-    [
-        ("{}", "saved.json"),
-        ('{"points": []}', "saved.json"),
-        ('{"schema": "hwsim.law/1"}', "saved.json: schema"),
-        ("[1]", "saved.json"),
-        ("", "saved.json"),
-    ],
-)
-def test_another_file_is_refused(text, where):
-    with pytest.raises(InputError) as error:
-        compare.read(text, "saved.json")
-    assert where in {fault.where for fault in error.value.each}
+def test_figures_that_both_know_are_subtracted():
+    more = compare.against(SMALL, SPREAD).more
+    assert more["devices"] == 3.0
+    assert more["energy"] == SPREAD.energy.total.value - SMALL.energy.total.value
+    assert more["total"] == SPREAD.total.seconds - SMALL.total.seconds
+    assert "cost" not in compare.against(SMALL.model_copy(update={"cost": None}), SPREAD).more
 
 
 @pytest.mark.parametrize("other", [WIDE, ELSEWHERE, SPREAD])
@@ -97,33 +83,33 @@ def test_another_device_may_have_luck_of_its_own():
 
 
 def test_the_step_of_a_file_has_its_draws():
-    live, read = compare.against(SMALL, WIDE), compare.against(saved(SMALL), saved(WIDE))
-    assert read.step.paired
-    assert (read.step.low, read.step.high) == pytest.approx((live.step.low, live.step.high))
+    live, told = compare.against(SMALL, WIDE), compare.against(saved(SMALL), saved(WIDE))
+    assert told.step.paired
+    assert (told.step.low, told.step.high) == pytest.approx((live.step.low, live.step.high))
 
 
 def test_the_total_of_a_file_has_the_widest_interval():
-    read = compare.against(saved(SMALL), WIDE)
-    assert not read.total.paired
-    assert read.total.low == WIDE.total.low - SMALL.total.high
-    assert read.total.ratio.high == WIDE.total.high / SMALL.total.low
-    assert read.faster is None
+    told = compare.against(saved(SMALL), WIDE)
+    assert not told.total.paired
+    assert told.total.low == WIDE.total.low - SMALL.total.high
+    assert told.total.ratio.high == WIDE.total.high / SMALL.total.low
+    assert told.faster is None
 
 
 def test_steps_of_the_same_law_cancel_in_files_too():
-    live, read = compare.against(SMALL, SPREAD), compare.against(saved(SMALL), saved(SPREAD))
-    assert read.faster == live.faster
-    assert (read.total.ratio.low, read.total.ratio.high) == pytest.approx(
+    live, told = compare.against(SMALL, SPREAD), compare.against(saved(SMALL), saved(SPREAD))
+    assert told.faster == live.faster
+    assert (told.total.ratio.low, told.total.ratio.high) == pytest.approx(
         (live.total.ratio.low, live.total.ratio.high)
     )
-    assert not read.total.paired
+    assert not told.total.paired
 
 
 def test_a_given_count_keeps_its_draws():
     first, other = (estimate(VOLTA, CharLM(hidden=n), steps=10) for n in (64, 128))
-    live, read = compare.against(first, other), compare.against(saved(first), saved(other))
-    assert read.total.paired
-    assert read.total.low == pytest.approx(live.total.low)
+    live, told = compare.against(first, other), compare.against(saved(first), saved(other))
+    assert told.total.paired
+    assert told.total.low == pytest.approx(live.total.low)
     held = estimate(VOLTA, CharLM(hidden=64), steps=10, overheads=Overheads(startup=60.0))
     assert compare.whole(saved(held)) is None
 
@@ -166,23 +152,3 @@ def test_no_one_is_fastest_where_nothing_fits_or_nothing_is_known():
     assert compare.fastest([timed(SMALL, 1.0, fits=False)]) == (None, (None,))
     assert compare.fastest([SMALL, SMALL.model_copy(update={"total": None})])[0] is None
     assert compare.fastest([saved(SMALL), SMALL])[1] == (None, None)
-
-
-def test_the_front_leaves_out_what_does_not_fit():
-    answers = [timed(SMALL, 3.0), timed(SMALL, 1.0, fits=False), timed(SMALL, 2.0)]
-    assert compare.best(answers, ["total"]) == [2]
-    assert compare.best([SMALL, SPREAD], ["total", "devices"]) == [0, 1]
-
-
-def test_objectives_are_named():
-    assert compare.chosen("total, cost") == ("total", "cost")
-    assert set(compare.figures(SMALL)) == set(compare.AXES)
-    for text in ("time", "", "step,total,cost,energy,memory"):
-        with pytest.raises(InputError, match="--pareto"):
-            compare.chosen(text)
-
-
-def test_an_objective_that_no_one_knows_is_refused():
-    bare = SMALL.model_copy(update={"cost": None})
-    with pytest.raises(InputError, match="cost"):
-        compare.best([bare], ["total", "cost"])
