@@ -20,7 +20,7 @@ from hwsim.units import bytes_text, seconds_text, si_text
 SCHEMA = "hwsim.compare/1"
 MACHINE = ("device.", "node.", "network.", "nodes", "hardware.topology", "hardware.network")
 MOST_FIELDS = 16  # from which on figures of a machine are only counted
-NOISE = 1e-9  # of a step: what a part differs by for rounding
+NOISE = 1e-9  # of the whole: what a part differs by for rounding
 
 
 def show(
@@ -128,6 +128,11 @@ def _why(console: Console, first: str, name: str, change: Against) -> None:
     lines = [f"{path} {_text(a)} -> {_text(b)}" for path, (a, b) in shown.items()]
     if machine:
         lines.append(f"{len(machine)} figures of the machine (--json tells which)")
+    least = NOISE * max(map(abs, change.causes.values()), default=0.0)
+    told = {kind: one for kind, one in change.causes.items() if abs(one) > least}
+    if len(told) > 1:
+        by = ", ".join(f"{_signed(seconds)} {kind}" for kind, seconds in told.items())
+        lines.append(f"total: {by}")
     lines += [f"assumed: {text}" for text in change.assumed]
     lines += [f"assumed for {first} alone: {text}" for text in change.dropped]
     if lines:

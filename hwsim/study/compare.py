@@ -48,16 +48,17 @@ class Change:
 class Against:
     """One estimate against the first.
 
-    `parts` sum to the difference of a step; `more` are the differences of `figures` that both know.
-    `faster` is the share of draws in which its training
-    (its step, where no steps are counted) takes less time, None where not both have draws. `fields`
-    are what was asked or what the machine has: path -> (of the first, here). `assumed` only here,
-    `dropped` only by the first.
+    `parts` sum to the difference of a step, `causes` to that of the total; `more` are differences
+    of `hwsim.study.objectives.figures` that both know. `faster` is the share of draws in which its
+    training (its step, where no steps are counted) takes less time, None where not both have
+    draws. `fields` are what was asked or what the machine has: path -> (of the first, here).
+    `assumed` only here, `dropped` only by the first.
     """
 
     step: Change
     total: Change | None
     parts: dict[str, float]
+    causes: dict[str, float]
     more: dict[str, float]
     faster: float | None
     fields: dict[str, tuple[Any, Any]]
@@ -82,6 +83,7 @@ def against(first: Estimate, other: Estimate) -> Against:
         step=step,
         total=total,
         parts={kind: after.get(kind, 0.0) - before.get(kind, 0.0) for kind in {**before, **after}},
+        causes=_causes(first, other),
         more=dict(_more(figures(first), figures(other))),
         faster=None if over is None else float(np.mean(over < 1.0)),
         fields=dict(_differences(_fields(first), _fields(other))),
@@ -97,6 +99,25 @@ def _more(
         here = other[name]
         if value is not None and here is not None:
             yield name, here - value
+
+
+def _causes(first: Estimate, other: Estimate) -> dict[str, float]:
+    """What the difference of two totals comes from; empty where one isn't known.
+
+    Of n steps of t seconds, n' t' - n t = (n' - n) (t + t') / 2 + (t' - t) (n + n') / 2; the rest
+    is what a run spends besides its steps.
+    """
+    if first.total is None or other.total is None:
+        return {}
+    before, after = first.total.parts, other.total.parts
+    one, two = first.step.seconds, other.step.seconds
+    counts = before["steps"] / one, after["steps"] / two
+    found = {
+        "number of steps": (counts[1] - counts[0]) * (one + two) / 2,
+        "time per step": (two - one) * (counts[0] + counts[1]) / 2,
+    }
+    rest = {**before, **after}.keys() - {"steps"}
+    return found | {kind: after.get(kind, 0.0) - before.get(kind, 0.0) for kind in sorted(rest)}
 
 
 def _drawn(first: Estimate, other: Estimate) -> tuple[Floats | None, Floats | None]:

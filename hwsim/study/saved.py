@@ -24,6 +24,8 @@ def read(text: str, where: str) -> Estimate:
     if not set(found.step.parts) <= set(PARTS):
         what = f"found {', '.join(found.step.parts)[:60]}"
         raise InputError(f"{where}: step.parts", what, f"write some of {', '.join(PARTS)}")
+    if found.total and "steps" not in found.total.parts:
+        raise InputError(f"{where}: total.parts", "found no steps", "write their seconds")
     devices = found.plan.get("devices")
     if not isinstance(devices, int) or devices < 1:
         what = f"found {shown(devices)}"

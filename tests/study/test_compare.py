@@ -34,6 +34,18 @@ def timed(answer, seconds, *, fits=True):
     return answer.model_copy(update={"total": total, "memory": memory})
 
 
+def test_causes_sum_to_the_difference_of_the_total():
+    held = estimate(VOLTA, CharLM(hidden=128), Plan(dp=2), overheads=Overheads(startup=60.0))
+    for other in (WIDE, SPREAD, held):
+        found = compare.against(SMALL, other)
+        assert sum(found.causes.values()) == pytest.approx(found.total.seconds)
+    assert compare.against(SMALL, SPREAD).causes["number of steps"] == pytest.approx(0.0, abs=1e-9)
+    assert compare.against(SMALL, WIDE).causes["number of steps"] < 0.0
+    assert found.causes["startup"] == 60.0
+    bare = SMALL.model_copy(update={"total": None})
+    assert compare.against(bare, WIDE).causes == {}
+
+
 def test_figures_that_both_know_are_subtracted():
     more = compare.against(SMALL, SPREAD).more
     assert more["devices"] == 3.0

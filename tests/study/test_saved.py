@@ -43,6 +43,7 @@ def test_a_file_of_impossible_figures_is_refused():
         (("total", "seconds"), -1.0),
         (("total", "high"), 1e300),
         (("step", "parts"), {"<b>": 1.0}),
+        (("total", "parts"), {}),
         (("plan", "devices"), "many"),
     ]:
         record = SMALL.record()
