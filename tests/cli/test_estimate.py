@@ -291,3 +291,11 @@ def test_a_picture_of_one_step_has_its_operators(hwsim, tmp_path):
     assert "time per step" in out
     for words in ("recurrence.rhn", "products in fp32", "bound by"):
         assert words in path.read_text(encoding="utf-8")
+
+
+def test_factors_are_numbers_of_a_picture(hwsim, tmp_path):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "factors.svg"
+    words = ("--steps", "1", "--vary", "device.memory.bandwidth=1x,2x", "--plot", str(path))
+    assert hwsim(*SMALL, *words).code == 0
+    assert "device.memory.bandwidth" in path.read_text()
