@@ -35,7 +35,8 @@ Needs = Callable[[Plan], StageMemory]
 
 def capacity(device: Device) -> float:
     """Bytes that the device has: what its driver reports where that is known."""
-    return float(device.memory.reported or device.memory.capacity)
+    memory = device.memory
+    return memory.capacity if memory.reported is None else memory.reported
 
 
 def fits(memory: StageMemory, plan: Plan, system: System) -> bool:

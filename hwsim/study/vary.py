@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -64,7 +63,7 @@ def parse(text: str, subject: Subject) -> Variation:
     if ":" not in values:
         return Variation(path, tuple(v.strip() for v in values.split(",")))
     annotation = _annotation(path, subject)
-    kinds = _plain_types(annotation)
+    kinds = records.plain_types(annotation)
     if annotation is not None and kinds.isdisjoint((int, float)):
         raise InputError(
             f"--vary {path}",
@@ -125,18 +124,6 @@ def _annotation(path: str, subject: Subject) -> Any:
     return records.field_at(
         own.get(root, System), [int(part) if part.isdecimal() else part for part in parts]
     )
-
-
-def _plain_types(annotation: Any) -> set[type]:
-    """The classes in an annotation: those of `Bytes | None` are float (a quantity) and NoneType.
-
-    >>> from hwsim.units import Bytes
-    >>> sorted(kind.__name__ for kind in _plain_types(Bytes | None))
-    ['NoneType', 'float']
-    """
-    if isinstance(annotation, type):
-        return {annotation}
-    return {kind for inner in typing.get_args(annotation) for kind in _plain_types(inner)}
 
 
 def _geometric(path: str, values: str, whole: bool) -> tuple[str, ...]:
