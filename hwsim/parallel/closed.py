@@ -271,9 +271,9 @@ class _Wave:
 
     def _at(self, tick: int, back: int) -> tuple[Indices, Indices, Indices]:
         """Stages with a forward (or `back`ward) pass at `tick`, its number there, its chunk."""
-        turn, half = np.divmod(tick - self.begins, 2)
-        turn -= back * self.ahead
-        who = np.flatnonzero((half == back) & (turn >= 0) & (turn < self.slots))
+        since = tick - self.begins
+        turn = (since >> 1) - back * self.ahead
+        who = np.flatnonzero((since & 1 == back) & (turn >= 0) & (turn < self.slots))
         number = turn[who]
         chunk = number // self.stages % self.virtual
         return who, number, (self.virtual - 1 - chunk if back else chunk) * self.stages + who
