@@ -151,18 +151,19 @@ def gradients(
         return _in_turn(forward, backward + weights, hops[:-1], micro_batches)
     if schedule != "zero-bubble":
         backward, weights = backward + weights, np.zeros_like(weights)
-    arrays = [forward, backward, weights, hops]
     least = int(np.min(micro_batches))
+    more = (np.asarray(micro_batches) - least) * virtual
     wave = _Wave(schedule, stages, least, virtual)
-    found = wave.run(*arrays, more=(np.asarray(micro_batches) - least) * virtual)
+    found = wave.run(forward, backward, weights, hops, more)
     if found is not None:
         return found
-    ends = np.zeros_like(forward)
+    found = np.zeros_like(forward)
     for number in np.unique(micro_batches).tolist():
         here = micro_batches == number
-        some = [array[:, here] for array in arrays]
-        ends[:, here] = _Wave(schedule, stages, number, virtual).run(*some)
-    return ends
+        some = Passes(*(array[:, here] for array in (forward, backward, weights)))
+        one = gradients(schedule, stages, number, some, virtual=virtual, hop=hops[:, here])
+        found[:, here] = one
+    return found
 
 
 def last(ready: Floats, seconds: Floats) -> Floats:
@@ -190,7 +191,9 @@ def _summed(sums: Sequence[Sequence[Sum]], ends: Floats, stages: int) -> Floats:
     return np.stack(np.broadcast_arrays(*rows))
 
 
-def _in_turn(forward: Floats, backward: Floats, hops: Floats, micro_batches: int) -> Floats:
+def _in_turn(
+    forward: Floats, backward: Floats, hops: Floats, micro_batches: int | Indices
+) -> Floats:
     """All forward passes, then all backward: each a line of machines with equal jobs.
 
     The first job goes through all, the others follow one by one behind the slowest.

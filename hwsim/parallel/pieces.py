@@ -216,9 +216,9 @@ def shared_works(
     format of the tensors (`low`) or in that of gradients."""
     size = stored_bytes(pricer.graph.dtype) if low else pricer.gradient_bytes
     found = []
-    for name, count, group in zip(("sum", "expert sum"), parameters, among, strict=True):
-        if count and group.devices > 1:
-            found.append((name, pricer.transfer(collective, count * size, group, "gradients")))
+    for name, count, members in zip(("sum", "expert sum"), parameters, among, strict=True):
+        if count and members.devices > 1:
+            found.append((name, pricer.transfer(collective, count * size, members, "gradients")))
     return tuple(found)
 
 

@@ -23,11 +23,11 @@ from hwsim.study.answers import Answers
 from hwsim.study.plans.found import NO_FORM, Found
 from hwsim.study.plans.held import memory
 from hwsim.study.plans.prepare import Shop
-from hwsim.study.plans.rows import Column, Rows
+from hwsim.study.plans.rows import Rows, Values
 from hwsim.study.plans.steps import steps
 from hwsim.study.subject import Subject
 
-Columns = Mapping[str, Sequence[Any] | npt.NDArray[Any] | Column]
+Columns = Mapping[str, Values]
 
 
 def answers(
