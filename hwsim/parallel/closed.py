@@ -104,7 +104,7 @@ def finished(
 ) -> Step:
     """A step whose chunks have their gradients at `ends`, after so many seconds of `work` in each
     (both (chunks, points...)); `sums` and `update` as in `step`."""
-    shape = (-1, stages, *ends.shape[1:])
+    shape = (len(ends) // stages, stages, *ends.shape[1:])
     computed = ends.reshape(shape).max(axis=0)
     summed = _summed(sums, ends, stages) if sums else computed
     done = np.maximum(computed, summed) + update

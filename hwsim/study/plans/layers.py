@@ -164,7 +164,7 @@ class Stack(NamedTuple):
             return np.array([[read(layer) for layer in one.layers] for one in prices], dtype=float)
 
         columns = [column(attrgetter(name)) for name in names]
-        return cls(*columns, np.array([total(_all(one)) for one in prices]).T)
+        return cls._make([*columns, np.array([total(_all(one)) for one in prices]).T])
 
 
 def _all(priced: Priced) -> Iterator[Seconds]:

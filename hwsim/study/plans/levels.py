@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from hwsim.parallel import closed
 from hwsim.parallel.closed import Passes
-from hwsim.parallel.pieces import late_sums, shared_works
+from hwsim.parallel.pieces import gathers_ahead, late_sums, shared_works
 from hwsim.parallel.staged import updated
 from hwsim.study.plans.layers import Floats
 from hwsim.study.plans.prepare import Ready
@@ -114,9 +114,10 @@ def after(
     `own` are the parameters of each stage: of all, of its experts, and those that tensor neighbors
     have whole; `tied` those of a matrix that the first and the last stage share, by plan.
     """
-    zero = ready.of("zero")
-    comes = (zero > 0) & (zero < 3)
-    alike = ready.unique(("sequence_parallel", "zero"), chunked, ready.place)
+    zero, hides = ready.of("zero"), ready.shop.prices[0].pricer.hides
+    ahead = gathers_ahead(zero, ready.of("overlap"), hides, ready.of("dp") * ready.of("cp") > 1)
+    comes = ((zero == 1) | (zero == 2)) & ~ahead
+    alike = ready.unique(("sequence_parallel", "zero"), chunked, ready.place, comes.astype(np.intp))
     few, cut, comes = ready.kept(alike.first), chunked[alike.first], comes[alike.first]
     end = np.zeros((len(own[0]), len(cut)))
     end[[0, -1]] = tied[alike.first]

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hwsim.errors import InputError
+from hwsim.parallel import closed
 from hwsim.parallel.closed import Passes
-from hwsim.parallel.formula import DOUBTFUL, UNEVEN, Completed, beyond, completed
+from hwsim.parallel.formula import DOUBTFUL, MOST_SLOTS, UNEVEN, Completed, beyond, completed
 from hwsim.parallel.priced import Seconds
 from hwsim.study.plans.found import NO_FORM, Found
 from hwsim.study.plans.layers import Floats, Stack
-from hwsim.study.plans.levels import Level, after, ends, hops, updates
+from hwsim.study.plans.levels import Hops, Level, after, ends, hops, updates
 from hwsim.study.plans.prepare import Ready
 from hwsim.study.plans.rows import Ints, groups
 from hwsim.study.plans.sums import Sums
@@ -52,6 +54,20 @@ def linked(ready: Ready, found: Found) -> Ready:
             open_ &= ~here
             found.refuse(ready.rows[here], str(error))
     return ready.kept(open_)
+
+
+def least(ready: Ready, found: Found) -> None:
+    """Puts what no step of the plans is shorter than into `found`."""
+    ready = linked(ready, found)
+    for members in pipelines(ready):
+        few = ready.kept(members)
+        slots = few.micro_batches * few.of("time_chunks")
+        plain = (few.of("schedule") == "gpipe") | (few.of("pp") == 1)
+        plain |= (few.of("time_chunks") == 1) & (slots * few.of("virtual") <= MOST_SLOTS)
+        for which, whole in ((plain, True), (~plain, False)):
+            if which.any():
+                some = few.kept(which)
+                found.seconds[some.rows] = Pipeline(some).least(whole=whole)
 
 
 def _with_form(ready: Ready, found: Found) -> Ready:
@@ -112,15 +128,44 @@ class Pipeline:
         """A micro-batch through all chunks."""
         return Seconds(*self.stack.busy[:, self.prices.of[some]])
 
+    def hops(self) -> Hops:
+        return hops(self.ready, self.chunked.of, self.sent())
+
+    def ends(self, hop: Hops) -> Level:
+        """When chunks have their gradients."""
+        return ends(self.ready, self.chunked.of, hop, self.passes, self.slots)
+
+    def behind(self) -> tuple[Level, Level, npt.NDArray[np.bool_]]:
+        """Updates, and what is said behind all gradients with whether it is a late sum."""
+        ready, stack, chunked = self.ready, self.stack, self.chunked.of
+        own = [self.on_stages(one) for one in (stack.gradients, stack.experts, stack.replicated)]
+        update = updates(ready, chunked, own[0], own[1])
+        return update, *after(ready, chunked, own, stack.tied.max(axis=1)[self.prices.of])
+
+    def least(self, *, whole: bool) -> Floats:
+        """Seconds that no step is shorter than: passes and updates without the traffic beside them.
+
+        Without the `whole` order of the passes, a stage waits for the first one before it alone.
+        """
+        hop = self.hops()
+        update, said, _ = self.behind()
+        behind = _of(update, ...) + _of(said, ...)
+        if whole:
+            end = _of(self.ends(hop), ...)
+            done = closed.finished(end, np.zeros_like(end), self.pp, update=behind)
+            return np.asarray(done.seconds)
+        chunk = self.chunked.of
+        ways = self.passes.forward[: self.pp, chunk] + hop.stage[:, hop.of]
+        begin = np.cumsum(ways, axis=0) - ways
+        work = np.sum(self.passes, axis=0).reshape(self.virtual, self.pp, -1).sum(axis=0)[:, chunk]
+        return np.asarray((begin + self.slots * work + behind).max(axis=0))
+
     def complete(self, sums: Sums, members: Ints, found: Found) -> None:
         """Puts the steps of the plans, which are `members` of those in `sums`, into `found`."""
-        ready, stack = self.ready, self.stack
-        own = [self.on_stages(one) for one in (stack.gradients, stack.experts, stack.replicated)]
-        tied = stack.tied.max(axis=1)[self.prices.of]
-        hop = hops(ready, self.chunked.of, self.sent())
-        end = ends(ready, self.chunked.of, hop, self.passes, self.slots)
-        update = updates(ready, self.chunked.of, own[0], own[1])
-        said, late = after(ready, self.chunked.of, own, tied)
+        ready = self.ready
+        hop = self.hops()
+        end = self.ends(hop)
+        update, said, late = self.behind()
         even = ~hop.uneven[hop.of]
         found.refuse(ready.rows[~even], NO_FORM + UNEVEN)
         for begin in range(0, len(ready.rows), BLOCK):
@@ -142,7 +187,7 @@ class Pipeline:
             _put(made, ready.rows[some], found)
 
 
-def _of(level: Level, some: Ints) -> Floats:
+def _of(level: Level, some: Any) -> Floats:
     return level.seconds[:, level.of[some]]
 
 
