@@ -158,7 +158,7 @@ def beyond(plan: Plan, *, slots: int, sums: bool, hides: bool) -> str:
     `sums` gradients over devices, and `hides` transfers behind computing."""
     if sums and plan.zero >= 2:
         return f"ZeRO {plan.zero} sums gradients in every micro-batch"
-    if gathers_ahead(plan, hides=hides, sums=sums):
+    if gathers_ahead(plan.zero, plan.overlap, hides, sums):
         return "sharded parameters are gathered during the forward pass"
     if plan.offload == "activations":
         return "activations come and go over the host's link"
