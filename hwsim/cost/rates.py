@@ -90,8 +90,9 @@ def rates(
         matrix = lesser(matrix, vector)
     clock = device.clock
     # Peaks are stated at the boost clock; a sustained clock below it scales them down.
-    known = clock.sustained is not None and clock.boost is not None
-    slowdown: Any = clock.sustained / clock.boost if known else 1.0
+    slowdown: Any = 1.0
+    if clock.sustained is not None and clock.boost is not None:
+        slowdown = clock.sustained / clock.boost
     memory = device.memory.bandwidth * calibration.memory
     l2 = device.caches.l2
     stated = l2.bandwidth if l2 is not None else None

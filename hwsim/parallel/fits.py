@@ -36,7 +36,8 @@ Needs = Callable[[Plan], StageMemory]
 def capacity(device: Device) -> float:
     """Bytes that the device has: what its driver reports where that is known."""
     memory = device.memory
-    return memory.capacity if memory.reported is None else memory.reported
+    room: float = memory.capacity if memory.reported is None else memory.reported
+    return room
 
 
 def fits(memory: StageMemory, plan: Plan, system: System) -> bool:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from hwsim.cost.groups import Group
 from hwsim.cost.offload import host_bandwidth
 from hwsim.graph.dtypes import stored_bytes
@@ -255,5 +257,5 @@ def ways(layer: PricedLayer, op: PricedOp, kind: str) -> Iterator[tuple[str, Pas
                 (f"{one.name} again", one.again) for one in layer.ops if one.again is not None
             )
         yield op.name, op.inputs
-    if "W" in kind and op.weights.seconds.total:
+    if "W" in kind and np.any(op.weights.seconds.total):
         yield op.name, op.weights

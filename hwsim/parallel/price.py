@@ -310,9 +310,9 @@ def _seconds(launch: Launch) -> Seconds:
     cost = kernel_cost(*launch)
     doubt = cost.seconds * spread_of(launch.kernel, launch.rates)
     if is_array(cost.bound):
-        return Seconds(
-            *(np.where(cost.bound == number, cost.seconds, 0.0) for number in range(3)), doubt=doubt
-        )
+        bounds: Any = range(len(BOUNDS))
+        by: Any = (np.where(cost.bound == one, cost.seconds, 0.0) for one in bounds)
+        return Seconds(*by)._replace(doubt=doubt)
     return NOTHING._replace(**{BOUNDS[cost.bound]: cost.seconds}, doubt=doubt)
 
 

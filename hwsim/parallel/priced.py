@@ -32,7 +32,7 @@ class Seconds(NamedTuple):
     @property
     def spread(self) -> Any:
         """Standard deviation of the logarithm of the time."""
-        total = self.total
+        total: Any = self.total
         if is_array(total):
             doubt, total = np.broadcast_arrays(self.doubt, total)
             return np.divide(doubt, total, out=np.zeros(total.shape), where=total > 0)
@@ -59,11 +59,11 @@ def total(found: Iterable[Seconds]) -> Seconds:
     """
     compute = memory = launch = communication = doubt = 0.0
     for one in found:
-        compute += one[0]
-        memory += one[1]
-        launch += one[2]
-        communication += one[3]
-        doubt += one[4]
+        compute = compute + one[0]
+        memory = memory + one[1]
+        launch = launch + one[2]
+        communication = communication + one[3]
+        doubt = doubt + one[4]
     return Seconds(compute, memory, launch, communication, doubt)
 
 

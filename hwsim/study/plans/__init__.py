@@ -1,6 +1,6 @@
 """Exact answers for very many plans of one workload on one system."""
 
+from hwsim.study.answers import NO_FORM
 from hwsim.study.plans.answers import Bound, Plans, answers, bound
-from hwsim.study.plans.found import NO_FORM
 
 __all__ = ["NO_FORM", "Bound", "Plans", "answers", "bound"]

@@ -8,10 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hwsim.convergence.law import DRAWS, HIGH, LOW
 from hwsim.cost.calibration import Calibration, load_for
 from hwsim.errors import InputError
-from hwsim.estimate import SEED
 from hwsim.parallel.check import scaled
 from hwsim.parallel.closed import Declined
 from hwsim.parallel.fits import fits, room_for
@@ -19,8 +17,8 @@ from hwsim.parallel.formula import attempt
 from hwsim.parallel.needs import needed
 from hwsim.parallel.program import PARTS
 from hwsim.parallel.staged import Staged, staged
-from hwsim.study.answers import Answers
-from hwsim.study.plans.found import NO_FORM, Found
+from hwsim.study.answers import NO_FORM, Answers, interval
+from hwsim.study.plans.found import Found
 from hwsim.study.plans.held import memory
 from hwsim.study.plans.prepare import Ready, Shop
 from hwsim.study.plans.rows import Rows, Values
@@ -99,7 +97,7 @@ class Plans:
         for row in ready.alone.tolist():
             self._one(ready.table, row, found)
         steps(ready, found)
-        low, high = _interval(found.spread)
+        low, high = interval(found.spread)
         seconds = found.seconds
         return Answers(
             seconds,
@@ -148,15 +146,3 @@ def _columns(plans: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     if any(list(plan) != names for plan in plans):
         raise InputError("plans", "found different fields", "write the same of every plan")
     return {name: [plan[name] for plan in plans] for name in names}
-
-
-def _interval(spread: npt.NDArray[np.float64]) -> tuple[Any, Any]:
-    """Ends of the 80 % intervals over their middle, as an estimate draws them."""
-    luck = np.sort(np.random.default_rng(SEED).standard_normal(DRAWS))
-
-    def end(place: float) -> Any:
-        below, part = divmod(place * (DRAWS - 1), 1.0)
-        first, second = (np.exp(spread * luck[int(below) + more]) for more in (0, 1))
-        return first + part * (second - first)
-
-    return end(LOW), end(HIGH)

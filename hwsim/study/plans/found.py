@@ -9,8 +9,6 @@ import numpy.typing as npt
 
 from hwsim.parallel.program import PARTS
 
-NO_FORM = "no closed form: "  # begins the reason of a plan that only its events can tell
-
 
 class Found:
     """Numbers of each plan, NaN until they are known, and why some have none."""

@@ -12,7 +12,8 @@ from hwsim.parallel import closed
 from hwsim.parallel.closed import Passes
 from hwsim.parallel.formula import DOUBTFUL, MOST_SLOTS, UNEVEN, Completed, beyond, completed
 from hwsim.parallel.priced import Seconds
-from hwsim.study.plans.found import NO_FORM, Found
+from hwsim.study.answers import NO_FORM
+from hwsim.study.plans.found import Found
 from hwsim.study.plans.layers import Floats, Stack
 from hwsim.study.plans.levels import Hops, Level, after, ends, hops, updates
 from hwsim.study.plans.prepare import Ready
