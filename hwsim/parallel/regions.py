@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-PAYS = 2048  # points: a region that has fewer is not worth its solution
-KEPT = 64  # regions that are remembered
+PAYS = 100  # points: a region that has fewer is not worth its solution
+KEPT = 256  # regions that are remembered
 SLICE = 1 << 14  # points whose guards fit in a processor's cache
 CLOSE = 1e-13  # of the largest value: what rounding may take from a guard
 
