@@ -10,7 +10,7 @@ import numpy.typing as npt
 from hwsim.errors import InputError
 from hwsim.parallel import closed
 from hwsim.parallel.closed import Passes
-from hwsim.parallel.formula import DOUBTFUL, MOST_SLOTS, UNEVEN, Completed, beyond, completed
+from hwsim.parallel.formula import DOUBTFUL, UNEVEN, Completed, beyond, completed
 from hwsim.parallel.priced import Seconds
 from hwsim.study.plans.found import NO_FORM, Found
 from hwsim.study.plans.layers import Floats, Stack
@@ -20,7 +20,7 @@ from hwsim.study.plans.rows import Ints, groups
 from hwsim.study.plans.sums import Sums
 
 BLOCK = 4096  # plans that are completed together
-FORM = ("zero", "overlap", "offload", "pp", "schedule", "time_chunks", "virtual")
+FORM = ("zero", "overlap", "offload", "pp", "schedule", "time_chunks")
 
 
 def steps(ready: Ready, found: Found) -> None:
@@ -61,9 +61,8 @@ def least(ready: Ready, found: Found) -> None:
     ready = linked(ready, found)
     for members in pipelines(ready):
         few = ready.kept(members)
-        slots = few.micro_batches * few.of("time_chunks")
         plain = (few.of("schedule") == "gpipe") | (few.of("pp") == 1)
-        plain |= (few.of("time_chunks") == 1) & (slots * few.of("virtual") <= MOST_SLOTS)
+        plain |= few.of("time_chunks") == 1
         for which, whole in ((plain, True), (~plain, False)):
             if which.any():
                 some = few.kept(which)
@@ -75,12 +74,11 @@ def _with_form(ready: Ready, found: Found) -> Ready:
     ready = linked(ready, found)
     summed = ready.of("dp") * ready.of("cp") > 1
     open_ = np.ones(len(ready.rows), dtype=bool)
-    alike = ready.unique(FORM, ready.micro_batches, summed.astype(np.intp))
+    alike = ready.unique(FORM, summed.astype(np.intp))
     for number, member in enumerate(alike.first.tolist()):
         plan, _ = ready.table.at(int(ready.rows[member]))
-        slots = int(ready.micro_batches[member]) * plan.time_chunks
         hides = ready.shop.prices[0].pricer.hides
-        reason = beyond(plan, slots=slots, sums=bool(summed[member]), hides=hides)
+        reason = beyond(plan, sums=bool(summed[member]), hides=hides)
         if reason:
             here = alike.of == number
             open_[here] = False
