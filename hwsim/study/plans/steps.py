@@ -12,6 +12,7 @@ from hwsim.parallel import closed
 from hwsim.parallel.closed import Passes
 from hwsim.parallel.formula import DOUBTFUL, UNEVEN, Completed, beyond, completed
 from hwsim.parallel.priced import Seconds
+from hwsim.study.plans.ahead import delays
 from hwsim.study.plans.found import NO_FORM, Found
 from hwsim.study.plans.layers import Floats, Stack
 from hwsim.study.plans.levels import Hops, Level, after, ends, hops, updates
@@ -20,7 +21,7 @@ from hwsim.study.plans.rows import Ints, groups
 from hwsim.study.plans.sums import Sums
 
 BLOCK = 4096  # plans that are completed together
-FORM = ("zero", "overlap", "offload", "pp", "schedule", "time_chunks")
+FORM = ("zero", "overlap", "offload", "pp", "schedule", "time_chunks", "virtual")
 
 
 def steps(ready: Ready, found: Found) -> None:
@@ -164,6 +165,7 @@ class Pipeline:
         hop = self.hops()
         end = self.ends(hop)
         update, said, late = self.behind()
+        ahead = delays(ready, self.chunked.of, hop)
         even = ~hop.uneven[hop.of]
         found.refuse(ready.rows[~even], NO_FORM + UNEVEN)
         for begin in range(0, len(ready.rows), BLOCK):
@@ -181,6 +183,7 @@ class Pipeline:
                 _of(said, some),
                 late=late[said.of[some]],
                 hops=[(one[hop.of[some]], kinds[hop.of[some]]) for one, kinds in pairs],
+                ahead=(ahead.delay[some], ahead.doubt[some]),
             )
             _put(made, ready.rows[some], found)
 
