@@ -15,12 +15,11 @@ from hwsim.parallel.plan import Plan
 from hwsim.parallel.priced import PricedLayer, Seconds, total
 from hwsim.parallel.program import PARTS
 from hwsim.parallel.staged import Staged
-from hwsim.parallel.tails import Tail, links, moved
+from hwsim.parallel.tails import Moved, Tail, gathered, links, moved
 
 CLAIM = 0.01  # how far the closed form may be from the event simulation
 # Half of it is for what sums of gradients, while they are hidden, take from the kernels.
 HIDDEN = CLAIM / 2
-MOST_SLOTS = 50_000
 RING = "a recurrence is cut inside its time step"
 UNEVEN = "the chunks of a stage send different amounts"
 DOUBTFUL = "traffic that goes on at the same time slows kernels or other traffic"
@@ -66,8 +65,9 @@ def attempt(staged: Staged) -> Found | Declined:
 def whole(staged: Staged) -> Completed | Declined:
     """The step, its figures numbers or arrays over points, or why none has a closed form."""
     plan, cut = staged.plan, Cut(staged)
-    reason = beyond(plan, slots=staged.slots, sums=cut.sums, hides=staged.pricer.hides)
-    reason = reason or _unlike(staged)
+    reason = RING if staged.ring else beyond(plan, sums=cut.sums, hides=staged.pricer.hides)
+    if not reason and _uneven(staged):
+        reason = UNEVEN
     if reason:
         return Declined(reason)
     columns = [
@@ -101,6 +101,7 @@ def whole(staged: Staged) -> Completed | Declined:
         _rows(after),
         late=any(late),
         hops=[(hop.seconds, links(hop)) for hop in staged.hops],
+        ahead=_gathers(cut) if cut.gathers_ahead else (0.0, 0.0),
     )
 
 
@@ -130,16 +131,19 @@ def completed(
     *,
     late: Any,
     hops: Sequence[tuple[Any, Any]],
+    ahead: tuple[Any, Any] = (0.0, 0.0),
 ) -> Completed:
     """A step whose chunks have their gradients at `ends` (chunks, points...).
 
     `busy` is one micro-batch through all chunks, `lasts` what each sums behind its last pass;
     `updates` and what is said `after` them are (stages, points...), `late` whether the first and
-    the last stage sum a matrix together, `hops` the seconds and links of each transfer.
+    the last stage sum a matrix together, `hops` the seconds and links of each transfer, `ahead`
+    what `first_passes` finds.
     """
     sums = [[last.tail.sum] for last in lasts]
     made = closed.finished(ends, np.zeros_like(ends), stages, sums=sums, update=updates + after)
     stretch, doubt = _hidden(stages, lasts, hops)
+    stretch, doubt = stretch + ahead[0], doubt + ahead[1]
     seconds = made.seconds + stretch
     # The first and the last stage sum a matrix together, then both update.
     doubt = doubt + np.where(late, np.maximum(updates[-1] - updates[0], 0.0), 0.0)
@@ -153,32 +157,25 @@ def completed(
     return Completed(seconds, parts, busy.spread, doubt > HIDDEN * seconds)
 
 
-def beyond(plan: Plan, *, slots: int, sums: bool, hides: bool) -> str:
-    """Why a plan has no closed form, if it has none: with so many `slots` of a chunk, whether it
-    `sums` gradients over devices, and `hides` transfers behind computing."""
+def beyond(plan: Plan, *, sums: bool, hides: bool) -> str:
+    """Why a plan has no closed form, if it has none: whether it `sums` gradients over devices, and
+    `hides` transfers behind computing."""
     if sums and plan.zero >= 2:
         return f"ZeRO {plan.zero} sums gradients in every micro-batch"
-    if gathers_ahead(plan.zero, plan.overlap, hides, sums):
-        return "sharded parameters are gathered during the forward pass"
+    if plan.virtual > 1 and gathers_ahead(plan.zero, plan.overlap, hides, sums):
+        return "sharded parameters are gathered during the first passes of several chunks"
     if plan.offload == "activations":
         return "activations come and go over the host's link"
-    if plan.pp > 1 and plan.schedule != "gpipe":
-        if plan.time_chunks > 1:
-            return f"a wavefront along time in the order {plan.schedule} has no closed form"
-        if slots * plan.virtual > MOST_SLOTS:
-            return f"more than {MOST_SLOTS:,} passes of a stage take longer than their simulation"
+    if plan.pp > 1 and plan.schedule != "gpipe" and plan.time_chunks > 1:
+        return f"a wavefront along time in the order {plan.schedule} has no closed form"
     return ""
 
 
-def _unlike(staged: Staged) -> str:
-    """Why its stages have no closed form, if they have none."""
-    if staged.ring:
-        return RING
-    for stage in range(staged.plan.pp):
-        sent = [work.seconds for work in staged.hops[stage :: staged.plan.pp]]
-        if any(np.any(other != sent[0]) for other in sent):
-            return UNEVEN
-    return ""
+def _uneven(staged: Staged) -> bool:
+    """Whether the chunks of a stage send different amounts."""
+    pp = staged.plan.pp
+    sent = ([work.seconds for work in staged.hops[stage::pp]] for stage in range(pp))
+    return any(bool(np.any(one != some[0])) for some in sent for one in some)
 
 
 def _hops(staged: Staged) -> list[Any]:
@@ -219,6 +216,60 @@ def _last_pass(cut: Cut, layers: Sequence[PricedLayer]) -> Last:
         tail = tail.then(piece.seconds.total, [moved(work) for _, work in piece.sums])
     said = [said.work for piece in pieces for _, one in piece.passes for said in one.said]
     return last_of(tail, [(one.seconds, links(one)) for one in said], plan.pp, plan.virtual)
+
+
+class First(NamedTuple):
+    """The first forward pass of a stage: seconds of its layers, each with what is gathered before
+    it, and `spoken` seconds of exchanges on the links of that."""
+
+    layers: Sequence[tuple[Any, Sequence[Moved]]]
+    spoken: Any
+
+
+def first_passes(stages: Iterable[First], hops: Sequence[Any]) -> tuple[Any, Any]:
+    """Seconds by which gathering parameters ahead delays a step, and how many more or fewer it may
+    be.
+
+    All that a step does is behind the first pass of the first stage; those of the other stages may
+    wait in a bubble: half of what they take longer counts.
+    """
+    begin: Any = 0.0
+    delays, doubt = [], 0.0
+    for one, hop in zip(stages, hops, strict=True):
+        delay, until = gathered(one.layers, begin)
+        doubt = doubt + np.minimum(one.spoken, np.maximum(until - begin, 0.0))
+        begin = begin + sum(seconds for seconds, _ in one.layers) + delay + hop
+        delays.append(delay)
+    rest = sum(delays[1:], start=0.0) / 2
+    return delays[0] + rest, doubt + rest
+
+
+def first_of(
+    layers: Sequence[tuple[Any, Sequence[Moved]]], said: Iterable[tuple[Any, Any]]
+) -> First:
+    """A first pass through `layers` with the seconds and links of its exchanges."""
+    used: Any = 0
+    for _, gathers in layers:
+        for one in gathers:
+            used = used | one.links
+    spoken = sum((np.where(used & kinds, seconds, 0.0) for seconds, kinds in said), start=0.0)
+    return First(layers, spoken)
+
+
+def _gathers(cut: Cut) -> tuple[float, float]:
+    """`first_passes` of a step on whose stages parameters are gathered ahead."""
+    found = []
+    for layers in cut.staged.chunks:
+        pieces = cut.gathering(layers, "F")
+        said = [said.work for piece in pieces for _, one in piece.passes for said in one.said]
+        found.append(
+            first_of(
+                [(one.seconds.total, [moved(work) for _, work in one.gathers]) for one in pieces],
+                [(one.seconds, links(one)) for one in said],
+            )
+        )
+    delay, doubt = first_passes(found, _hops(cut.staged))
+    return float(delay), float(doubt)
 
 
 def _hidden(stages: int, lasts: Sequence[Last], hops: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:

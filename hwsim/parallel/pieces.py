@@ -178,7 +178,7 @@ class Cut:
         for layer in layers if kind == "F" else layers[::-1]:
             key = (id(layer), kind)
             if key not in self._through:
-                self._through[key] = tuple(_of(layer, kind))
+                self._through[key] = tuple(passes_of(layer, kind))
             found += self._through[key]
         return tuple(found)
 
@@ -243,7 +243,7 @@ def late_sums(pricer: Pricer, replicated: float, tied: float) -> Shared:
     return tuple(found)
 
 
-def _of(layer: PricedLayer, kind: str) -> Iterator[tuple[str, Pass]]:
+def passes_of(layer: PricedLayer, kind: str) -> Iterator[tuple[str, Pass]]:
     if kind == "F":
         return ((op.name, op.forward) for op in layer.ops)
     return (way for op in layer.ops[::-1] for way in ways(layer, op, kind))

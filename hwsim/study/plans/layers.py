@@ -15,7 +15,7 @@ from hwsim.cost.groups import Group
 from hwsim.errors import InputError
 from hwsim.graph.step import StepGraph
 from hwsim.hardware.spec import System
-from hwsim.parallel.pieces import ways
+from hwsim.parallel.pieces import passes_of, ways
 from hwsim.parallel.placement import expert_gradient_group, gradient_group, group, hop
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.price import Pricer
@@ -128,15 +128,14 @@ class Priced:
         return self._behind[kind]
 
     def said(self, kind: str) -> dict[int, Floats]:
-        """Seconds of the exchanges of each layer's last pass by the links that they use."""
+        """Seconds of the exchanges of each layer's pass by the links that they use."""
         found: dict[int, Floats] = {}
         for number, layer in enumerate(self.layers):
-            for op in layer.ops:
-                for _, one in ways(layer, op, kind):
-                    for said in one.said:
-                        kinds = links(said.work)
-                        row = found.setdefault(kinds, np.zeros(len(self.layers)))
-                        row[number] += said.work.seconds
+            for _, one in passes_of(layer, kind):
+                for said in one.said:
+                    kinds = links(said.work)
+                    row = found.setdefault(kinds, np.zeros(len(self.layers)))
+                    row[number] += said.work.seconds
         return found
 
 

@@ -10,9 +10,10 @@ import numpy.typing as npt
 from hwsim.errors import InputError
 from hwsim.parallel import closed
 from hwsim.parallel.closed import Passes
-from hwsim.parallel.formula import DOUBTFUL, MOST_SLOTS, UNEVEN, Completed, beyond, completed
+from hwsim.parallel.formula import DOUBTFUL, UNEVEN, Completed, beyond, completed
 from hwsim.parallel.priced import Seconds
 from hwsim.study.answers import NO_FORM
+from hwsim.study.plans.ahead import delays
 from hwsim.study.plans.found import Found
 from hwsim.study.plans.layers import Floats, Stack
 from hwsim.study.plans.levels import Hops, Level, after, ends, hops, updates
@@ -62,9 +63,8 @@ def least(ready: Ready, found: Found) -> None:
     ready = linked(ready, found)
     for members in pipelines(ready):
         few = ready.kept(members)
-        slots = few.micro_batches * few.of("time_chunks")
         plain = (few.of("schedule") == "gpipe") | (few.of("pp") == 1)
-        plain |= (few.of("time_chunks") == 1) & (slots * few.of("virtual") <= MOST_SLOTS)
+        plain |= few.of("time_chunks") == 1
         for which, whole in ((plain, True), (~plain, False)):
             if which.any():
                 some = few.kept(which)
@@ -76,12 +76,11 @@ def _with_form(ready: Ready, found: Found) -> Ready:
     ready = linked(ready, found)
     summed = ready.of("dp") * ready.of("cp") > 1
     open_ = np.ones(len(ready.rows), dtype=bool)
-    alike = ready.unique(FORM, ready.micro_batches, summed.astype(np.intp))
+    alike = ready.unique(FORM, summed.astype(np.intp))
     for number, member in enumerate(alike.first.tolist()):
         plan, _ = ready.table.at(int(ready.rows[member]))
-        slots = int(ready.micro_batches[member]) * plan.time_chunks
         hides = ready.shop.prices[0].pricer.hides
-        reason = beyond(plan, slots=slots, sums=bool(summed[member]), hides=hides)
+        reason = beyond(plan, sums=bool(summed[member]), hides=hides)
         if reason:
             here = alike.of == number
             open_[here] = False
@@ -167,6 +166,7 @@ class Pipeline:
         hop = self.hops()
         end = self.ends(hop)
         update, said, late = self.behind()
+        ahead = delays(ready, self.chunked.of, hop)
         even = ~hop.uneven[hop.of]
         found.refuse(ready.rows[~even], NO_FORM + UNEVEN)
         for begin in range(0, len(ready.rows), BLOCK):
@@ -184,6 +184,7 @@ class Pipeline:
                 _of(said, some),
                 late=late[said.of[some]],
                 hops=[(one[hop.of[some]], kinds[hop.of[some]]) for one, kinds in pairs],
+                ahead=(ahead.delay[some], ahead.doubt[some]),
             )
             _put(made, ready.rows[some], found)
 
