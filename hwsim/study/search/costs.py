@@ -1,0 +1,150 @@
+"""Steps of many plans of one workload on one system: what they have in common is priced once."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+from hwsim.cost.calibration import Calibration
+from hwsim.errors import InputError
+from hwsim.graph.step import StepGraph
+from hwsim.parallel import stages
+from hwsim.parallel import staged as staging
+from hwsim.parallel.check import samples, scaled
+from hwsim.parallel.memory import LayerMemory, StageMemory
+from hwsim.parallel.needs import layer_memories, needed
+from hwsim.parallel.placement import group
+from hwsim.parallel.plan import Plan
+from hwsim.parallel.price import Pricer
+from hwsim.parallel.priced import PricedLayer
+from hwsim.parallel.split import split
+from hwsim.parallel.staged import Staged
+from hwsim.study.search.bounds import Floor
+from hwsim.study.subject import Subject
+
+# What the price of a layer doesn't depend on, but for what `_key` says.
+UNREAD = (
+    *("dp", "pp", "placement", "scaling", "micro_batch", "schedule", "virtual", "balance", "zero"),
+    *("offload", "bucket", "first_bucket", "overlap", "prioritize", "master_weights"),
+    "loss_scaling",
+)
+READ = tuple(name for name in Plan.model_fields if name not in UNREAD)
+
+
+class Costs:
+    """`staged(plan)` is that of `hwsim.parallel.staged`, `needed` its memory."""
+
+    def __init__(self, subject: Subject, calibration: Calibration) -> None:
+        self.subject, self.calibration = subject, calibration
+        self._graphs: dict[int, StepGraph] = {}
+        self._pricers: dict[int, Pricer] = {}
+        self._layers: dict[object, tuple[Pricer, tuple[PricedLayer, ...]]] = {}
+        self._memories: dict[object, tuple[LayerMemory, ...]] = {}
+        self._floors: dict[int, Floor] = {}
+        self._cuts: dict[object, tuple[tuple[int, int], ...]] = {}
+
+    def share(self, plan: Plan) -> int:
+        """Samples of a replica in a step."""
+        return samples(plan, scaled(self.subject.workload, plan))
+
+    def graph(self, micro: int) -> StepGraph:
+        """One micro-batch."""
+        if micro not in self._graphs:
+            self._graphs[micro] = self.subject.workload.graph(micro)
+        return self._graphs[micro]
+
+    def layers(self, plan: Plan) -> tuple[Pricer, tuple[PricedLayer, ...]]:
+        """Priced layers, equal ones unrolled. Raises InputError as `staged` does."""
+        share = self.share(plan)
+        micro = plan.micro_batch or share
+        count = share // micro
+        key = self._key(plan, micro, count)
+        if key not in self._layers:
+            pricer = self._pricer(plan, micro, count)
+            self._layers[key] = pricer, tuple(pricer.layers())
+        first, layers = self._layers[key]
+        pricer = copy.copy(first)
+        pricer.plan, pricer._groups = plan, {}
+        return pricer, layers
+
+    def _pricer(self, plan: Plan, micro: int, count: int) -> Pricer:
+        if micro not in self._pricers:
+            self._pricers[micro] = Pricer(
+                self.graph(micro),
+                self.subject.system,
+                plan,
+                self.calibration,
+                software=self.subject.software,
+                micro_batches=count,
+            )
+        pricer = copy.copy(self._pricers[micro])
+        pricer.plan, pricer.micro_batches, pricer._groups = plan, count, {}
+        return pricer
+
+    def _key(self, plan: Plan, micro: int, count: int) -> object:
+        software, system = self.subject.software, self.subject.system
+        accumulated = software is not None and software.accumulate and count > 1
+        sharded = plan.dp * plan.cp if accumulated and plan.zero >= 2 else 1
+        axes = [axis for axis in ("tp", "cp", "ep") if getattr(plan, axis) > 1]
+        return (
+            micro,
+            tuple(getattr(plan, name) for name in READ),
+            tuple(group(plan, axis, system) for axis in axes),  # type: ignore[arg-type]
+            (plan.schedule == "zero-bubble", plan.pp > 1, bool(accumulated), sharded),
+        )
+
+    def staged(self, plan: Plan) -> Staged:
+        """The step of a plan that suits workload and system, as `hwsim.parallel.staged` has it."""
+        subject = self.subject
+        if plan.time_chunks > 1:
+            workload = scaled(subject.workload, plan)
+            return staging.staged(
+                workload, subject.system, plan, self.calibration, software=subject.software
+            )
+        pricer, layers = self.layers(plan)
+        graph, share = pricer.graph, self.share(plan)
+        chunks = plan.pp * plan.virtual
+        stages.check(subject.workload.name, len(layers), plan.pp, plan.virtual)
+        cuts = self._partition(graph, layers, plan, chunks)
+        if plan.ep > 1 and not any(layer.expert_gradients for layer in layers):
+            raise InputError("plan.ep", f"found {plan.ep} without experts", "write 1")
+        slots = share // (plan.micro_batch or share)
+        parts = tuple(layers[begin:end] for begin, end in cuts)
+        return Staged(plan, subject.system, graph, pricer, slots, parts, cuts)
+
+    def _partition(
+        self, graph: StepGraph, layers: tuple[PricedLayer, ...], plan: Plan, chunks: int
+    ) -> tuple[tuple[int, int], ...]:
+        key = (id(layers) if plan.balance == "cost" else plan.balance, chunks)
+        if key not in self._cuts:
+            costs = staging._costs(graph, layers, plan)
+            self._cuts[key] = tuple(stages.partition(costs, chunks))
+        return self._cuts[key]
+
+    def memories(self, plan: Plan) -> tuple[LayerMemory, ...]:
+        """What a device holds of each layer. Raises InputError where it can't be split."""
+        micro = plan.micro_batch or self.share(plan)
+        key = (micro, tuple(getattr(plan, name) for name in READ if name != "recompute"))
+        if key not in self._memories:
+            graph = self.graph(micro)
+            layers = [split(layer, plan, "plan") for layer in graph.layers]
+            self._memories[key] = layer_memories(layers, graph.dtype)
+        return self._memories[key]
+
+    def floor(self, plan: Plan) -> Floor:
+        """A bound of memory. Raises InputError where an operator can't be split."""
+        memories = self.memories(plan)
+        if id(memories) not in self._floors:
+            self._floors[id(memories)] = Floor(memories, self.graph(plan.micro_batch or 1))
+        return self._floors[id(memories)]
+
+    def needed(self, step: Staged) -> StageMemory:
+        """The fullest stage's bytes."""
+        return needed(scaled(self.subject.workload, step.plan), step.plan, step.cuts)
+
+
+def as_planned(step: Staged, plan: Plan) -> Staged:
+    """The same stages under a plan that differs in fields of `space.LIGHT` alone."""
+    pricer = copy.copy(step.pricer)
+    pricer.plan = plan
+    return replace(step, plan=plan, pricer=pricer)

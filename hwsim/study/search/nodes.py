@@ -1,0 +1,247 @@
+"""The search tree: a shape's configurations, those whose layers cost the same, those that are cut
+into the same stages, and single ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hwsim.errors import InputError
+from hwsim.parallel.fits import capacity, fits
+from hwsim.parallel.formula import Found, attempt
+from hwsim.parallel.lower import lower
+from hwsim.parallel.memory import StageMemory
+from hwsim.parallel.plan import Plan
+from hwsim.parallel.staged import Staged
+from hwsim.simulate.engine import run
+from hwsim.simulate.timeline import Timeline
+from hwsim.study.search import bounds
+from hwsim.study.search.best import Answer, Missed, Node, Tally
+from hwsim.study.search.costs import Costs, as_planned
+from hwsim.study.search.space import LIGHT, Shape, Space
+
+Ints = npt.NDArray[np.intp]
+# Columns of which layers alone depend, the cheapest value of each first.
+CHEAPEST = {"recompute": ("none", "selective", "full"), "tensor_overlap": (True, False)}
+
+
+class Made(NamedTuple):
+    """A step that was evaluated, and whether by its closed form."""
+
+    timeline: Found | Timeline
+    closed: bool
+
+
+def evaluated(step: Staged) -> Made:
+    """The closed form, where there is one, else the event simulation."""
+    found = attempt(step)
+    if isinstance(found, Found):
+        return Made(found, True)
+    return Made(run(lower(step), trace=False), False)
+
+
+@dataclass
+class Looked:
+    """A space under search: `value` tells what is sought from a plan and its step's seconds (and
+    never falls with them), `limit` what a plan's value and seconds may not pass."""
+
+    space: Space
+    costs: Costs
+    value: Callable[[Plan, float], float]
+    allowed: Callable[[Plan, float], bool]
+    tally: Tally
+    seen: dict[str, str] = field(default_factory=dict)
+
+    def nodes(self) -> Iterator[Node]:
+        """Where the search begins. Counts what need not be looked at."""
+        counts = self.tally.counts
+        self.tally.total += self.space.size
+        for shape in self.space.shapes:
+            rows = self.space.look(shape)
+            possible, kept = int(rows.possible.sum()), int(rows.kept.sum())
+            counts["impossible"] += self.space.rows - possible
+            counts["equal"] += possible - kept
+            yield from self._bases(shape, np.flatnonzero(rows.kept))
+
+    def _bases(self, shape: Shape, rows: Ints) -> Iterator[Node]:
+        heavy = [n for n in self.space.columns if n not in (*LIGHT, *CHEAPEST, "order", "balance")]
+        for some in self.space.groups(rows, heavy):
+            base = _Base(self, shape, rows[some])
+            try:
+                small = base.small()
+                if small.size:
+                    base.rows, base.size = small, len(small)
+                    base.bound = base.least()
+                    yield base
+            except InputError:
+                self.tally.counts["impossible"] += base.size
+
+    @cached_property
+    def accumulates(self) -> bool:
+        """Whether layers' prices depend on the ZeRO stage."""
+        software = self.space.subject.software
+        return software is not None and software.accumulate > 0
+
+    def missed(self, plan: Plan, size: float) -> None:
+        subject = self.space.subject
+        self.tally.miss(Missed(plan, subject, size, capacity(subject.system.device)))
+
+
+class _Some:
+    """Configurations of one shape."""
+
+    def __init__(self, looked: Looked, shape: Shape, rows: Ints, bound: float = 0.0) -> None:
+        self.looked, self.shape, self.rows, self.bound = looked, shape, rows, bound
+        self.size = len(rows)
+
+    def plan(self, row: int | None = None) -> Plan:
+        return self.looked.space.plan(self.shape, int(self.rows[0] if row is None else row))
+
+
+class _Base(_Some):
+    """All that share degrees, micro-batch and the split of operators."""
+
+    def small(self) -> Ints:
+        """The rows that may fit."""
+        looked, space, rows = self.looked, self.looked.space, self.rows
+        plan = self.plan()
+        floor = looked.costs.floor(plan)
+        kept, state = np.empty(len(rows)), np.empty(len(rows))
+        stay = [name for name in ("zero", "offload", "master_weights") if name in space.columns]
+        for some in space.groups(rows, stay):
+            state[some] = floor.state(self.plan(rows[some[0]]))
+        for some in space.groups(rows, ["recompute"]):
+            kept[some] = floor.kept(self.plan(rows[some[0]]))
+        count = space.share(self.shape) // space.micro[rows] * plan.time_chunks
+        late = np.minimum(count, self.shape.pp)
+        alive = np.where(space.scheduled("zero-bubble")[rows], late, 1.0)
+        alive = np.where(space.scheduled("gpipe")[rows], count, alive)
+        alive = np.where(space.is_("offload", "activations")[rows], 0.0, alive)
+        needs = bounds.stage_bytes(state, kept, alive, self.shape.pp)
+        fitting = needs <= capacity(space.subject.system.device)
+        looked.tally.counts["large"] += int((~fitting).sum())
+        if not fitting.all():
+            least = int(np.argmin(np.where(fitting, np.inf, needs)))
+            looked.missed(self.plan(rows[least]), float(needs[least]))
+        return rows[fitting]
+
+    def least(self) -> float:
+        """The bound of the cheapest way to compute."""
+        columns = self.looked.space.columns
+        cheap = {
+            name: next(value for value in values if value in columns[name])
+            for name, values in CHEAPEST.items()
+        }
+        if self.looked.accumulates:
+            cheap["zero"] = max(columns["zero"])
+        cheap |= {"schedule": "1f1b", "virtual": 1}
+        return self.priced(self.plan().model_copy(update=cheap), "any")
+
+    def priced(self, plan: Plan, schedule: str) -> float:
+        """A bound by the seconds of all layers, wherever they are cut."""
+        if plan.time_chunks > 1:
+            return 0.0
+        _, layers = self.looked.costs.layers(plan)
+        slots = self.looked.costs.share(plan) // (plan.micro_batch or 1)
+        return self.looked.value(
+            plan, bounds.layers_seconds(layers, slots, plan.pp, schedule)
+        )
+
+    def opened(self) -> Iterator[Node | Answer]:
+        names = [*CHEAPEST, *(["zero"] if self.looked.accumulates else [])]
+        for some in self.looked.space.groups(self.rows, names):
+            yield _Priced(self.looked, self.shape, self.rows[some])
+
+
+class _Priced(_Base):
+    """All whose layers cost the same, but for weights' gradients that are put off."""
+
+    def opened(self) -> Iterator[Node | Answer]:
+        for some in self.looked.space.groups(self.rows, ["order", "balance"]):
+            node = _Cut(self.looked, self.shape, self.rows[some])
+            plan = node.plan()
+            try:
+                node.bound = self.priced(plan, plan.schedule)
+            except InputError:
+                self.looked.tally.counts["impossible"] += node.size
+            else:
+                yield node
+
+
+class _Cut(_Some):
+    """All with the same layers in the same stages."""
+
+    def opened(self) -> Iterator[Node | Answer]:
+        looked, plan = self.looked, self.plan()
+        counts = looked.tally.counts
+        try:
+            step = looked.costs.staged(plan)
+        except InputError:
+            counts["impossible"] += self.size
+            return
+        same = plan.model_copy(update={"balance": "cost"}), step.cuts
+        if looked.seen.setdefault(str(same), plan.balance) != plan.balance:
+            counts["equal"] += self.size
+            return
+        pipeline = bounds.pipeline_seconds(step)
+        node = _Stages(looked, self.shape, self.rows, looked.value(plan, pipeline[0]))
+        node.step, node.pipeline = step, pipeline
+        yield node
+
+
+class _Stages(_Some):
+    """All with the same stages, which have their seconds."""
+
+    step: Staged
+    pipeline: tuple[float, bounds.Floats, bounds.Floats]
+
+    def opened(self) -> Iterator[Node | Answer]:
+        looked = self.looked
+        counts = looked.tally.counts
+        memory: dict[object, StageMemory] = {}
+        for row in self.rows:
+            plan = self.plan(row)
+            step = as_planned(self.step, plan)
+            key = plan.model_copy(update={"overlap": True, "prioritize": False})
+            try:
+                if str(key) not in memory:
+                    memory[str(key)] = looked.costs.needed(step)
+                used = memory[str(key)]
+                if not fits(used, plan, looked.space.subject.system):
+                    counts["large"] += 1
+                    looked.missed(plan, used.bytes)
+                    continue
+                seconds = bounds.step_seconds(step, self.pipeline)
+            except InputError:
+                counts["impossible"] += 1
+                continue
+            leaf = _Leaf(looked, self.shape, np.array([row]), looked.value(plan, seconds))
+            leaf.step, leaf.used = step, used
+            yield leaf
+
+
+class _Leaf(_Some):
+    """A single one, which fits."""
+
+    step: Staged
+    used: StageMemory
+
+    def opened(self) -> Iterator[Node | Answer]:
+        looked, plan = self.looked, self.step.plan
+        try:
+            timeline, closed = evaluated(self.step)
+        except InputError:
+            looked.tally.counts["impossible"] += 1
+            return
+        seconds = timeline.seconds
+        if not looked.allowed(plan, seconds):
+            looked.tally.counts["limited"] += 1
+            return
+        value = looked.value(plan, seconds)
+        subject = looked.space.subject
+        yield Answer(subject, plan, value, seconds, timeline.parts(), self.used.bytes, closed)

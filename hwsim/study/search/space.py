@@ -1,0 +1,310 @@
+"""Which plans are looked at: degrees whose product is the devices, and values of other fields.
+
+All combinations count. Of those that are provably the same step one stands for the others, and
+those that `hwsim.parallel.check` refuses are put aside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hwsim.cost.offload import host_bandwidth
+from hwsim.errors import InputError
+from hwsim.graph.step import StepGraph
+from hwsim.parallel.check import AXES, MOST_PASSES, divisors, scaled
+from hwsim.parallel.plan import Plan
+from hwsim.study.subject import Subject
+
+Codes = npt.NDArray[np.intp]
+Flags = npt.NDArray[np.bool_]
+
+MOST_ROWS = 10_000_000  # of one shape: they are looked at together
+VIRTUAL = (2, 3, 4, 6, 8)
+DEGREES = ("dp", "tp", "pp", "cp", "ep")
+# What is tried where the plan doesn't say: field, values in the order in which they stand for
+# others that are equal.
+DEFAULTS: dict[str, tuple[Any, ...]] = {
+    "schedule": ("1f1b", "gpipe", "interleaved", "zero-bubble"),
+    "virtual": VIRTUAL,
+    "recompute": ("none", "selective", "full"),
+    "zero": (0, 1, 2, 3),
+    "sequence_parallel": (False, True),
+    "overlap": (True, False),
+    "tensor_overlap": (False, True),
+    "offload": ("none", "optimizer", "activations"),
+    "balance": ("cost", "layers"),
+}
+# Fields that stages and prices of layers don't depend on.
+LIGHT = (
+    *("zero", "overlap", "offload", "bucket", "first_bucket", "prioritize"),
+    *("master_weights", "loss_scaling"),
+)
+
+
+class Shape(NamedTuple):
+    """Degrees, whose product is the number of devices (ep divides dp x cp)."""
+
+    dp: int
+    tp: int
+    pp: int
+    cp: int
+    ep: int
+
+    @property
+    def devices(self) -> int:
+        return self.dp * self.tp * self.pp * self.cp
+
+
+class Rows(NamedTuple):
+    """The configurations of one shape: which are possible, and which stand for themselves."""
+
+    possible: Flags
+    kept: Flags
+
+
+@dataclass(frozen=True)
+class Space:
+    """Plans of one subject: every shape with every combination of `columns`' values.
+
+    The column `order` has pairs (schedule, virtual).
+    """
+
+    subject: Subject
+    shapes: tuple[Shape, ...]
+    columns: Mapping[str, tuple[Any, ...]]
+    layers: int
+    cores: bool
+    _fixed: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Configurations of each shape."""
+        return math.prod(map(len, self.columns.values()))
+
+    @property
+    def size(self) -> int:
+        return len(self.shapes) * self.rows
+
+    @cached_property
+    def codes(self) -> dict[str, Codes]:
+        """The number of each row's value in its column."""
+        grid = np.indices(tuple(map(len, self.columns.values()))).reshape(len(self.columns), -1)
+        return dict(zip(self.columns, grid, strict=True))
+
+    @cached_property
+    def micro(self) -> Codes:
+        return np.array(self.columns["micro_batch"])[self.codes["micro_batch"]]
+
+    @cached_property
+    def virtual(self) -> Codes:
+        return np.array([virtual for _, virtual in self.columns["order"]])[self.codes["order"]]
+
+    def is_(self, name: str, value: Any) -> Flags:
+        """Rows with a value; none where the column doesn't have it."""
+        values = self.columns[name]
+        return self.codes[name] == (values.index(value) if value in values else -1)
+
+    def scheduled(self, name: str) -> Flags:
+        """Rows whose schedule it is."""
+        named = np.array([schedule == name for schedule, _ in self.columns["order"]])
+        return np.asarray(named[self.codes["order"]])
+
+    def groups(self, rows: Codes, names: Sequence[str]) -> Iterator[Codes]:
+        """Places in `rows` of those that have the same values in columns."""
+        if not len(rows):
+            return
+        sizes = tuple(len(self.columns[name]) for name in names)
+        keys = np.ravel_multi_index(tuple(self.codes[name][rows] for name in names), sizes)
+        order = np.argsort(keys, kind="stable")
+        yield from np.split(order, np.flatnonzero(np.diff(keys[order])) + 1)
+
+    def share(self, shape: Shape) -> int:
+        """Samples of a replica; 0 where the batch can't be shared so."""
+        batch = self.subject.workload.batch
+        if self.subject.plan.scaling == "weak":
+            return batch
+        return batch // shape.dp if batch % shape.dp == 0 else 0
+
+    def look(self, shape: Shape) -> Rows:
+        """Which rows of a shape `check` lets through, and which of them are no others' equals."""
+        share = self.share(shape)
+        possible = np.zeros(self.rows, dtype=bool)
+        if not share:
+            return Rows(possible, possible)
+        possible = share % self.micro == 0
+        count = share // self.micro
+        times = self.subject.plan.time_chunks
+        interleaved = self.scheduled("interleaved")
+        possible &= shape.pp * self.virtual <= self.layers
+        possible &= count * times * shape.pp * self.virtual <= MOST_PASSES
+        possible &= ~interleaved | ((shape.pp > 1) & (count % shape.pp == 0))
+        if not self._has_host:
+            possible &= self.is_("offload", "none")
+        own = np.arange(self.rows)
+        return Rows(possible, possible & (self._equal(shape, count) == own))
+
+    @cached_property
+    def _has_host(self) -> bool:
+        try:
+            host_bandwidth(self.subject.system)
+        except InputError:
+            return False
+        return True
+
+    def _equal(self, shape: Shape, count: Codes) -> Codes:
+        """The row that stands for each row: the same step, with the first value of every column
+        that it doesn't depend on."""
+        codes = dict(self.codes)
+
+        def first(name: str, where: Flags | bool) -> None:
+            if name in codes:
+                codes[name] = np.where(where, 0, codes[name])
+
+        first("sequence_parallel", shape.tp == 1)
+        first("tensor_overlap", shape.tp == shape.cp == shape.ep == 1)
+        first("context", shape.cp == 1)
+        first("dispatch", shape.ep == 1)
+        first("convolutions", shape.tp == 1)
+        first("balance", shape.pp * self.virtual == 1)
+        alone = shape.dp * shape.cp == 1
+        whole = self.is_("zero", 3)
+        first("zero", alone)
+        first("overlap", alone | whole)
+        for name in ("bucket", "first_bucket"):
+            first(name, alone | whole)
+        first("first_bucket", self.is_("overlap", False))
+        if not self.cores:
+            _same(codes, self.columns, "recompute", "selective", "none", True)
+        once = (count == 1) & (self.subject.plan.time_chunks == 1)
+        _same(codes, self.columns, "order", ("gpipe", 1), ("1f1b", 1), once)
+        sizes = tuple(map(len, self.columns.values()))
+        return np.ravel_multi_index(tuple(codes.values()), sizes)
+
+    def plan(self, shape: Shape, row: int) -> Plan:
+        """The plan of a row."""
+        found = {name: values[self.codes[name][row]] for name, values in self.columns.items()}
+        schedule, virtual = found.pop("order")
+        chosen = {"schedule": schedule, "virtual": virtual, **shape._asdict(), **found}
+        told = {name: getattr(self.subject.plan, name) for name in Plan.model_fields} | chosen
+        return Plan.model_construct(self.subject.plan.model_fields_set | set(chosen), **told)
+
+
+def _same(
+    codes: dict[str, Codes],
+    columns: Mapping[str, Sequence[Any]],
+    name: str,
+    value: Any,
+    other: Any,
+    where: Flags | bool,
+) -> None:
+    """One value of a column counts as the other where both are there."""
+    values = columns[name]
+    if value in values and other in values:
+        here = (codes[name] == values.index(value)) & where
+        codes[name] = np.where(here, values.index(other), codes[name])
+
+
+def space(
+    subject: Subject,
+    devices: Sequence[int],
+    over: Mapping[str, tuple[Any, ...]],
+    open_: bool = True,
+) -> Space:
+    """The plans of a subject on so many devices.
+
+    A field has the values `over` names, else its own where the plan or the software set it, else
+    those of `DEFAULTS`. Raises InputError for too many of them at once.
+    """
+    plan = subject.plan
+    fixed = set(plan.model_fields_set) if open_ else set(Plan.model_fields)
+    if subject.software is not None:
+        fixed |= set(subject.software.plan)
+
+    def values(name: str) -> tuple[Any, ...]:
+        if name in over:
+            return over[name]
+        if name in fixed or name not in DEFAULTS:
+            return (getattr(plan, name),)
+        return DEFAULTS[name]
+
+    graph = subject.workload.graph(1)
+    layers = sum(layer.repeat for layer in graph.layers)
+    degrees = {name: over.get(name) for name in DEGREES}
+    for name in DEGREES:
+        if degrees[name] is None and name in fixed:
+            degrees[name] = (getattr(plan, name),)
+    columns: dict[str, tuple[Any, ...]] = {"micro_batch": _micros(subject, over, fixed)}
+    columns["order"] = _orders(values("schedule"), values("virtual"), layers)
+    names = [name for name in DEFAULTS if name not in ("schedule", "virtual")]
+    others = [n for n in over if n not in (*DEGREES, *DEFAULTS, "micro_batch")]
+    columns |= {name: values(name) for name in (*names, *others)}
+    rows = math.prod(map(len, columns.values()))
+    if rows > MOST_ROWS:
+        what = f"found {rows:,} combinations of fields for each choice of degrees"
+        raise InputError("--over", what, f"name fewer values: at most {MOST_ROWS:,} are looked at")
+    shapes = tuple(
+        shape
+        for number in devices
+        for shape in _shapes(number, _experts(graph))
+        if all(found is None or getattr(shape, name) in found for name, found in degrees.items())
+    )
+    return Space(subject, shapes, columns, layers, _cores(graph))
+
+
+def _micros(
+    subject: Subject, over: Mapping[str, tuple[Any, ...]], fixed: set[str]
+) -> tuple[int, ...]:
+    if "micro_batch" in over:
+        return over["micro_batch"]
+    if "micro_batch" in fixed and subject.plan.micro_batch is not None:
+        return (subject.plan.micro_batch,)
+    return tuple(divisors(scaled(subject.workload, Plan()).batch))
+
+
+def _orders(
+    schedules: Sequence[str], virtual: Sequence[int], layers: int
+) -> tuple[tuple[str, int], ...]:
+    """Schedules with the numbers of chunks that they can have."""
+    found = []
+    for schedule in schedules:
+        if schedule == "interleaved":
+            some = tuple(v for v in virtual if v > 1) or VIRTUAL
+            found += [(schedule, v) for v in some if 2 * v <= layers]
+        else:
+            found.append((schedule, 1))
+    return tuple(dict.fromkeys(found))
+
+
+def _shapes(devices: int, experts: bool) -> Iterator[Shape]:
+    """Every ordered factorization.
+
+    >>> len(list(_shapes(64, False))), len(list(_shapes(5128, False)))
+    (84, 80)
+    """
+    for tp in divisors(devices):
+        for pp in divisors(devices // tp):
+            for cp in divisors(devices // tp // pp):
+                dp = devices // tp // pp // cp
+                for ep in divisors(dp * cp) if experts else (1,):
+                    yield Shape(dp, tp, pp, cp, ep)
+
+
+def _experts(graph: StepGraph) -> bool:
+    return any(layer.expert_parameters for layer in graph.layers)
+
+
+def _cores(graph: StepGraph) -> bool:
+    """Whether selective recomputation has something to compute again."""
+    return any(op.core for layer in graph.layers for op in layer.ops)
+
+
+def placed(plan: Plan) -> tuple[str, ...]:
+    """The axes of more than one device, the nearest first: what a placement comes down to."""
+    return tuple(axis for axis in plan.placement if getattr(plan, axis) > 1 and axis in AXES)
