@@ -6,7 +6,9 @@ only slows them: what they take alone, in that order, is a lower bound.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,18 +17,26 @@ from hwsim.graph.dtypes import stored_bytes
 from hwsim.graph.step import MOMENTS, StepGraph, parameter_bytes, state_bytes
 from hwsim.parallel import memory
 from hwsim.parallel.memory import FRAGMENTATION, LayerMemory
-from hwsim.parallel.pieces import Cut, Pieces
+from hwsim.parallel.pieces import Cut
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.priced import PricedLayer, total
-from hwsim.parallel.program import Work
 from hwsim.parallel.staged import Staged
 
 Floats = npt.NDArray[np.float64]
-LEAST = 0.5  # of a device's compute has to be left for `_slowed` to hold
+MOST_TAKEN = 0.5  # of a device's compute: with more of it kernels keep a least pace
 SURE = 1 - 1e-9  # rounding
 
 
-def layers_seconds(layers: Sequence[PricedLayer], slots: int, pp: int, schedule: str) -> float:
+class Pipeline(NamedTuple):
+    """Seconds until stage 0 has its last gradients (`through` all stages), until each stage has its
+    own at the earliest (`ends`), and those of each stage's passes (`own`)."""
+
+    through: float
+    ends: Floats
+    own: Floats
+
+
+def cut_seconds(seconds: float, slots: int, pp: int, schedule: str) -> float:
     """Seconds of a step in which `slots` micro-batches pass through layers that are cut anyhow.
 
         T >= m t / p                            for t seconds of all layers in p stages
@@ -35,21 +45,16 @@ def layers_seconds(layers: Sequence[PricedLayer], slots: int, pp: int, schedule:
     In the second stage s begins after the stages before it, which end after it, so that
     T >= x_0 + ... + x_(s-1) + m x_s for stages of x seconds.
 
-    >>> from hwsim.parallel.priced import Pass, PricedOp, Seconds
-    >>> way = Pass(Seconds(compute=1.0))
-    >>> layer = PricedLayer("one", (PricedOp("op", way, way, way, None, 0, 0),), 0, 0, 0, 0)
-    >>> [layers_seconds([layer] * 4, m, 2, "1f1b") for m in (1, 2)]
+    >>> [round(cut_seconds(12.0, m, 2, "1f1b"), 6) for m in (1, 2)]
     [12.0, 16.0]
     """
-    seconds = sum(layer.seconds for layer in layers)
     if schedule in ("1f1b", "gpipe"):
         return float(seconds / (1.0 - (1.0 - 1.0 / slots) ** pp)) * SURE
     return seconds * slots / pp * SURE
 
 
-def pipeline_seconds(step: Staged) -> tuple[float, Floats, Floats]:
-    """The step without updates and what devices sum; of each stage the seconds until its last
-    backward pass has ended, and those of its passes.
+def pipeline_seconds(step: Staged) -> Pipeline:
+    """A step without updates and what devices sum.
 
     Stage s waits for the forward passes of the chunks before its first one, then does its own, and
     what it sends back last goes through the stages before it. Gradients of weights that are put
@@ -62,7 +67,7 @@ def pipeline_seconds(step: Staged) -> tuple[float, Floats, Floats]:
     )
     if step.ring:
         own = np.full(plan.pp, slots * step.rounds * (forward + inputs + weights).min())
-        return float(own.max()), own, own
+        return Pipeline(float(own.max()) * SURE, own, own)
     hops = np.array([work.seconds for work in step.hops])
     shape = (len(step.chunks) // plan.pp, plan.pp)
     own = slots * (forward + inputs + weights).reshape(shape).sum(axis=0)
@@ -73,62 +78,96 @@ def pipeline_seconds(step: Staged) -> tuple[float, Floats, Floats]:
     behind = np.concatenate([[0.0], np.cumsum(back[:first] + hops[:first])])
     late = np.minimum(np.arange(plan.pp), slots) * weights[: plan.pp] if apart else 0.0
     ends = before + own
-    return float(np.max(ends - late + behind)), ends, own
+    ends[0] = through = float(np.max(ends - late + behind))
+    return Pipeline(through * SURE, ends, own)
 
 
-def step_seconds(step: Staged, pipeline: tuple[float, Floats, Floats]) -> float:
-    """A step under its plan: `pipeline_seconds` of its stages and what the plan adds to them.
+def step_seconds(step: Staged, summed: Sequence[float]) -> float:
+    """A step whose stages have their gradients after `summed` seconds: they are updated then."""
+    updates = [step.update(stage).seconds for stage in range(step.plan.pp)]
+    return max(map(sum, zip(summed, updates, strict=True))) * SURE
+
+
+def summed_seconds(step: Staged, pipeline: Pipeline) -> list[float]:
+    """Until the stages have summed their gradients and said all else that the plan makes them say.
 
     Sums of the last piece of a backward pass are exposed, and a stream carries its traffic one
     after the other.
     """
-    cut, plan = Cut(step), step.plan
-    through, ends, own = pipeline
-    longest = 0.0
-    for stage in range(plan.pp):
-        update = step.update(stage).seconds
+    cut = Cut(step)
+    found = []
+    for stage, (end, own) in enumerate(zip(pipeline.ends, pipeline.own, strict=True)):
         after = sum(work.seconds for _, work in (*cut.late(stage), *cut.after_update(stage)))
-        computed = max(float(ends[stage]), through if stage == 0 else 0.0)
-        if cut.sums and not step.ring:
-            computed = max(computed, _shared(cut, stage, float(own[stage]), computed))
-        longest = max(longest, computed + after + update)
-    return longest * SURE
+        there = _shared(cut, stage, float(own), float(end)) if cut.sums else float(end)
+        found.append(there + after)
+    return found
 
 
 def _shared(cut: Cut, stage: int, own: float, computed: float) -> float:
-    """Until a stage's gradients are summed."""
+    """Until a stage's gradients are summed.
+
+    Traffic of every micro-batch either goes on while kernels wait, or takes its share of them.
+    """
     step = cut.staged
     plan = step.plan
+    if step.ring:
+        return computed
     kind = "W" if plan.schedule == "zero-bubble" else "BW"
-    summed = [cut.summing(chunk, kind) for chunk in step.on(stage)]
-    last = sum(work.seconds for _, work in summed[0][-1].sums)
+    chunks = step.on(stage)
     if plan.zero < 2:
-        return computed + last
-    sums = _works(summed, "sums")
-    gathers: list[Work] = []
+        return computed + sum(work.seconds for _, work in cut.summing(chunks[0], kind)[-1].sums)
+    sums = [_total(cut, chunk, kind, "sums") for chunk in chunks]
+    gathers = [_NONE]
     if plan.zero == 3:
-        again = [cut.gathering(chunk, "F") for chunk in step.on(stage)]
-        again += [cut.summing(chunk, "B") for chunk in step.on(stage)] if kind == "W" else summed
-        gathers = _works(again, "gathers")
+        ways = ("F", "B") if kind == "W" else ("F", kind)
+        gathers = [_total(cut, chunk, way, "gathers") for chunk in chunks for way in ways]
     exchanged = sum(
-        sum(getattr(layer, way).communication for way in ("forward", "inputs", "weights"))
-        for chunk in step.on(stage)
+        getattr(layer, way).communication
+        for chunk in chunks
         for layer in chunk
+        for way in ("forward", "inputs", "weights")
     )
-    streams = [step.slots * sum(work.seconds for work in works) for works in (sums, gathers)]
-    taken = [min((work.taken for work in works), default=0.0) for works in (sums, gathers)]
+    streams = [step.slots * sum(one.seconds for one in some) for some in (sums, gathers)]
+    taken = [min(one.taken for one in some) for some in (sums, gathers)]
     slowed = 0.0
-    if sum(taken) <= LEAST:
+    if sum(taken) <= MOST_TAKEN:
         idle = step.slots * exchanged + computed - own
         slowed = sum(
             share * max(seconds - idle, 0.0)
             for share, seconds in zip(taken, streams, strict=True)
         )
-    return max(computed + max(slowed, last), *streams)
+    return max(computed + max(slowed, sums[0].last), *streams)
 
 
-def _works(found: Sequence[Pieces], name: str) -> list[Work]:
-    return [work for pieces in found for piece in pieces for _, work in getattr(piece, name)]
+class _Traffic(NamedTuple):
+    """Seconds of all that a pass sums or gathers and of its last piece's; the least share of the
+    device's compute that it takes."""
+
+    seconds: float = 0.0
+    last: float = 0.0
+    taken: float = 0.0
+
+
+_NONE = _Traffic()
+
+
+def _total(cut: Cut, chunk: Sequence[PricedLayer], kind: str, name: str) -> _Traffic:
+    """Of a pass through a chunk; with parameters sharded all layers are pieces, equal ones alike."""
+    if cut.staged.plan.zero == 3:
+        times = Counter(map(id, chunk))
+        unlike = {id(layer): layer for layer in chunk}
+    else:
+        times, unlike = Counter([0]), {0: chunk[0]}
+    found = []
+    for key, layer in unlike.items():
+        layers = (layer,) if cut.staged.plan.zero == 3 else chunk
+        pieces = cut.gathering(layers, kind) if kind == "F" else cut.summing(layers, kind)
+        works = [work for piece in pieces for _, work in getattr(piece, name)]
+        found += [(times[key], work) for work in works]
+        if layer is chunk[0]:
+            last = sum(work.seconds for _, work in getattr(pieces[-1], name))
+    seconds = sum(number * work.seconds for number, work in found)
+    return _Traffic(seconds, last, min((work.taken for _, work in found), default=0.0))
 
 
 class Floor:

@@ -11,7 +11,7 @@ from hwsim.graph.step import StepGraph
 from hwsim.parallel import stages
 from hwsim.parallel import staged as staging
 from hwsim.parallel.check import samples, scaled
-from hwsim.parallel.memory import LayerMemory, StageMemory
+from hwsim.parallel.memory import LayerMemory, StageMemory, footprint, fullest
 from hwsim.parallel.needs import layer_memories, needed
 from hwsim.parallel.placement import group
 from hwsim.parallel.plan import Plan
@@ -28,6 +28,10 @@ UNREAD = (
     *("offload", "bucket", "first_bucket", "overlap", "prioritize", "master_weights"),
     "loss_scaling",
 )
+# The values with which layers cost least.
+EASED = {
+    **{"recompute": "none", "tensor_overlap": True, "schedule": "1f1b", "virtual": 1, "zero": 3}
+}
 READ = tuple(name for name in Plan.model_fields if name not in UNREAD)
 
 
@@ -40,6 +44,7 @@ class Costs:
         self._pricers: dict[int, Pricer] = {}
         self._layers: dict[object, tuple[Pricer, tuple[PricedLayer, ...]]] = {}
         self._memories: dict[object, tuple[LayerMemory, ...]] = {}
+        self._sums: dict[int, float] = {}
         self._floors: dict[int, Floor] = {}
         self._cuts: dict[object, tuple[tuple[int, int], ...]] = {}
 
@@ -66,6 +71,23 @@ class Costs:
         pricer = copy.copy(first)
         pricer.plan, pricer._groups = plan, {}
         return pricer, layers
+
+    def seconds(self, plan: Plan) -> float:
+        """Of all layers, one micro-batch forward and backward."""
+        _, layers = self.layers(plan)
+        if id(layers) not in self._sums:
+            self._sums[id(layers)] = sum(layer.seconds for layer in layers)
+        return self._sums[id(layers)]
+
+    def least_seconds(self, plan: Plan) -> float:
+        """No more than `seconds` of any plan that differs in `EASED`, but for full recomputation:
+        that adds the forward pass, as far as no host is waited for."""
+        eased = plan.model_copy(update=EASED)
+        pricer, layers = self.layers(eased)
+        again = 0.0
+        if plan.recompute == "full" and pricer.code is None:
+            again = sum(layer.forward.total for layer in layers[:-1])
+        return self.seconds(eased) + again
 
     def _pricer(self, plan: Plan, micro: int, count: int) -> Pricer:
         if micro not in self._pricers:
@@ -140,7 +162,12 @@ class Costs:
 
     def needed(self, step: Staged) -> StageMemory:
         """The fullest stage's bytes."""
-        return needed(scaled(self.subject.workload, step.plan), step.plan, step.cuts)
+        plan, graph = step.plan, step.graph
+        if plan.time_chunks > 1:
+            return needed(scaled(self.subject.workload, plan), plan, step.cuts)
+        layers = self.memories(plan)
+        stages = footprint(layers, step.cuts, plan, graph.dtype, graph.optimizer, step.slots)
+        return fullest(stages)
 
 
 def as_planned(step: Staged, plan: Plan) -> Staged:

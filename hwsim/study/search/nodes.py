@@ -22,12 +22,11 @@ from hwsim.simulate.engine import run
 from hwsim.simulate.timeline import Timeline
 from hwsim.study.search import bounds
 from hwsim.study.search.best import Answer, Missed, Node, Tally
-from hwsim.study.search.costs import Costs, as_planned
+from hwsim.study.search.costs import EASED, Costs, as_planned
 from hwsim.study.search.space import LIGHT, Shape, Space
 
 Ints = npt.NDArray[np.intp]
-# Columns of which layers alone depend, the cheapest value of each first.
-CHEAPEST = {"recompute": ("none", "selective", "full"), "tensor_overlap": (True, False)}
+PRICED = ("recompute", "tensor_overlap")  # what changes the price of layers that are split alike
 
 
 class Made(NamedTuple):
@@ -69,14 +68,14 @@ class Looked:
             yield from self._bases(shape, np.flatnonzero(rows.kept))
 
     def _bases(self, shape: Shape, rows: Ints) -> Iterator[Node]:
-        heavy = [n for n in self.space.columns if n not in (*LIGHT, *CHEAPEST, "order", "balance")]
+        heavy = [n for n in self.space.columns if n not in (*LIGHT, *PRICED, "order", "balance")]
         for some in self.space.groups(rows, heavy):
             base = _Base(self, shape, rows[some])
             try:
                 small = base.small()
                 if small.size:
                     base.rows, base.size = small, len(small)
-                    base.bound = base.least()
+                    base.bound = base.least(base.plan().model_copy(update=EASED))
                     yield base
             except InputError:
                 self.tally.counts["impossible"] += base.size
@@ -130,32 +129,24 @@ class _Base(_Some):
             looked.missed(self.plan(rows[least]), float(needs[least]))
         return rows[fitting]
 
-    def least(self) -> float:
+    def least(self, plan: Plan) -> float:
         """The bound of the cheapest way to compute."""
-        columns = self.looked.space.columns
-        cheap = {
-            name: next(value for value in values if value in columns[name])
-            for name, values in CHEAPEST.items()
-        }
-        if self.looked.accumulates:
-            cheap["zero"] = max(columns["zero"])
-        cheap |= {"schedule": "1f1b", "virtual": 1}
-        return self.priced(self.plan().model_copy(update=cheap), "any")
+        return self.cut(plan, self.looked.costs.least_seconds, "any")
 
-    def priced(self, plan: Plan, schedule: str) -> float:
+    def cut(self, plan: Plan, seconds: Callable[[Plan], float], schedule: str) -> float:
         """A bound by the seconds of all layers, wherever they are cut."""
         if plan.time_chunks > 1:
             return 0.0
-        _, layers = self.looked.costs.layers(plan)
         slots = self.looked.costs.share(plan) // (plan.micro_batch or 1)
-        return self.looked.value(
-            plan, bounds.layers_seconds(layers, slots, plan.pp, schedule)
-        )
+        found = bounds.cut_seconds(seconds(plan), slots, plan.pp, schedule)
+        return self.looked.value(plan, found)
 
     def opened(self) -> Iterator[Node | Answer]:
-        names = [*CHEAPEST, *(["zero"] if self.looked.accumulates else [])]
+        names = [*PRICED, *(["zero"] if self.looked.accumulates else [])]
         for some in self.looked.space.groups(self.rows, names):
-            yield _Priced(self.looked, self.shape, self.rows[some])
+            node = _Priced(self.looked, self.shape, self.rows[some])
+            node.bound = self.least(node.plan())
+            yield node
 
 
 class _Priced(_Base):
@@ -166,7 +157,7 @@ class _Priced(_Base):
             node = _Cut(self.looked, self.shape, self.rows[some])
             plan = node.plan()
             try:
-                node.bound = self.priced(plan, plan.schedule)
+                node.bound = self.cut(plan, self.looked.costs.seconds, plan.schedule)
             except InputError:
                 self.looked.tally.counts["impossible"] += node.size
             else:
@@ -189,7 +180,7 @@ class _Cut(_Some):
             counts["equal"] += self.size
             return
         pipeline = bounds.pipeline_seconds(step)
-        node = _Stages(looked, self.shape, self.rows, looked.value(plan, pipeline[0]))
+        node = _Stages(looked, self.shape, self.rows, looked.value(plan, pipeline.through))
         node.step, node.pipeline = step, pipeline
         yield node
 
@@ -198,50 +189,66 @@ class _Stages(_Some):
     """All with the same stages, which have their seconds."""
 
     step: Staged
-    pipeline: tuple[float, bounds.Floats, bounds.Floats]
+    pipeline: bounds.Pipeline
 
     def opened(self) -> Iterator[Node | Answer]:
-        looked = self.looked
-        counts = looked.tally.counts
+        summed: dict[object, list[float]] = {}
         memory: dict[object, StageMemory] = {}
         for row in self.rows:
-            plan = self.plan(row)
-            step = as_planned(self.step, plan)
-            key = plan.model_copy(update={"overlap": True, "prioritize": False})
-            try:
-                if str(key) not in memory:
-                    memory[str(key)] = looked.costs.needed(step)
-                used = memory[str(key)]
-                if not fits(used, plan, looked.space.subject.system):
-                    counts["large"] += 1
-                    looked.missed(plan, used.bytes)
-                    continue
-                seconds = bounds.step_seconds(step, self.pipeline)
-            except InputError:
-                counts["impossible"] += 1
-                continue
-            leaf = _Leaf(looked, self.shape, np.array([row]), looked.value(plan, seconds))
-            leaf.step, leaf.used = step, used
+            leaf = _Leaf(self.looked, self.shape, np.array([row]), self.bound)
+            leaf.step = as_planned(self.step, self.plan(row))
+            leaf.pipeline, leaf.summed, leaf.memory = self.pipeline, summed, memory
             yield leaf
 
 
 class _Leaf(_Some):
-    """A single one, which fits."""
+    """A single one: it is opened to see whether it fits, for its own bound, and to be evaluated."""
 
     step: Staged
-    used: StageMemory
+    pipeline: bounds.Pipeline
+    summed: dict[object, list[float]]
+    memory: dict[object, StageMemory]
+    used: StageMemory | None = None
 
     def opened(self) -> Iterator[Node | Answer]:
-        looked, plan = self.looked, self.step.plan
+        counts = self.looked.tally.counts
         try:
-            timeline, closed = evaluated(self.step)
+            if self.used is not None:
+                yield from self._evaluated(self.used)
+            elif self._fits():
+                self.bound = self._least()
+                yield self
         except InputError:
-            looked.tally.counts["impossible"] += 1
-            return
+            counts["impossible"] += 1
+
+    def _fits(self) -> bool:
+        looked, plan = self.looked, self.step.plan
+        key = tuple(getattr(plan, name) for name in LIGHT if name not in ("overlap", "prioritize"))
+        if key not in self.memory:
+            self.memory[key] = looked.costs.needed(self.step)
+        used = self.memory[key]
+        if fits(used, plan, looked.space.subject.system):
+            self.used = used
+            return True
+        looked.tally.counts["large"] += 1
+        looked.missed(plan, used.bytes)
+        return False
+
+    def _least(self) -> float:
+        plan = self.step.plan
+        key = tuple(getattr(plan, name) for name in LIGHT if name != "offload")
+        if key not in self.summed:
+            self.summed[key] = bounds.summed_seconds(self.step, self.pipeline)
+        seconds = bounds.step_seconds(self.step, self.summed[key])
+        return self.looked.value(plan, seconds)
+
+    def _evaluated(self, used: StageMemory) -> Iterator[Answer]:
+        looked, plan = self.looked, self.step.plan
+        timeline, closed = evaluated(self.step)
         seconds = timeline.seconds
         if not looked.allowed(plan, seconds):
             looked.tally.counts["limited"] += 1
             return
         value = looked.value(plan, seconds)
         subject = looked.space.subject
-        yield Answer(subject, plan, value, seconds, timeline.parts(), self.used.bytes, closed)
+        yield Answer(subject, plan, value, seconds, timeline.parts(), used.bytes, closed)
