@@ -39,7 +39,10 @@ from hwsim.parallel.preset import plan_under, workload_under
 from hwsim.parallel.staged import staged
 from hwsim.simulate.engine import run
 from hwsim.simulate.timeline import Timeline
+from hwsim.site import Site
 from hwsim.software.spec import Software
+from hwsim.spending.record import Cost, Energy
+from hwsim.spending.spent import Time, spent
 
 Floats = npt.NDArray[np.float64]
 
@@ -138,7 +141,8 @@ class Memory(Record):
 
 
 class Estimate(Record):
-    """The answer. `convergence` and `total` are None where no law and no count is at hand.
+    """The answer. `convergence` and `total` are None where no law and no count is at hand, `energy`
+    where the device states no power limit, `cost` where no price is known.
 
     `luck` is that of the total, or of a step where there is none; it is no part of the record.
     """
@@ -151,12 +155,13 @@ class Estimate(Record):
     plan: dict[str, Any]
     software: str | None
     run: dict[str, Any]
+    site: dict[str, Any]
     step: Step
     convergence: Convergence | None
     total: Total | None
     memory: Memory
-    energy: None = None
-    cost: None = None
+    energy: Energy | None
+    cost: Cost | None
     assumptions: list[str]
     warnings: list[str]
     sources: list[str]
@@ -176,6 +181,7 @@ def estimate(
     engine: Engine = "events",
     software: Software | None = None,
     overheads: Overheads | None = None,
+    site: Site | None = None,
 ) -> Estimate:
     """How long `workload` takes to train on `system`.
 
@@ -183,15 +189,16 @@ def estimate(
     architecture or any device; `steps` (a number, or a way to count them) replaces the workload's
     law; `engine` simulates the step's events, or
     takes its closed form; `software` says how a framework runs the step, and decides fields of the
-    plan that were not set; `overheads` are what the run spends besides its steps. A step that needs
-    more memory than there is comes back with `memory.fits` False. Raises InputError if the plan
+    plan that were not set; `overheads` are what the run spends besides its steps, `site` tells what
+    power and machines cost there. A step that needs more memory than there is comes back with
+    `memory.fits` False. Raises InputError if the plan
     doesn't suit workload and system, if an overhead lacks the other that it needs, if the device
     has no rate for the data type, if the closed form doesn't hold, or if a time is not finite.
     """
     plan = plan_under(plan or Plan(), software)
     workload = workload_under(workload, software)
     calibration = calibration or load_for(system.device)
-    overheads = overheads or Overheads()
+    overheads, site = overheads or Overheads(), site or Site()
     check(plan, workload, system)
     overheads.check()
     workload = scaled(workload, plan)
@@ -199,25 +206,32 @@ def estimate(
     timeline = formula(step) if engine == "closed" else run(lower(step), trace=False)
     graph = workload.graph(samples(plan, workload))
     count, warnings = _steps(workload, graph, steps)
-    luck = _luck(timeline.spread)
+    luck = of_step = _luck(timeline.spread)
     total = None
     if count is not None:
         total, luck = _total(timeline.seconds, count, luck, overheads, plan.devices)
+    told = _step(timeline)
+    training = Time(total.parts, luck) if total else None
+    spending = spent(system, site, plan.devices, Time(told.parts, of_step), training)
     return Estimate(
         hardware=_hardware(system, plan, calibration),
         workload=_work(workload, graph, plan),
         plan={"devices": plan.devices} | plan.model_dump(),
         software=software.name if software else None,
         run=overheads.model_dump(),
-        step=_step(timeline),
+        site=site.model_dump(),
+        step=told,
         convergence=_convergence(count, workload.batch),
         total=total,
         memory=_memory(system, needed(workload, plan, step.cuts), plan),
+        energy=spending.energy,
+        cost=spending.cost,
         assumptions=[
             *([QUICK] if engine == "closed" else []),
             *basis.assumptions(
                 system, workload, graph, plan, calibration, count, overheads, software=software
             ),
+            *spending.assumptions,
         ],
         warnings=warnings,
         sources=basis.sources(system, calibration, count, software=software),

@@ -115,6 +115,7 @@ class _Asked:
             engine=self._engine,
             software=subject.software,
             overheads=subject.run,
+            site=subject.site,
         )
 
 

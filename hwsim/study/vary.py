@@ -18,6 +18,7 @@ from hwsim.estimate import Estimate
 from hwsim.hardware.spec import System
 from hwsim.overheads import Overheads
 from hwsim.parallel.plan import Plan
+from hwsim.site import Site
 from hwsim.software.spec import Software
 from hwsim.study.subject import Subject
 
@@ -118,7 +119,7 @@ def _annotation(path: str, subject: Subject) -> Any:
     own: dict[str, type[BaseModel]]
     own = {
         "workload": type(subject.workload),
-        **{"plan": Plan, "software": Software, "run": Overheads},
+        **{"plan": Plan, "software": Software, "run": Overheads, "site": Site},
     }
     parts = (rest if root in own else path).split(".")
     return records.field_at(

@@ -1,0 +1,198 @@
+"""The composition: what a step and a training of an estimate take, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hwsim.hardware.spec import System
+from hwsim.site import YEAR, Site
+from hwsim.spending.energy import device_joules, waiting_joules, whole
+from hwsim.spending.power import HOST, IDLE, NODE, Figure, Power, power_of
+from hwsim.spending.price import Tariff, dollars, kilograms, tariff_of
+from hwsim.spending.record import Amount, Cost, Energy, Spending, Spent
+from hwsim.units import HOUR
+
+Floats = npt.NDArray[np.float64]
+
+DOUBT = 0.15
+"""Standard deviation of the logarithm of a machine's power about the one that is told."""
+SEED = 2
+LOW, HIGH = 10.0, 90.0
+IDLES = ("startup", "checkpoint")
+
+
+class Time(NamedTuple):
+    """Seconds by part that sum to the whole, and draws of their sum over it."""
+
+    parts: Mapping[str, float]
+    luck: Floats
+
+    @property
+    def seconds(self) -> float:
+        return sum(self.parts.values())
+
+
+def spent(
+    system: System, site: Site, devices: int, step: Time, training: Time | None = None
+) -> Spent:
+    """Energy and cost of a `step` and of the whole `training` on so many devices.
+
+    The step's parts are those of a device, the training's those of `hwsim.overheads`: its steps,
+    evaluations and restarts draw what a step does, start and checkpoints wait. Intervals come from
+    the draws of the times and from `DOUBT` of the power, the same in every draw of two estimates.
+    A price is taken as it is told.
+    """
+    power, tariff = power_of(system, site, devices), tariff_of(system, site, devices)
+    times = [step] if training is None else [step, training]
+    joules: list[dict[str, float]] = []
+    draws: list[Floats] = []
+    if power is not None:
+        own = _numbers(device_joules(step.parts, power))
+        for time in times:
+            scaled = own if time is step else _trained(own, step.seconds, time, power)
+            joules.append(_numbers(whole(scaled, time.seconds, power, devices)))
+            draws.append(_doubted(joules[-1], scaled, time, power, devices))
+    energy = _energy(joules, draws, step, times, site, devices) if power else None
+    cost = _cost(joules, draws, times, tariff, devices) if tariff else None
+    told = [*_powers(system, site, devices, power), *_prices(system, site, devices, tariff, power)]
+    return Spent(energy, cost, told)
+
+
+def _numbers(parts: Mapping[str, Figure]) -> dict[str, float]:
+    return {name: float(value) for name, value in parts.items()}
+
+
+def _trained(own: dict[str, float], step: float, time: Time, power: Power) -> dict[str, float]:
+    """Joules of one device over a training, by the parts of a step and `waiting`."""
+    waits = sum(time.parts[name] for name in IDLES)
+    steps = (time.seconds - waits) / step if step else 0.0
+    found = {name: joules * steps for name, joules in own.items()}
+    return found | {"waiting": float(waiting_joules(waits, power))}
+
+
+def _doubted(
+    joules: dict[str, float], own: dict[str, float], time: Time, power: Power, devices: int
+) -> Floats:
+    """Draws of the whole energy: of the time, and of a power between rest and limit."""
+    random = np.random.default_rng(SEED)
+    factor = np.exp(DOUBT * random.standard_normal(len(time.luck)))
+    seconds, whole_ = time.seconds, sum(joules.values())
+    mean = sum(own.values()) / seconds if seconds else 0.0
+    drawn = np.clip(mean * factor, power.idle, power.limit) + power.host * factor
+    beside = whole_ / (devices * (mean + float(power.host)) * seconds) if seconds else 1.0
+    return np.asarray(devices * drawn * seconds * time.luck * beside)
+
+
+def _energy(
+    joules: list[dict[str, float]],
+    draws: list[Floats],
+    step: Time,
+    times: list[Time],
+    site: Site,
+    devices: int,
+) -> Energy:
+    seconds = step.seconds
+    outside = ("host", "network", "facility")
+    own = sum(value for name, value in joules[0].items() if name not in outside)
+    found = _spending([_amount(*pair) for pair in zip(joules, draws, strict=True)])
+    carbon = None
+    if site.carbon is not None:
+        carbon = _spending(
+            [
+                _blamed(parts, drawn, time, site, devices)
+                for parts, drawn, time in zip(joules, draws, times, strict=True)
+            ]
+        )
+    return Energy(
+        step=found.step,
+        total=found.total,
+        watts=found.step.value / seconds,
+        device_watts=own / seconds / devices,
+        carbon=carbon,
+    )
+
+
+def _blamed(
+    joules: dict[str, float], drawn: Floats, time: Time, site: Site, devices: int
+) -> Amount:
+    seconds = time.seconds
+    parts = _numbers(kilograms(seconds, sum(joules.values()), site, devices))
+    draws = kilograms(seconds * time.luck, drawn, site, devices)
+    return _amount(parts, np.asarray(sum(draws.values())))
+
+
+def _cost(
+    joules: list[dict[str, float]],
+    draws: list[Floats],
+    times: list[Time],
+    tariff: Tariff,
+    devices: int,
+) -> Cost:
+    amounts = []
+    for number, time in enumerate(times):
+        told = sum(joules[number].values()) if joules else None
+        drawn = draws[number] if joules else None
+        parts = _numbers(dollars(time.seconds, told, tariff, devices))
+        each = dollars(time.seconds * time.luck, drawn, tariff, devices)
+        amounts.append(_amount(parts, np.asarray(sum(each.values()))))
+    found = _spending(amounts)
+    return Cost(
+        step=found.step,
+        total=found.total,
+        way=tariff.way,
+        hour=float(tariff.second * HOUR),
+        price=tariff.path,
+    )
+
+
+def _spending(amounts: list[Amount]) -> Spending:
+    return Spending(step=amounts[0], total=amounts[1] if len(amounts) > 1 else None)
+
+
+def _amount(parts: dict[str, float], draws: Floats) -> Amount:
+    value = sum(parts.values())
+    low, high = (float(end) for end in np.percentile(draws, (LOW, HIGH)))
+    return Amount(value=value, low=min(low, value), high=max(high, value), parts=parts)
+
+
+def _powers(system: System, site: Site, devices: int, power: Power | None) -> Iterator[str]:
+    """What energy takes for granted, or why it is not known."""
+    if power is None:
+        name = system.device.name
+        yield f"energy is not known: {name} states no limit (--set device.power.limit=300W)"
+        return
+    stated, node = system.device.power, system.node
+    rest = "" if stated and stated.idle else f", at rest {IDLE:.0%} of it"
+    yield f"devices draw shares of device.power.limit by what they do{rest}"
+    if site.host is None:
+        of = "node.power" if node.power else f"{NODE} x the limits of its devices"
+        yield f"hosts draw {HOST:.0%} of {of}"
+    if devices > node.devices and site.network_power is None:
+        yield "energy leaves out the network between nodes (site.network_power)"
+    if site.pue is None:
+        yield "energy leaves out the facility around the machines (site.pue)"
+
+
+def _prices(
+    system: System, site: Site, devices: int, tariff: Tariff | None, power: Power | None
+) -> Iterator[str]:
+    """What cost takes for granted, or why it is not known."""
+    if tariff is None:
+        yield "cost is not known: no price is (--set site.hour=2USD)"
+        return
+    price = system.device.price
+    when = f", {price.date}" if price and price.date and "device" in tariff.path else ""
+    hour = f"{tariff.second * HOUR:.3g} USD"
+    if tariff.way == "rent":
+        yield f"a device is rented for {hour} per hour ({tariff.path}{when})"
+        return
+    years = f"{site.utilization:.0%} of {site.lifetime / YEAR:.3g} years"
+    yield f"{tariff.path}{when} is spread over {years}: {hour} per device hour"
+    if devices > system.node.devices and site.network_price is None:
+        yield "cost leaves out the network between nodes (site.network_price)"
+    if tariff.joule is None or power is None:
+        yield "cost leaves out electricity (site.electricity)"
