@@ -19,7 +19,8 @@ TICK = 0.1  # seconds between two reports
 
 
 class Answer(NamedTuple):
-    """A plan that fits: what is sought (`value`), the step's seconds by part, the bytes."""
+    """A plan that fits: what is sought (`value`), the step's seconds by part, the bytes, whether a
+    closed form says so; `number` is its place in the space."""
 
     subject: Subject
     plan: Plan
@@ -28,6 +29,12 @@ class Answer(NamedTuple):
     parts: Mapping[str, float]
     bytes: float
     closed: bool
+    number: int = 0
+
+    @property
+    def rank(self) -> tuple[float, int]:
+        """Of two that are equal but for rounding the first of the space is told."""
+        return float(f"{self.value:.11e}"), self.number
 
 
 class Node(Protocol):
@@ -49,6 +56,15 @@ class Missed(NamedTuple):
     capacity: float
 
 
+class Beyond(NamedTuple):
+    """A plan that fits but passes a limit, by which factor, and what to tell of it."""
+
+    plan: Plan
+    factor: float
+    limit: str
+    told: str
+
+
 @dataclass
 class Tally:
     """What became of configurations: `impossible`, `equal` to another one, `large` (more memory
@@ -57,12 +73,18 @@ class Tally:
     total: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     nearest: Missed | None = None
+    beyond: Beyond | None = None
 
     def miss(self, missed: Missed) -> None:
         """Remember the one that lacks least."""
         known = self.nearest
         if known is None or missed.bytes * known.capacity < known.bytes * missed.capacity:
             self.nearest = missed
+
+    def limited(self, beyond: Beyond) -> None:
+        """Remember the one that passes its limit by least."""
+        if self.beyond is None or beyond.factor < self.beyond.factor:
+            self.beyond = beyond
 
     @property
     def decided(self) -> int:
@@ -107,7 +129,7 @@ def best_first(
             for child in node.opened():
                 if isinstance(child, Answer):
                     tally.counts["evaluated"] += 1
-                    best = sorted([*best, child], key=lambda one: one.value)[:keep]
+                    best = sorted([*best, child], key=lambda one: one.rank)[:keep]
                     limit = best[-1].value if len(best) == keep else math.inf
                 else:
                     child.bound = max(child.bound, bound)

@@ -19,7 +19,7 @@ from hwsim.parallel import memory
 from hwsim.parallel.memory import FRAGMENTATION, LayerMemory
 from hwsim.parallel.pieces import Cut
 from hwsim.parallel.plan import Plan
-from hwsim.parallel.priced import PricedLayer, total
+from hwsim.parallel.priced import PricedLayer, Seconds, total
 from hwsim.parallel.staged import Staged
 
 Floats = npt.NDArray[np.float64]
@@ -29,11 +29,13 @@ SURE = 1 - 1e-9  # rounding
 
 class Pipeline(NamedTuple):
     """Seconds until stage 0 has its last gradients (`through` all stages), until each stage has its
-    own at the earliest (`ends`), and those of each stage's passes (`own`)."""
+    own at the earliest (`ends`), those of each stage's passes (`own`), and of all layers once
+    (`busy`)."""
 
     through: float
     ends: Floats
     own: Floats
+    busy: Seconds
 
 
 def cut_seconds(seconds: float, slots: int, pp: int, schedule: str) -> float:
@@ -61,13 +63,15 @@ def pipeline_seconds(step: Staged) -> Pipeline:
     off (zero-bubble) come after it on min(s, m) micro-batches.
     """
     plan, slots = step.plan, step.slots
-    forward, inputs, weights = (
-        np.array([total(getattr(layer, way) for layer in chunk).total for chunk in step.chunks])
+    columns = [
+        [total(getattr(layer, way) for layer in chunk) for chunk in step.chunks]
         for way in ("forward", "inputs", "weights")
-    )
+    ]
+    busy = total(one for column in columns for one in column)
+    forward, inputs, weights = (np.array([one.total for one in column]) for column in columns)
     if step.ring:
         own = np.full(plan.pp, slots * step.rounds * (forward + inputs + weights).min())
-        return Pipeline(float(own.max()) * SURE, own, own)
+        return Pipeline(float(own.max()) * SURE, own, own, busy)
     hops = np.array([work.seconds for work in step.hops])
     shape = (len(step.chunks) // plan.pp, plan.pp)
     own = slots * (forward + inputs + weights).reshape(shape).sum(axis=0)
@@ -79,7 +83,7 @@ def pipeline_seconds(step: Staged) -> Pipeline:
     late = np.minimum(np.arange(plan.pp), slots) * weights[: plan.pp] if apart else 0.0
     ends = before + own
     ends[0] = through = float(np.max(ends - late + behind))
-    return Pipeline(through * SURE, ends, own)
+    return Pipeline(through * SURE, ends, own, busy)
 
 
 def step_seconds(step: Staged, summed: Sequence[float]) -> float:

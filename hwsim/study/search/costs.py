@@ -16,7 +16,7 @@ from hwsim.parallel.needs import layer_memories, needed
 from hwsim.parallel.placement import group
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.price import Pricer
-from hwsim.parallel.priced import PricedLayer
+from hwsim.parallel.priced import PricedLayer, Seconds, total
 from hwsim.parallel.split import split
 from hwsim.parallel.staged import Staged
 from hwsim.study.search.bounds import Floor
@@ -44,7 +44,7 @@ class Costs:
         self._pricers: dict[int, Pricer] = {}
         self._layers: dict[object, tuple[Pricer, tuple[PricedLayer, ...]]] = {}
         self._memories: dict[object, tuple[LayerMemory, ...]] = {}
-        self._sums: dict[int, float] = {}
+        self._sums: dict[int, Seconds] = {}
         self._floors: dict[int, Floor] = {}
         self._cuts: dict[object, tuple[tuple[int, int], ...]] = {}
 
@@ -72,22 +72,24 @@ class Costs:
         pricer.plan, pricer._groups = plan, {}
         return pricer, layers
 
-    def seconds(self, plan: Plan) -> float:
+    def seconds(self, plan: Plan) -> Seconds:
         """Of all layers, one micro-batch forward and backward."""
         _, layers = self.layers(plan)
         if id(layers) not in self._sums:
-            self._sums[id(layers)] = sum(layer.seconds for layer in layers)
+            ways = ("forward", "inputs", "weights")
+            found = total(getattr(layer, way) for layer in layers for way in ways)
+            self._sums[id(layers)] = found
         return self._sums[id(layers)]
 
-    def least_seconds(self, plan: Plan) -> float:
+    def least_seconds(self, plan: Plan) -> Seconds:
         """No more than `seconds` of any plan that differs in `EASED`, but for full recomputation:
         that adds the forward pass, as far as no host is waited for."""
         eased = plan.model_copy(update=EASED)
         pricer, layers = self.layers(eased)
-        again = 0.0
+        again = []
         if plan.recompute == "full" and pricer.code is None:
-            again = sum(layer.forward.total for layer in layers[:-1])
-        return self.seconds(eased) + again
+            again = [layer.forward for layer in layers[:-1]]
+        return total([self.seconds(eased), *again])
 
     def _pricer(self, plan: Plan, micro: int, count: int) -> Pricer:
         if micro not in self._pricers:

@@ -17,12 +17,14 @@ from hwsim.parallel.formula import Found, attempt
 from hwsim.parallel.lower import lower
 from hwsim.parallel.memory import StageMemory
 from hwsim.parallel.plan import Plan
+from hwsim.parallel.priced import Seconds
 from hwsim.parallel.staged import Staged
 from hwsim.simulate.engine import run
 from hwsim.simulate.timeline import Timeline
 from hwsim.study.search import bounds
 from hwsim.study.search.best import Answer, Missed, Node, Tally
 from hwsim.study.search.costs import EASED, Costs, as_planned
+from hwsim.study.search.goal import Goal
 from hwsim.study.search.space import LIGHT, Shape, Space
 
 Ints = npt.NDArray[np.intp]
@@ -41,44 +43,29 @@ def evaluated(step: Staged) -> Made:
     found = attempt(step)
     if isinstance(found, Found):
         return Made(found, True)
-    return Made(run(lower(step), trace=False), False)
+    return Made(simulated(step), False)
+
+
+def simulated(step: Staged) -> Timeline:
+    """The event simulation."""
+    return run(lower(step), trace=False)
 
 
 @dataclass
 class Looked:
-    """A space under search: `value` tells what is sought from a plan and its step's seconds (and
-    never falls with them), `limit` what a plan's value and seconds may not pass."""
+    """A space under search."""
 
     space: Space
     costs: Costs
-    value: Callable[[Plan, float], float]
-    allowed: Callable[[Plan, float], bool]
+    goal: Goal
     tally: Tally
     seen: dict[str, str] = field(default_factory=dict)
 
     def nodes(self) -> Iterator[Node]:
-        """Where the search begins. Counts what need not be looked at."""
-        counts = self.tally.counts
-        self.tally.total += self.space.size
+        """Where the search begins."""
+        rows = np.arange(self.space.rows)
         for shape in self.space.shapes:
-            rows = self.space.look(shape)
-            possible, kept = int(rows.possible.sum()), int(rows.kept.sum())
-            counts["impossible"] += self.space.rows - possible
-            counts["equal"] += possible - kept
-            yield from self._bases(shape, np.flatnonzero(rows.kept))
-
-    def _bases(self, shape: Shape, rows: Ints) -> Iterator[Node]:
-        heavy = [n for n in self.space.columns if n not in (*LIGHT, *PRICED, "order", "balance")]
-        for some in self.space.groups(rows, heavy):
-            base = _Base(self, shape, rows[some])
-            try:
-                small = base.small()
-                if small.size:
-                    base.rows, base.size = small, len(small)
-                    base.bound = base.least(base.plan().model_copy(update=EASED))
-                    yield base
-            except InputError:
-                self.tally.counts["impossible"] += base.size
+            yield _Shape(self, shape, rows)
 
     @cached_property
     def accumulates(self) -> bool:
@@ -100,6 +87,29 @@ class _Some:
 
     def plan(self, row: int | None = None) -> Plan:
         return self.looked.space.plan(self.shape, int(self.rows[0] if row is None else row))
+
+
+class _Shape(_Some):
+    """All with the same degrees."""
+
+    def opened(self) -> Iterator[Node | Answer]:
+        looked, space, counts = self.looked, self.looked.space, self.looked.tally.counts
+        rows = space.look(self.shape)
+        possible, kept = int(rows.possible.sum()), int(rows.kept.sum())
+        counts["impossible"] += space.rows - possible
+        counts["equal"] += possible - kept
+        heavy = [n for n in space.columns if n not in (*LIGHT, *PRICED, "order", "balance")]
+        left = np.flatnonzero(rows.kept)
+        for some in space.groups(left, heavy):
+            base = _Base(looked, self.shape, left[some])
+            try:
+                base.rows = base.small()
+                base.size = len(base.rows)
+                if base.size:
+                    base.bound = base.least(base.plan().model_copy(update=EASED))
+                    yield base
+            except InputError:
+                counts["impossible"] += base.size
 
 
 class _Base(_Some):
@@ -133,13 +143,14 @@ class _Base(_Some):
         """The bound of the cheapest way to compute."""
         return self.cut(plan, self.looked.costs.least_seconds, "any")
 
-    def cut(self, plan: Plan, seconds: Callable[[Plan], float], schedule: str) -> float:
+    def cut(self, plan: Plan, seconds: Callable[[Plan], Seconds], schedule: str) -> float:
         """A bound by the seconds of all layers, wherever they are cut."""
         if plan.time_chunks > 1:
             return 0.0
         slots = self.looked.costs.share(plan) // (plan.micro_batch or 1)
-        found = bounds.cut_seconds(seconds(plan), slots, plan.pp, schedule)
-        return self.looked.value(plan, found)
+        busy = seconds(plan)
+        found = bounds.cut_seconds(busy.total, slots, plan.pp, schedule)
+        return self.looked.goal.bound(plan, found, busy, slots)
 
     def opened(self) -> Iterator[Node | Answer]:
         names = [*PRICED, *(["zero"] if self.looked.accumulates else [])]
@@ -172,6 +183,7 @@ class _Cut(_Some):
         counts = looked.tally.counts
         try:
             step = looked.costs.staged(plan)
+            pipeline = bounds.pipeline_seconds(step)
         except InputError:
             counts["impossible"] += self.size
             return
@@ -179,8 +191,8 @@ class _Cut(_Some):
         if looked.seen.setdefault(str(same), plan.balance) != plan.balance:
             counts["equal"] += self.size
             return
-        pipeline = bounds.pipeline_seconds(step)
-        node = _Stages(looked, self.shape, self.rows, looked.value(plan, pipeline.through))
+        least = looked.goal.bound(plan, pipeline.through, pipeline.busy, step.slots)
+        node = _Stages(looked, self.shape, self.rows, least)
         node.step, node.pipeline = step, pipeline
         yield node
 
@@ -240,15 +252,17 @@ class _Leaf(_Some):
         if key not in self.summed:
             self.summed[key] = bounds.summed_seconds(self.step, self.pipeline)
         seconds = bounds.step_seconds(self.step, self.summed[key])
-        return self.looked.value(plan, seconds)
+        return self.looked.goal.bound(plan, seconds, self.pipeline.busy, self.step.slots)
 
     def _evaluated(self, used: StageMemory) -> Iterator[Answer]:
         looked, plan = self.looked, self.step.plan
         timeline, closed = evaluated(self.step)
-        seconds = timeline.seconds
-        if not looked.allowed(plan, seconds):
+        parts = timeline.parts()
+        value = looked.goal.value(plan, parts)
+        if (beyond := looked.goal.beyond(plan, parts)) is not None:
             looked.tally.counts["limited"] += 1
+            looked.tally.limited(beyond)
             return
-        value = looked.value(plan, seconds)
         subject = looked.space.subject
-        yield Answer(subject, plan, value, seconds, timeline.parts(), used.bytes, closed)
+        number = int(self.rows[0])
+        yield Answer(subject, plan, value, timeline.seconds, parts, used.bytes, closed, number)

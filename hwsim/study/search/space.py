@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -18,8 +18,8 @@ import numpy.typing as npt
 from hwsim.cost.offload import host_bandwidth
 from hwsim.errors import InputError
 from hwsim.graph.step import StepGraph
-from hwsim.parallel.check import AXES, MOST_PASSES, divisors, scaled
-from hwsim.parallel.plan import Plan
+from hwsim.parallel.check import MOST_PASSES, divisors, scaled
+from hwsim.parallel.plan import Plan, available
 from hwsim.study.subject import Subject
 
 Codes = npt.NDArray[np.intp]
@@ -81,7 +81,6 @@ class Space:
     columns: Mapping[str, tuple[Any, ...]]
     layers: int
     cores: bool
-    _fixed: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -136,7 +135,8 @@ class Space:
         """Which rows of a shape `check` lets through, and which of them are no others' equals."""
         share = self.share(shape)
         possible = np.zeros(self.rows, dtype=bool)
-        if not share:
+        there = available(self.subject.system)
+        if not share or (there is not None and shape.devices > there):
             return Rows(possible, possible)
         possible = share % self.micro == 0
         count = share // self.micro
@@ -215,7 +215,6 @@ def space(
     subject: Subject,
     devices: Sequence[int],
     over: Mapping[str, tuple[Any, ...]],
-    open_: bool = True,
 ) -> Space:
     """The plans of a subject on so many devices.
 
@@ -223,7 +222,7 @@ def space(
     those of `DEFAULTS`. Raises InputError for too many of them at once.
     """
     plan = subject.plan
-    fixed = set(plan.model_fields_set) if open_ else set(Plan.model_fields)
+    fixed = set(plan.model_fields_set)
     if subject.software is not None:
         fixed |= set(subject.software.plan)
 
@@ -303,8 +302,3 @@ def _experts(graph: StepGraph) -> bool:
 def _cores(graph: StepGraph) -> bool:
     """Whether selective recomputation has something to compute again."""
     return any(op.core for layer in graph.layers for op in layer.ops)
-
-
-def placed(plan: Plan) -> tuple[str, ...]:
-    """The axes of more than one device, the nearest first: what a placement comes down to."""
-    return tuple(axis for axis in plan.placement if getattr(plan, axis) > 1 and axis in AXES)

@@ -1,0 +1,111 @@
+"""The search itself: subjects and a goal in, the best plans out, confirmed and explained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hwsim.convergence.counting import Counting
+from hwsim.cost.calibration import Calibration, load_for
+from hwsim.graph.workload import Workload
+from hwsim.parallel.plan import Plan
+from hwsim.study.search.best import Answer, Found, State, Tally, best_first
+from hwsim.study.search.costs import Costs
+from hwsim.study.search.goal import Aim, Goal, Limits
+from hwsim.study.search.nodes import Looked, simulated
+from hwsim.study.search.space import Space, space
+from hwsim.study.subject import Subject
+
+Count = float | Counting | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a search looks for.
+
+    `aim` is sought within `limits`; `devices` are numbers of them; `over` has values of fields of
+    the plan by their names (the others: `hwsim.study.search.space`); the `keep` best are kept.
+    """
+
+    aim: Aim = "step"
+    devices: tuple[int, ...] = (1,)
+    over: Mapping[str, tuple[Any, ...]] | None = None
+    limits: Limits = Limits()
+    keep: int = 5
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was found in which spaces; `events` are values by the event simulation (None: the
+    search had it from there, or the simulation was not run)."""
+
+    spaces: tuple[Space, ...]
+    found: Found
+    events: tuple[float | None, ...]
+
+    @property
+    def reordered(self) -> bool:
+        """Whether the event simulation ranks the best otherwise."""
+        pairs = zip(self.found.best, self.events, strict=True)
+        values = [one.value if event is None else event for one, event in pairs]
+        return values != sorted(values)
+
+
+def search(
+    subjects: Sequence[Subject],
+    asked: Asked,
+    calibration: Callable[[Subject], Calibration] | None = None,
+    counted: Callable[[Workload], Count] | None = None,
+    watch: Callable[[State], None] | None = None,
+) -> Result:
+    """The best plans of all subjects.
+
+    `calibration` tells that of a subject's device, `counted` what replaces a workload's law.
+    `watch` hears how far it is; an interrupt ends the search with what it has. Raises InputError
+    where a field is not known or what is sought is not.
+    """
+    tally = Tally()
+    looked = []
+    for subject in subjects:
+        goal = Goal(asked.aim, subject, counted(subject.workload) if counted else None, asked.limits)
+        goal.check()
+        fitted = calibration(subject) if calibration else load_for(subject.system.device)
+        plans = space(subject, asked.devices, asked.over or {})
+        looked.append(Looked(plans, Costs(subject, fitted), goal, tally))
+        tally.total += plans.size
+    nodes = [node for one in looked for node in one.nodes()]
+    found = best_first(nodes, tally, asked.keep, watch)
+    of = {id(one.space.subject): one for one in looked}
+    events: list[float | None] = [None] * len(found.best)
+    if found.complete:
+        events = [_confirmed(of[id(answer.subject)], answer) for answer in found.best]
+    return Result(tuple(one.space for one in looked), found, tuple(events))
+
+
+def _confirmed(looked: Looked, answer: Answer) -> float | None:
+    """The value by the event simulation, where the closed form gave it."""
+    if not answer.closed:
+        return None
+    timeline = simulated(looked.costs.staged(answer.plan))
+    return looked.goal.value(answer.plan, timeline.parts())
+
+
+def losses(answer: Answer, best: Answer) -> dict[str, float]:
+    """Seconds by part that a step takes more than that of the best, the largest first.
+
+    >>> first = Answer(None, Plan(), 3.0, 3.0, {"compute": 2.0, "bubble": 1.0}, 0.0, True)
+    >>> losses(first._replace(parts={"compute": 2.0, "bubble": 1.5}), first)
+    {'bubble': 0.5, 'compute': 0.0}
+    """
+    more = {name: answer.parts[name] - best.parts[name] for name in best.parts}
+    return dict(sorted(more.items(), key=lambda one: -abs(one[1])))
+
+
+def differing(plan: Plan, spaces: Sequence[Space]) -> dict[str, Any]:
+    """The fields of a plan that some space has several values of, and its degrees."""
+    names = {name for one in spaces for name, values in one.columns.items() if len(values) > 1}
+    names |= {"dp", "tp", "pp", "cp", "ep", "micro_batch"}
+    if "order" in names:
+        names |= {"schedule", "virtual"}
+    return {name: getattr(plan, name) for name in Plan.model_fields if name in names}
