@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Annotated, Any
@@ -16,7 +15,6 @@ from hwsim.errors import DoesNotFit, InputError
 from hwsim.parallel.plan import MOST_DEVICES, Plan, available
 from hwsim.report import search as report
 from hwsim.study import vary
-from hwsim.study.search.best import State
 from hwsim.study.search.find import Asked, Result, search
 from hwsim.study.search.goal import AIMS, Aim, Limits
 from hwsim.study.subject import Subject

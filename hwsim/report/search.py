@@ -73,15 +73,15 @@ class Progress:
         words = [f"{state.left:,} of {state.tally.total:,} configurations may be better"]
         if state.best is not None:
             gap = 1.0 - state.bound / state.best.value if state.best.value else 0.0
-            words.append(f"best {state.best.value:.6g}, at most {max(gap, 0.0):.2%} above the least")
+            words.append(
+                f"best {state.best.value:.6g}, at most {max(gap, 0.0):.2%} above the least"
+            )
         if 0 < done < 1:
             words.append(f"about {seconds_text(state.seconds * (1 - done) / done)} left")
         return f"{seconds_text(state.seconds)}: " + "; ".join(words)
 
 
-def record(
-    result: Result, asked: Asked, named: Mapping[int, Mapping[str, str]]
-) -> dict[str, Any]:
+def record(result: Result, asked: Asked, named: Mapping[int, Mapping[str, str]]) -> dict[str, Any]:
     """Plain JSON values under stable keys; `named` are the settings of subjects by their id."""
     found = result.found
     return {

@@ -120,27 +120,47 @@ def _shared(cut: Cut, stage: int, own: float, computed: float) -> float:
     chunks = step.on(stage)
     if plan.zero < 2:
         return computed + sum(work.seconds for _, work in cut.summing(chunks[0], kind)[-1].sums)
+    last = _total(cut, chunks[0], kind, "sums").last
+    return max(always_seconds(step, chunks, own, computed), computed + last)
+
+
+def always_seconds(
+    step: Staged,
+    chunks: Sequence[Sequence[PricedLayer]],
+    own: float,
+    computed: float,
+    ways: int = 1,
+) -> float:
+    """Until a stage of `chunks` has computed and summed, if every micro-batch sums (ZeRO 2 and 3),
+    or the mean of stages of which `ways` have the chunks together.
+
+    Its kernels take `own` seconds, and it is idle in all others of `computed`. What its streams
+    carry goes on while kernels are idle or exchange, or takes its share of them; each stream
+    carries one thing after the other.
+    """
+    cut, plan = Cut(step), step.plan
+    kind = "W" if plan.schedule == "zero-bubble" else "BW"
     sums = [_total(cut, chunk, kind, "sums") for chunk in chunks]
     gathers = [_NONE]
     if plan.zero == 3:
-        ways = ("F", "B") if kind == "W" else ("F", kind)
-        gathers = [_total(cut, chunk, way, "gathers") for chunk in chunks for way in ways]
+        kinds = ("F", "B") if kind == "W" else ("F", kind)
+        gathers = [_total(cut, chunk, way, "gathers") for chunk in chunks for way in kinds]
     exchanged = sum(
         getattr(layer, way).communication
         for chunk in chunks
         for layer in chunk
         for way in ("forward", "inputs", "weights")
     )
-    streams = [step.slots * sum(one.seconds for one in some) for some in (sums, gathers)]
+    share = step.slots / ways
+    streams = [share * sum(one.seconds for one in some) for some in (sums, gathers)]
     taken = [min(one.taken for one in some) for some in (sums, gathers)]
     slowed = 0.0
     if sum(taken) <= MOST_TAKEN:
-        idle = step.slots * exchanged + computed - own
+        idle = share * exchanged + computed - own
         slowed = sum(
-            share * max(seconds - idle, 0.0)
-            for share, seconds in zip(taken, streams, strict=True)
+            some * max(seconds - idle, 0.0) for some, seconds in zip(taken, streams, strict=True)
         )
-    return max(computed + max(slowed, sums[0].last), *streams)
+    return max(computed + slowed, *streams)
 
 
 class _Traffic(NamedTuple):
@@ -156,7 +176,7 @@ _NONE = _Traffic()
 
 
 def _total(cut: Cut, chunk: Sequence[PricedLayer], kind: str, name: str) -> _Traffic:
-    """Of a pass through a chunk; with parameters sharded all layers are pieces, equal ones alike."""
+    """Of a pass through a chunk; with parameters sharded each layer is a piece, equal ones alike."""
     if cut.staged.plan.zero == 3:
         times = Counter(map(id, chunk))
         unlike = {id(layer): layer for layer in chunk}

@@ -8,8 +8,8 @@ from dataclasses import replace
 from hwsim.cost.calibration import Calibration
 from hwsim.errors import InputError
 from hwsim.graph.step import StepGraph
-from hwsim.parallel import stages
 from hwsim.parallel import staged as staging
+from hwsim.parallel import stages
 from hwsim.parallel.check import samples, scaled
 from hwsim.parallel.memory import LayerMemory, StageMemory, footprint, fullest
 from hwsim.parallel.needs import layer_memories, needed
@@ -80,6 +80,13 @@ class Costs:
             found = total(getattr(layer, way) for layer in layers for way in ways)
             self._sums[id(layers)] = found
         return self._sums[id(layers)]
+
+    def whole(self, plan: Plan) -> Staged:
+        """All layers as one chunk, wherever they are cut."""
+        pricer, layers = self.layers(plan)
+        slots = self.share(plan) // (plan.micro_batch or self.share(plan))
+        cuts = ((0, len(layers)),)
+        return Staged(plan, self.subject.system, pricer.graph, pricer, slots, (layers,), cuts)
 
     def least_seconds(self, plan: Plan) -> Seconds:
         """No more than `seconds` of any plan that differs in `EASED`, but for full recomputation:

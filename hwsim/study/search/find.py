@@ -12,7 +12,7 @@ from hwsim.graph.workload import Workload
 from hwsim.parallel.plan import Plan
 from hwsim.study.search.best import Answer, Found, State, Tally, best_first
 from hwsim.study.search.costs import Costs
-from hwsim.study.search.goal import Aim, Goal, Limits
+from hwsim.study.search.goal import NO_LIMITS, Aim, Goal, Limits
 from hwsim.study.search.nodes import Looked, simulated
 from hwsim.study.search.space import Space, space
 from hwsim.study.subject import Subject
@@ -31,7 +31,7 @@ class Asked:
     aim: Aim = "step"
     devices: tuple[int, ...] = (1,)
     over: Mapping[str, tuple[Any, ...]] | None = None
-    limits: Limits = Limits()
+    limits: Limits = NO_LIMITS
     keep: int = 5
 
 
@@ -68,7 +68,9 @@ def search(
     tally = Tally()
     looked = []
     for subject in subjects:
-        goal = Goal(asked.aim, subject, counted(subject.workload) if counted else None, asked.limits)
+        goal = Goal(
+            asked.aim, subject, counted(subject.workload) if counted else None, asked.limits
+        )
         goal.check()
         fitted = calibration(subject) if calibration else load_for(subject.system.device)
         plans = space(subject, asked.devices, asked.over or {})

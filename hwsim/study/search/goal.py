@@ -35,6 +35,9 @@ class Limits(NamedTuple):
     power: float | None = None
 
 
+NO_LIMITS = Limits()
+
+
 @dataclass(frozen=True)
 class Goal:
     """What is sought from a subject's plans. `given` replaces the law that counts steps."""
@@ -42,7 +45,7 @@ class Goal:
     aim: Aim
     subject: Subject
     given: float | Counting | None = None
-    limits: Limits = Limits()
+    limits: Limits = NO_LIMITS
     _steps: dict[int, float | None] = field(default_factory=dict)
 
     def steps(self, plan: Plan) -> float | None:
@@ -87,7 +90,7 @@ class Goal:
     def bound(self, plan: Plan, seconds: float, busy: Seconds, slots: int) -> float:
         """No more than the value of any step of `seconds` or more, in which `slots` micro-batches
         take `busy` in all stages; infinite if it has to pass a limit."""
-        if self.aim == "step" and self.limits == Limits():
+        if self.aim == "step" and self.limits == NO_LIMITS:
             return seconds
         share = slots / plan.pp
         names = ("compute", "memory", "launch", "communication")
@@ -117,10 +120,8 @@ class Goal:
             training = Time({name: float(one) for name, one in found.items()}, ONE)
         return spent(subject.system, subject.site, plan.devices, Time(parts, ONE), training)
 
-    def _passed(
-        self, plan: Plan, parts: Mapping[str, float], limits: Limits
-    ) -> Beyond | None:
-        if limits == Limits():
+    def _passed(self, plan: Plan, parts: Mapping[str, float], limits: Limits) -> Beyond | None:
+        if limits == NO_LIMITS:
             return None
         found: list[tuple[str, float, float, str]] = []
         if limits.deadline is not None:

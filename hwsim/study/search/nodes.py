@@ -3,7 +3,7 @@ into the same stages, and single ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -128,8 +128,8 @@ class _Base(_Some):
             kept[some] = floor.kept(self.plan(rows[some[0]]))
         count = space.share(self.shape) // space.micro[rows] * plan.time_chunks
         late = np.minimum(count, self.shape.pp)
-        alive = np.where(space.scheduled("zero-bubble")[rows], late, 1.0)
-        alive = np.where(space.scheduled("gpipe")[rows], count, alive)
+        alive = np.where(space.is_("schedule", "zero-bubble")[rows], late, 1.0)
+        alive = np.where(space.is_("schedule", "gpipe")[rows], count, alive)
         alive = np.where(space.is_("offload", "activations")[rows], 0.0, alive)
         needs = bounds.stage_bytes(state, kept, alive, self.shape.pp)
         fitting = needs <= capacity(space.subject.system.device)
@@ -141,16 +141,22 @@ class _Base(_Some):
 
     def least(self, plan: Plan) -> float:
         """The bound of the cheapest way to compute."""
-        return self.cut(plan, self.looked.costs.least_seconds, "any")
+        busy = self.looked.costs.least_seconds(plan)
+        return self.cut(plan.model_copy(update=EASED), busy, "any")
 
-    def cut(self, plan: Plan, seconds: Callable[[Plan], Seconds], schedule: str) -> float:
+    def cut(self, plan: Plan, busy: Seconds, schedule: str) -> float:
         """A bound by the seconds of all layers, wherever they are cut."""
+        looked, space = self.looked, self.looked.space
         if plan.time_chunks > 1:
             return 0.0
-        slots = self.looked.costs.share(plan) // (plan.micro_batch or 1)
-        busy = seconds(plan)
-        found = bounds.cut_seconds(busy.total, slots, plan.pp, schedule)
-        return self.looked.goal.bound(plan, found, busy, slots)
+        step = looked.costs.whole(plan)
+        found = bounds.cut_seconds(busy.total, step.slots, plan.pp, schedule)
+        sharded = bool(space.is_("zero", 3)[self.rows].all())
+        if sharded and plan.dp * plan.cp > 1:
+            mean = step.slots * busy.total / plan.pp
+            always = bounds.always_seconds(step, step.chunks, mean, mean, plan.pp)
+            found = max(found, always * bounds.SURE)
+        return looked.goal.bound(plan, found, busy, step.slots)
 
     def opened(self) -> Iterator[Node | Answer]:
         names = [*PRICED, *(["zero"] if self.looked.accumulates else [])]
@@ -168,7 +174,7 @@ class _Priced(_Base):
             node = _Cut(self.looked, self.shape, self.rows[some])
             plan = node.plan()
             try:
-                node.bound = self.cut(plan, self.looked.costs.seconds, plan.schedule)
+                node.bound = self.cut(plan, self.looked.costs.seconds(plan), plan.schedule)
             except InputError:
                 self.looked.tally.counts["impossible"] += node.size
             else:

@@ -107,13 +107,16 @@ class Space:
 
     def is_(self, name: str, value: Any) -> Flags:
         """Rows with a value; none where the column doesn't have it."""
-        values = self.columns[name]
-        return self.codes[name] == (values.index(value) if value in values else -1)
+        if (name, value) not in self._flags:
+            column = "order" if name == "schedule" else name
+            values = [one[0] if name == "schedule" else one for one in self.columns[column]]
+            there = np.array([one == value for one in values])
+            self._flags[name, value] = there[self.codes[column]]
+        return self._flags[name, value]
 
-    def scheduled(self, name: str) -> Flags:
-        """Rows whose schedule it is."""
-        named = np.array([schedule == name for schedule, _ in self.columns["order"]])
-        return np.asarray(named[self.codes["order"]])
+    @cached_property
+    def _flags(self) -> dict[tuple[str, Any], Flags]:
+        return {}
 
     def groups(self, rows: Codes, names: Sequence[str]) -> Iterator[Codes]:
         """Places in `rows` of those that have the same values in columns."""
@@ -141,7 +144,7 @@ class Space:
         possible = share % self.micro == 0
         count = share // self.micro
         times = self.subject.plan.time_chunks
-        interleaved = self.scheduled("interleaved")
+        interleaved = self.is_("schedule", "interleaved")
         possible &= shape.pp * self.virtual <= self.layers
         possible &= count * times * shape.pp * self.virtual <= MOST_PASSES
         possible &= ~interleaved | ((shape.pp > 1) & (count % shape.pp == 0))

@@ -1,7 +1,6 @@
 """The best of a space is what trying all of it finds."""
 
 import itertools
-import math
 
 import pytest
 from hypothesis import given, settings
@@ -11,13 +10,10 @@ from hwsim.cost.calibration import load_for
 from hwsim.errors import InputError
 from hwsim.estimate import estimate
 from hwsim.hardware import catalog
-from hwsim.overheads import Overheads
 from hwsim.parallel.plan import Plan
 from hwsim.software import catalog as profiles
-from hwsim.study.search.best import best_first
-from hwsim.study.search.find import Asked, losses, search
-from hwsim.study.search.goal import Limits
-from hwsim.study.search.space import DEFAULTS, DEGREES, space
+from hwsim.study.search.find import Asked, search
+from hwsim.study.search.space import DEFAULTS, space
 from hwsim.study.subject import Subject
 from workloads.charlm import CharLM
 from workloads.speech import Speech
