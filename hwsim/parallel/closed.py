@@ -19,6 +19,7 @@ from hwsim.parallel.schedule import ahead, check
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 Value = float | Floats
+SAME = 1e-13  # by what fraction rounding may part equal times
 
 
 class Declined(NamedTuple):
@@ -89,13 +90,26 @@ def step(
         return Declined(f"a wavefront along time in the order {schedule} has no closed form")
     micro_batches *= time_chunks
     ends = gradients(schedule, stages, micro_batches, passes, virtual=virtual, hop=hop)
-    shape = (virtual, stages, *ends.shape[1:])
+    work = passes.forward + passes.backward + passes.weights
+    return finished(ends, micro_batches * work, stages, sums=sums, update=update)
+
+
+def finished(
+    ends: Floats,
+    work: Floats,
+    stages: int,
+    *,
+    sums: Sequence[Sequence[Sum]] = (),
+    update: Value = 0.0,
+) -> Step:
+    """A step whose chunks have their gradients at `ends`, after so many seconds of `work` in each
+    (both (chunks, points...)); `sums` and `update` as in `step`."""
+    shape = (-1, stages, *ends.shape[1:])
     computed = ends.reshape(shape).max(axis=0)
     summed = _summed(sums, ends, stages) if sums else computed
     done = np.maximum(computed, summed) + update
     seconds = done.max(axis=0)
-    work = passes.forward + passes.backward + passes.weights
-    busy = micro_batches * work.reshape(shape).sum(axis=0).mean(axis=0)
+    busy = work.reshape(shape[:2] + work.shape[1:]).sum(axis=0).mean(axis=0)
     exposed = (np.maximum(computed, summed) - computed).mean(axis=0)
     updating = np.broadcast_to(update, done.shape).mean(axis=0)
     return Step(seconds, busy, exposed, seconds - busy - exposed - updating, updating)
@@ -199,10 +213,14 @@ class _Wave:
     def run(self, forward: Floats, backward: Floats, weights: Floats, hops: Floats) -> Floats:
         """When each chunk has its gradients, as `gradients`."""
         seconds, hop = (forward, backward), (hops, np.roll(hops, 1, axis=0))
-        free, ends = np.zeros(hops.shape), np.zeros(forward.shape)
-        sent = np.zeros((2, *hops.shape))
+        state, ends = np.zeros((3, *hops.shape)), np.zeros(forward.shape)
+        free, sent = state[0], state[1:]
         edges = 0, len(forward) - 1
-        for tick in range(int((2 * (self.ahead + self.slots) + self.begins).max())):
+        repeats = _Repeats(self.period, self.steady, self.stages if self.virtual == 1 else 2)
+        tick, last = 0, int((2 * (self.ahead + self.slots) + self.begins).max())
+        while tick < last:
+            if self.steady.start <= tick < self.steady.stop:
+                tick = repeats.jumped(tick, state, ends)
             for back in (0, 1):
                 who, number, chunk = self._at(tick, back)
                 if not len(who):
@@ -217,10 +235,22 @@ class _Wave:
                     late = who[number >= who] if self.split else who[:0]
                     free[late] += weights[late]
                     ends[chunk] = free[who]
+            tick += 1
         if self.split:
             for stage in range(self.stages):
                 ends[stage] += min(stage, self.slots) * weights[stage]
         return ends
+
+    @property
+    def period(self) -> int:
+        """Ticks after which every stage does the same again."""
+        return 2 * self.stages * self.virtual if self.virtual > 1 else 2
+
+    @property
+    def steady(self) -> range:
+        """Ticks in which every stage takes forward and backward in turns."""
+        late = self.stages if self.split else 0
+        return range(int((2 * (self.ahead + late) + self.begins).max()) + 1, 2 * self.slots)
 
     def _at(self, tick: int, back: int) -> tuple[Indices, Indices, Indices]:
         """Stages with a forward (or `back`ward) pass at `tick`, its number there, its chunk."""
@@ -230,3 +260,42 @@ class _Wave:
         number = turn[who]
         chunk = number // self.stages % self.virtual
         return who, number, (self.virtual - 1 - chunk if back else chunk) * self.stages + who
+
+
+class _Repeats:
+    """Jumps over the middle of a wave, where it repeats itself.
+
+    A longest path is linear in the (max, +) algebra: once all of a point's times have grown by the
+    same amount over some periods, they do so over each such stretch, as long as the order of the
+    slots stays (Baccelli et al. 1992, Synchronization and Linearity, section 3.7).
+    """
+
+    def __init__(self, period: int, ticks: range, most: int) -> None:
+        self.period, self.ticks, self.most = period, ticks, most
+        self.before: list[Floats] = []  # the newest first
+        self.done = False
+
+    def jumped(self, tick: int, state: Floats, ends: Floats) -> int:
+        """The tick to go on with; adds to `state` and `ends` what the ticks before it take."""
+        at, rest = divmod(tick - self.ticks.start, self.period)
+        if self.done or rest or self.ticks.stop - tick < self.period:
+            return tick
+        lengths = range(1, self.most + 1) if at % self.most == 0 else (1,)
+        for length in lengths[: len(self.before)]:
+            growth = _growth(state, self.before[length - 1])
+            times = (self.ticks.stop - tick) // (length * self.period)
+            if growth is not None:
+                self.done, self.before = True, []
+                state += times * growth
+                ends += times * growth
+                return tick + times * length * self.period
+        self.before = [state.copy(), *self.before[: self.most - 1]]
+        return tick
+
+
+def _growth(after: Floats, before: Floats) -> Floats | None:
+    """By how much each point grew, if all that it uses grew alike."""
+    grown = after - before
+    growth = grown.max(axis=(0, 1))
+    unlike = (np.abs(grown - growth) > SAME * np.abs(after)) & (after > 0)
+    return None if unlike.any() else np.asarray(growth)
