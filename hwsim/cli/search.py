@@ -66,7 +66,8 @@ def command(
     ] = None,
     budget: Annotated[str | None, typer.Option(metavar="USD", help="No dearer: '2e6 USD'.")] = None,
     power: Annotated[str | None, typer.Option(metavar="W", help="No more watts: '1 MW'.")] = None,
-    keep: Annotated[int, typer.Option(help="How many of the best to find.")] = 5,
+    keep: Annotated[int, typer.Option(help="How many of those evaluated to show.")] = 5,
+    certain: Annotated[int, typer.Option(help="How many of the best to find for sure.")] = 1,
     set_: planned.Settings = None,
     calibration: planned.CalibrationFile = None,
     borrow: planned.Borrow = False,
@@ -84,8 +85,9 @@ def command(
     ] = None,
     json_: planned.Json = False,
 ) -> int:
-    if not 1 <= keep <= MOST_KEPT:
-        raise InputError("--keep", f"found {keep}", f"write 1 to {MOST_KEPT}")
+    for option, number in {"--keep": keep, "--certain": certain}.items():
+        if not 1 <= number <= MOST_KEPT:
+            raise InputError(option, f"found {number}", f"write 1 to {MOST_KEPT}")
     subject = planned.load_subject(hw, model, [*(set_ or []), *_plans(fix or [], "--fix")], {})
     planned.check_borrow(calibration, borrow=borrow)
     counted = counting.Options(steps, tokens, epochs, law, target_loss, critical_batch)
@@ -99,6 +101,7 @@ def command(
             _limit("--power", power, POWER),
         ),
         keep,
+        certain,
     )
     settings = _varied(subject, vary_ or [])
     subjects = [subject.with_settings(one) for one in settings]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -93,7 +94,8 @@ def record(result: Result, asked: Asked, named: Mapping[int, Mapping[str, str]])
         "configurations": found.tally.total,
         "counts": {name: found.tally.counts[name] for name in FATES},
         "complete": found.complete,
-        "bound": found.bound if found.best else None,
+        "bound": found.bound if found.bound < math.inf else None,
+        "certain": found.certain,
         "seconds": found.seconds,
         "reordered": result.reordered,
         "best": [
@@ -136,6 +138,8 @@ def show(told: Mapping[str, Any]) -> None:
     console.print()
     console.print(fates)
     console.print(f"\n{_certain(told)}")
+    if told["certain"] < len(told["best"]) and told["complete"]:
+        console.print("without a number: the next best of those evaluated (--certain N for more)")
     if told["reordered"]:
         console.print("the event simulation ranks them otherwise: see its column")
 
@@ -174,7 +178,7 @@ def _show_best(told: Mapping[str, Any]) -> None:
     for number, one in enumerate(best, start=1):
         events = one["events"]
         rows.add_row(
-            str(number),
+            str(number) if number <= told["certain"] else "",
             *(one["settings"].values()),
             *(str(one["plan"][name]) for name in degrees),
             _rest(one["plan"]),
@@ -230,7 +234,7 @@ def _certain(told: Mapping[str, Any]) -> str:
     if not told["best"]:
         return f"nothing is feasible, {took}" if told["complete"] else f"nothing yet, {took}"
     if told["complete"]:
-        return f"the best of the space for certain, {took}"
+        return f"the first is the best of the space for certain, {took}"
     value = told["best"][0]["value"]
-    gap = 1.0 - told["bound"] / value if value else 0.0
+    gap = 1.0 - (told["bound"] or 0.0) / value if value else 0.0
     return f"interrupted: the best of the space is at most {max(gap, 0.0):.2%} below, {took}"

@@ -104,7 +104,7 @@ class State(NamedTuple):
 
 @dataclass(frozen=True)
 class Found:
-    """The best answers, the first one best; nothing that was left could be below `bound`."""
+    """The best answers, the first one best: nothing else is below `bound`."""
 
     best: tuple[Answer, ...]
     tally: Tally
@@ -112,11 +112,21 @@ class Found:
     complete: bool
     seconds: float
 
+    @property
+    def certain(self) -> int:
+        """How many of the best are so for sure."""
+        return sum(one.value <= self.bound for one in self.best)
+
 
 def best_first(
-    nodes: Sequence[Node], tally: Tally, keep: int, watch: Callable[[State], None] | None = None
+    nodes: Sequence[Node],
+    tally: Tally,
+    keep: int,
+    certain: int = 1,
+    watch: Callable[[State], None] | None = None,
 ) -> Found:
-    """The `keep` answers of least value. An interrupt ends it early, with what it has."""
+    """The answers of least value: `certain` of them for sure, and up to `keep` of what else was
+    evaluated. An interrupt ends it early, with what it has."""
     begun, reported = time.monotonic(), 0.0
     number = count()
     heap = [(node.bound, next(number), node) for node in nodes]
@@ -130,7 +140,7 @@ def best_first(
                 if isinstance(child, Answer):
                     tally.counts["evaluated"] += 1
                     best = sorted([*best, child], key=lambda one: one.rank)[:keep]
-                    limit = best[-1].value if len(best) == keep else math.inf
+                    limit = best[certain - 1].value if len(best) >= certain else math.inf
                 else:
                     child.bound = max(child.bound, bound)
                     heapq.heappush(heap, (child.bound, next(number), child))
@@ -139,7 +149,7 @@ def best_first(
                 left = sum(node.size for least, _, node in heap if least < limit)
                 watch(State(tally, left, best[0] if best else None, bound, now))
                 reported = time.monotonic() - begun
-        bound = best[0].value if best else math.inf
+        bound = heap[0][0] if heap else math.inf
     except KeyboardInterrupt:
         complete = False
     tally.counts["worse" if complete else "open"] += tally.total - tally.decided

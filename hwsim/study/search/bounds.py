@@ -13,12 +13,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hwsim.graph.dtypes import stored_bytes
-from hwsim.graph.step import MOMENTS, StepGraph, parameter_bytes, state_bytes
+from hwsim.graph.step import StepGraph
 from hwsim.parallel import memory
-from hwsim.parallel.memory import FRAGMENTATION, LayerMemory
+from hwsim.parallel.memory import Held, How, LayerMemory
 from hwsim.parallel.pieces import Cut
-from hwsim.parallel.plan import Plan
 from hwsim.parallel.priced import PricedLayer, Seconds, total
 from hwsim.parallel.staged import Staged
 
@@ -176,7 +174,7 @@ _NONE = _Traffic()
 
 
 def _total(cut: Cut, chunk: Sequence[PricedLayer], kind: str, name: str) -> _Traffic:
-    """Of a pass through a chunk; with parameters sharded each layer is a piece, equal ones alike."""
+    """Of a pass through a chunk; with parameters sharded each layer is one piece."""
     if cut.staged.plan.zero == 3:
         times = Counter(map(id, chunk))
         unlike = {id(layer): layer for layer in chunk}
@@ -194,44 +192,16 @@ def _total(cut: Cut, chunk: Sequence[PricedLayer], kind: str, name: str) -> _Tra
     return _Traffic(seconds, last, min((work.taken for _, work in found), default=0.0))
 
 
-class Floor:
-    """Least bytes of a step's fullest stage, wherever its layers are cut: no stage's mean is more.
+def least_bytes(
+    layers: Sequence[LayerMemory], alive: Floats, how: How, graph: StepGraph, pp: int
+) -> Floats:
+    """Bytes of a step's fullest stage at least, wherever its layers are cut: no less than the mean.
 
-    Parameters, gradients and moments are divided among the stages, and each keeps at least one
-    micro-batch's activations (gpipe: all, zero-bubble: as many as stages).
+    Arrays over plans: `alive` bytes of activations in all stages; in `how` the buckets count as
+    empty, and activations that wait in the host's memory as nothing.
     """
-
-    def __init__(self, layers: Sequence[LayerMemory], graph: StepGraph) -> None:
-        self.graph = graph
-        whole = LayerMemory(
-            parameters=sum(layer.parameters for layer in layers),
-            saved=0.0,
-            experts=sum(layer.experts for layer in layers),
-        )
-        self.whole, self.layers = whole, layers
-        self._kept: dict[str, float] = {}
-
-    def kept(self, plan: Plan) -> float:
-        """Bytes of all layers that one micro-batch leaves."""
-        if plan.recompute not in self._kept:
-            kept = sum(memory._kept(layer, plan) for layer in self.layers)
-            self._kept[plan.recompute] = kept
-        return self._kept[plan.recompute]
-
-    def state(self, plan: Plan) -> float:
-        """Bytes of all stages that stay from step to step, and of their gradients."""
-        dtype = self.graph.dtype
-        held = {level: memory._elements([self.whole], 0, plan, level) for level in (1, 2, 3)}
-        master = parameter_bytes(dtype) - stored_bytes(dtype) if plan.master_weights else 0.0
-        moments = MOMENTS[self.graph.optimizer] * state_bytes(dtype)
-        found = held[3] * stored_bytes(dtype) + held[2] * state_bytes(dtype)
-        if plan.offload != "optimizer":
-            found += held[1] * (master + moments)
-        if plan.zero == 0 and plan.ep < plan.dp * plan.cp:
-            found += (1 + FRAGMENTATION) * held[1] * state_bytes(dtype)
-        return found
-
-
-def stage_bytes(state: Floats, kept: Floats, alive: Floats, pp: int) -> Floats:
-    """Bytes of the fullest stage, arrays over plans: `alive` micro-batches on each at least."""
-    return (state + (1 + FRAGMENTATION) * alive * kept) / pp * SURE
+    experts = sum(layer.experts for layer in layers)
+    dense = sum(layer.parameters for layer in layers) - experts
+    mean = Held(dense / pp, experts / pp, 0.0, 0.0, alive / pp, 0.0, 0.0, 0.0)
+    parts, _ = memory.parts(mean, how._replace(bucket=0.0), graph.dtype, graph.optimizer)
+    return np.asarray(sum(parts.values())) * SURE

@@ -6,10 +6,7 @@ import copy
 from dataclasses import replace
 
 from hwsim.cost.calibration import Calibration
-from hwsim.errors import InputError
 from hwsim.graph.step import StepGraph
-from hwsim.parallel import staged as staging
-from hwsim.parallel import stages
 from hwsim.parallel.check import samples, scaled
 from hwsim.parallel.memory import LayerMemory, StageMemory, footprint, fullest
 from hwsim.parallel.needs import layer_memories, needed
@@ -18,8 +15,7 @@ from hwsim.parallel.plan import Plan
 from hwsim.parallel.price import Pricer
 from hwsim.parallel.priced import PricedLayer, Seconds, total
 from hwsim.parallel.split import split
-from hwsim.parallel.staged import Staged
-from hwsim.study.search.bounds import Floor
+from hwsim.parallel.staged import Staged, check_experts, cuts_of, staged
 from hwsim.study.subject import Subject
 
 # What the price of a layer doesn't depend on, but for what `_key` says.
@@ -45,7 +41,6 @@ class Costs:
         self._layers: dict[object, tuple[Pricer, tuple[PricedLayer, ...]]] = {}
         self._memories: dict[object, tuple[LayerMemory, ...]] = {}
         self._sums: dict[int, Seconds] = {}
-        self._floors: dict[int, Floor] = {}
         self._cuts: dict[object, tuple[tuple[int, int], ...]] = {}
 
     def share(self, plan: Plan) -> int:
@@ -68,9 +63,7 @@ class Costs:
             pricer = self._pricer(plan, micro, count)
             self._layers[key] = pricer, tuple(pricer.layers())
         first, layers = self._layers[key]
-        pricer = copy.copy(first)
-        pricer.plan, pricer._groups = plan, {}
-        return pricer, layers
+        return first.beside(first.graph, plan, count), layers
 
     def seconds(self, plan: Plan) -> Seconds:
         """Of all layers, one micro-batch forward and backward."""
@@ -108,9 +101,7 @@ class Costs:
                 software=self.subject.software,
                 micro_batches=count,
             )
-        pricer = copy.copy(self._pricers[micro])
-        pricer.plan, pricer.micro_batches, pricer._groups = plan, count, {}
-        return pricer
+        return self._pricers[micro].beside(self.graph(micro), plan, count)
 
     def _key(self, plan: Plan, micro: int, count: int) -> object:
         software, system = self.subject.software, self.subject.system
@@ -129,28 +120,19 @@ class Costs:
         subject = self.subject
         if plan.time_chunks > 1:
             workload = scaled(subject.workload, plan)
-            return staging.staged(
+            return staged(
                 workload, subject.system, plan, self.calibration, software=subject.software
             )
         pricer, layers = self.layers(plan)
-        graph, share = pricer.graph, self.share(plan)
-        chunks = plan.pp * plan.virtual
-        stages.check(subject.workload.name, len(layers), plan.pp, plan.virtual)
-        cuts = self._partition(graph, layers, plan, chunks)
-        if plan.ep > 1 and not any(layer.expert_gradients for layer in layers):
-            raise InputError("plan.ep", f"found {plan.ep} without experts", "write 1")
-        slots = share // (plan.micro_batch or share)
+        check_experts(subject.workload.name, layers, plan)
+        graph, slots = pricer.graph, self.share(plan) // (plan.micro_batch or self.share(plan))
+        key = id(layers) if plan.balance == "cost" else plan.balance, plan.pp, plan.virtual
+        if key not in self._cuts:
+            costs = [layer.seconds for layer in layers]
+            self._cuts[key] = cuts_of(subject.workload.name, graph, costs, plan)
+        cuts = self._cuts[key]
         parts = tuple(layers[begin:end] for begin, end in cuts)
         return Staged(plan, subject.system, graph, pricer, slots, parts, cuts)
-
-    def _partition(
-        self, graph: StepGraph, layers: tuple[PricedLayer, ...], plan: Plan, chunks: int
-    ) -> tuple[tuple[int, int], ...]:
-        key = (id(layers) if plan.balance == "cost" else plan.balance, chunks)
-        if key not in self._cuts:
-            costs = staging._costs(graph, layers, plan)
-            self._cuts[key] = tuple(stages.partition(costs, chunks))
-        return self._cuts[key]
 
     def memories(self, plan: Plan) -> tuple[LayerMemory, ...]:
         """What a device holds of each layer. Raises InputError where it can't be split."""
@@ -161,13 +143,6 @@ class Costs:
             layers = [split(layer, plan, "plan") for layer in graph.layers]
             self._memories[key] = layer_memories(layers, graph.dtype)
         return self._memories[key]
-
-    def floor(self, plan: Plan) -> Floor:
-        """A bound of memory. Raises InputError where an operator can't be split."""
-        memories = self.memories(plan)
-        if id(memories) not in self._floors:
-            self._floors[id(memories)] = Floor(memories, self.graph(plan.micro_batch or 1))
-        return self._floors[id(memories)]
 
     def needed(self, step: Staged) -> StageMemory:
         """The fullest stage's bytes."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hwsim.convergence.counting import Counting
 from hwsim.cost.calibration import Calibration, load_for
 from hwsim.graph.workload import Workload
 from hwsim.parallel.plan import Plan
-from hwsim.study.search.best import Answer, Found, State, Tally, best_first
+from hwsim.study.search.best import Answer, Beyond, Found, State, Tally, best_first
 from hwsim.study.search.costs import Costs
 from hwsim.study.search.goal import NO_LIMITS, Aim, Goal, Limits
 from hwsim.study.search.nodes import Looked, simulated
@@ -25,7 +25,8 @@ class Asked:
     """What a search looks for.
 
     `aim` is sought within `limits`; `devices` are numbers of them; `over` has values of fields of
-    the plan by their names (the others: `hwsim.study.search.space`); the `keep` best are kept.
+    the plan by their names (the others: `hwsim.study.search.space`); the `certain` best are found
+    for sure, `keep` of those that were evaluated are told.
     """
 
     aim: Aim = "step"
@@ -33,6 +34,7 @@ class Asked:
     over: Mapping[str, tuple[Any, ...]] | None = None
     limits: Limits = NO_LIMITS
     keep: int = 5
+    certain: int = 1
 
 
 @dataclass(frozen=True)
@@ -68,21 +70,43 @@ def search(
     tally = Tally()
     looked = []
     for subject in subjects:
-        goal = Goal(
-            asked.aim, subject, counted(subject.workload) if counted else None, asked.limits
-        )
+        given = counted(subject.workload) if counted else None
+        goal = Goal(asked.aim, subject, given, asked.limits)
         goal.check()
         fitted = calibration(subject) if calibration else load_for(subject.system.device)
         plans = space(subject, asked.devices, asked.over or {})
         looked.append(Looked(plans, Costs(subject, fitted), goal, tally))
         tally.total += plans.size
     nodes = [node for one in looked for node in one.nodes()]
-    found = best_first(nodes, tally, asked.keep, watch)
-    of = {id(one.space.subject): one for one in looked}
+    keep = max(asked.keep, asked.certain)
+    found = best_first(nodes, tally, keep, asked.certain, watch)
     events: list[float | None] = [None] * len(found.best)
     if found.complete:
+        of = {id(one.space.subject): one for one in looked}
         events = [_confirmed(of[id(answer.subject)], answer) for answer in found.best]
+        if not found.best and asked.limits != NO_LIMITS and tally.beyond is None:
+            tally.beyond = _nearest(looked, watch)
     return Result(tuple(one.space for one in looked), found, tuple(events))
+
+
+def _nearest(looked: Sequence[Looked], watch: Callable[[State], None] | None) -> Beyond | None:
+    """The plan that fits and misses the limit by least, if there is one limit; of several limits
+    the best plan that there would be without them."""
+    limits = looked[0].goal.limits
+    set_ = [name for name, limit in limits._asdict().items() if limit is not None]
+    aims: dict[str, Aim] = {"deadline": "total", "budget": "cost", "power": "energy"}
+    aim = aims[set_[0]] if len(set_) == 1 else looked[0].goal.aim
+    tally = Tally(sum(one.space.size for one in looked))
+    free = [
+        replace(one, goal=replace(one.goal, aim=aim, limits=NO_LIMITS), tally=tally, seen={})
+        for one in looked
+    ]
+    found = best_first([node for one in free for node in one.nodes()], tally, 1, 1, watch)
+    if not found.best:
+        return None
+    (best,) = found.best
+    goal = next(one.goal for one in looked if one.space.subject is best.subject)
+    return goal.beyond(best.plan, best.parts)
 
 
 def _confirmed(looked: Looked, answer: Answer) -> float | None:

@@ -47,6 +47,7 @@ class Goal:
     given: float | Counting | None = None
     limits: Limits = NO_LIMITS
     _steps: dict[int, float | None] = field(default_factory=dict)
+    _watts: dict[int, float] = field(default_factory=dict)
 
     def steps(self, plan: Plan) -> float | None:
         """How many steps a training under the plan takes; None if not known."""
@@ -97,9 +98,19 @@ class Goal:
         parts = {name: share * getattr(busy, name) for name in names}
         parts[REST] = max(seconds - sum(parts.values()), 0.0)
         limits = self.limits._replace(power=None)
-        if self._passed(plan, parts, limits) is not None:
+        if self._passed(plan, parts, limits) is not None or self._draws(plan):
             return float("inf")
         return self.value(plan, parts)
+
+    def _draws(self, plan: Plan) -> bool:
+        """Whether even devices that wait draw more than may be."""
+        limit = self.limits.power
+        if limit is None:
+            return False
+        if plan.devices not in self._watts:
+            told = self._spent(plan, {REST: 1.0}).energy
+            self._watts[plan.devices] = told.watts if told else 0.0
+        return self._watts[plan.devices] > limit
 
     def beyond(self, plan: Plan, parts: Mapping[str, float]) -> Beyond | None:
         """The limit that a plan passes."""

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim.errors import InputError
+from hwsim.parallel import memory
 from hwsim.parallel.fits import capacity, fits
 from hwsim.parallel.formula import Found, attempt
 from hwsim.parallel.lower import lower
@@ -118,20 +119,26 @@ class _Base(_Some):
     def small(self) -> Ints:
         """The rows that may fit."""
         looked, space, rows = self.looked, self.looked.space, self.rows
-        plan = self.plan()
-        floor = looked.costs.floor(plan)
-        kept, state = np.empty(len(rows)), np.empty(len(rows))
-        stay = [name for name in ("zero", "offload", "master_weights") if name in space.columns]
-        for some in space.groups(rows, stay):
-            state[some] = floor.state(self.plan(rows[some[0]]))
-        for some in space.groups(rows, ["recompute"]):
-            kept[some] = floor.kept(self.plan(rows[some[0]]))
-        count = space.share(self.shape) // space.micro[rows] * plan.time_chunks
-        late = np.minimum(count, self.shape.pp)
-        alive = np.where(space.is_("schedule", "zero-bubble")[rows], late, 1.0)
-        alive = np.where(space.is_("schedule", "gpipe")[rows], count, alive)
-        alive = np.where(space.is_("offload", "activations")[rows], 0.0, alive)
-        needs = bounds.stage_bytes(state, kept, alive, self.shape.pp)
+        plan, pp = self.plan(), self.shape.pp
+        layers = looked.costs.memories(plan)
+        kept = {
+            value: sum(memory.kept(layer, value) for layer in layers)
+            for value in space.columns["recompute"]
+        }
+        count = space.share(self.shape) // space.micro[rows]
+        many = np.where(space.is_("schedule", "zero-bubble")[rows], np.minimum(count, pp), 1)
+        many = np.where(space.is_("schedule", "gpipe")[rows], count, many)
+        alive = many * np.array(list(kept.values()))[space.codes["recompute"][rows]]
+        if plan.time_chunks > 1:
+            alive = np.zeros(len(rows))
+        how = memory.how(plan)._replace(
+            zero=space.values("zero")[rows],
+            master=space.values("master_weights")[rows],
+            optimizer_away=space.is_("offload", "optimizer")[rows],
+            activations_away=space.is_("offload", "activations")[rows],
+        )
+        graph = looked.costs.graph(plan.micro_batch or 1)
+        needs = bounds.least_bytes(layers, alive, how, graph, pp)
         fitting = needs <= capacity(space.subject.system.device)
         looked.tally.counts["large"] += int((~fitting).sum())
         if not fitting.all():

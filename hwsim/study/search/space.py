@@ -99,7 +99,7 @@ class Space:
 
     @cached_property
     def micro(self) -> Codes:
-        return np.array(self.columns["micro_batch"])[self.codes["micro_batch"]]
+        return self.values("micro_batch")
 
     @cached_property
     def virtual(self) -> Codes:
@@ -113,6 +113,12 @@ class Space:
             there = np.array([one == value for one in values])
             self._flags[name, value] = there[self.codes[column]]
         return self._flags[name, value]
+
+    def values(self, name: str) -> npt.NDArray[Any]:
+        """Each row's value of a column; of a field that is none, the plan's own."""
+        if name not in self.columns:
+            return np.full(self.rows, getattr(self.subject.plan, name))
+        return np.array(self.columns[name])[self.codes[name]]
 
     @cached_property
     def _flags(self) -> dict[tuple[str, Any], Flags]:
@@ -151,7 +157,7 @@ class Space:
         if not self._has_host:
             possible &= self.is_("offload", "none")
         own = np.arange(self.rows)
-        return Rows(possible, possible & (self._equal(shape, count) == own))
+        return Rows(possible, possible & (self.stands_for(shape) == own))
 
     @cached_property
     def _has_host(self) -> bool:
@@ -161,10 +167,11 @@ class Space:
             return False
         return True
 
-    def _equal(self, shape: Shape, count: Codes) -> Codes:
+    def stands_for(self, shape: Shape) -> Codes:
         """The row that stands for each row: the same step, with the first value of every column
         that it doesn't depend on."""
         codes = dict(self.codes)
+        count = self.share(shape) // self.micro
 
         def first(name: str, where: Flags | bool) -> None:
             if name in codes:
