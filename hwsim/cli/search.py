@@ -13,10 +13,11 @@ from hwsim.cli import counting, planned
 from hwsim.cli.main import INTERRUPTED
 from hwsim.errors import DoesNotFit, InputError
 from hwsim.parallel.plan import MOST_DEVICES, Plan, available
-from hwsim.report import search as report
+from hwsim.report.progress import Progress
 from hwsim.study import vary
 from hwsim.study.search.find import Asked, Result, search
 from hwsim.study.search.goal import AIMS, Aim, Limits
+from hwsim.study.search.record import plan_text, record
 from hwsim.study.subject import Subject
 from hwsim.units import MONEY, POWER, TIME, Dimension, bytes_text
 
@@ -105,7 +106,7 @@ def command(
     )
     settings = _varied(subject, vary_ or [])
     subjects = [subject.with_settings(one) for one in settings]
-    with report.Progress() as shown:
+    with Progress() as shown:
         result = search(
             subjects,
             asked,
@@ -114,11 +115,13 @@ def command(
             shown.show,
         )
     named = {id(one): setting for one, setting in zip(subjects, settings, strict=True)}
-    record = report.record(result, asked, named)
+    told = record(result, asked, named)
     if json_:
-        print(json.dumps(record, indent=2))
+        print(json.dumps(told, indent=2))
     else:
-        report.show(record)
+        from hwsim.report.search import show
+
+        show(told)
     if not result.found.complete:
         return INTERRUPTED
     if not result.found.best:
@@ -217,12 +220,12 @@ def _nothing(result: Result) -> DoesNotFit:
     count = f"none of {tally.total:,} configurations is feasible"
     if tally.beyond is not None:
         beyond = tally.beyond
-        what = f"{count}: the nearest takes {beyond.told} ({report.plan_text(beyond.plan)})"
+        what = f"{count}: the nearest takes {beyond.told} ({plan_text(beyond.plan)})"
         return DoesNotFit(beyond.limit, what, "write more, or use more devices with --devices")
     if tally.nearest is not None:
         near = tally.nearest
         what = f"{count}: the nearest needs {bytes_text(near.bytes)} on each device, which has "
-        what += f"{bytes_text(near.capacity)} ({report.plan_text(near.plan)})"
+        what += f"{bytes_text(near.capacity)} ({plan_text(near.plan)})"
         return DoesNotFit("memory", what, "use more devices with --devices, or a smaller workload")
     what = f"{count}: no plan divides the batch and the layers among so many devices"
     return DoesNotFit("--devices", what, "write another number, or another workload.batch")
