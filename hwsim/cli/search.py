@@ -13,7 +13,7 @@ from hwsim.cli import counting, planned
 from hwsim.cli.main import INTERRUPTED
 from hwsim.errors import DoesNotFit, InputError
 from hwsim.parallel.plan import MOST_DEVICES, Plan, available
-from hwsim.report.progress import Progress
+from hwsim.report.searching import Progress
 from hwsim.study import vary
 from hwsim.study.search.find import Asked, Result, search
 from hwsim.study.search.goal import AIMS, Aim, Limits
@@ -72,18 +72,12 @@ def command(
     set_: planned.Settings = None,
     calibration: planned.CalibrationFile = None,
     borrow: planned.Borrow = False,
-    steps: Annotated[float | None, typer.Option(help="Your own count of steps.")] = None,
-    tokens: Annotated[float | None, typer.Option(help="Items to train on, instead.")] = None,
-    epochs: Annotated[float | None, typer.Option(help="Passes over the data, instead.")] = None,
-    law: Annotated[
-        str | None, typer.Option(metavar="LAW", help="A law's name or file, or a table size,steps.")
-    ] = None,
-    target_loss: Annotated[
-        float | None, typer.Option(help="The loss to reach, with a law of losses.")
-    ] = None,
-    critical_batch: Annotated[
-        float | None, typer.Option(help="Samples at which a batch is half as efficient.")
-    ] = None,
+    steps: counting.Steps = None,
+    tokens: counting.Tokens = None,
+    epochs: counting.Epochs = None,
+    law: counting.Law = None,
+    target_loss: counting.TargetLoss = None,
+    critical_batch: counting.CriticalBatch = None,
     json_: planned.Json = False,
 ) -> int:
     for option, number in {"--keep": keep, "--certain": certain}.items():
@@ -92,18 +86,13 @@ def command(
     subject = planned.load_subject(hw, model, [*(set_ or []), *_plans(fix or [], "--fix")], {})
     planned.check_borrow(calibration, borrow=borrow)
     counted = counting.Options(steps, tokens, epochs, law, target_loss, critical_batch)
-    asked = Asked(
-        _aim(for_),
-        _devices(devices, subject),
-        _over(subject, over or []),
-        Limits(
-            _limit("--deadline", deadline, TIME),
-            _limit("--budget", budget, MONEY),
-            _limit("--power", power, POWER),
-        ),
-        keep,
-        certain,
+    limits = Limits(
+        _limit("--deadline", deadline, TIME),
+        _limit("--budget", budget, MONEY),
+        _limit("--power", power, POWER),
     )
+    numbers, values = _devices(devices, subject), _over(subject, over or [])
+    asked = Asked(_aim(for_), numbers, values, limits, keep, certain)
     settings = _varied(subject, vary_ or [])
     subjects = [subject.with_settings(one) for one in settings]
     with Progress() as shown:

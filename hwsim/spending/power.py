@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,24 +11,38 @@ import numpy.typing as npt
 from hwsim.hardware.spec import System
 from hwsim.site import Site
 
-Figure = float | npt.NDArray[np.float64]
+Figure = float | npt.NDArray[np.floating[Any]]
+Counts = npt.NDArray[np.int64]
 
 SHARES = {
-    "compute": 0.80,
-    "memory": 0.60,
+    "compute": 1.00,
+    "memory": 0.65,
     "launch": 0.20,
     "communication": 0.30,
-    "bubble": 0.10,
-    "update": 0.60,
+    "bubble": 0.20,
+    "update": 0.65,
 }
 """Of the way from idle to the limit, by the parts of a step."""
-WAITING = SHARES["bubble"]
+WAITING = 0.06
+"""Of that way, while nothing is computed: a start, a checkpoint."""
 IDLE = 0.13
-"""Of the limit."""
+"""Of the limit, where no idle power is stated."""
 HOST = 0.27
 """Of the most that a node draws: processors, memory, fans and losses."""
 NODE = 1.67
-"""The most that a node draws over the limits of its devices: mean of DGX-1, DGX-2, A100, H100."""
+"""The most that a node draws over the limits of its devices, where it is not stated."""
+NETWORK = 0.05
+"""Of what nodes draw, where devices of several nodes talk."""
+SOURCES = {
+    "compute": "H. He, Strangely, matrix multiplications on GPUs run faster when given predictable "
+    "data (thonking.ai, 2024): A100 and H100 multiply at their limit",
+    "memory, launch, communication, bubble, update": "assumed",
+    "waiting": "Morrison et al. 2025 (arXiv 2503.05804): H100s draw 15 % of their limit at least",
+    "host": "Latif et al. 2025 (IEEE Access 13): 8.4 of 10.2 kW at most with 8 busy H100s",
+    "network": "650 Group: about 5 % of the power of AI data centers",
+    "node": "mean of DGX-1, DGX-2, DGX A100 and DGX H100",
+    "idle": "mean of V100, A100 and H100, nvidia-smi readings",
+}
 
 
 class Power(NamedTuple):
@@ -56,14 +70,14 @@ def watts(share: Figure, idle: Figure, limit: Figure) -> Figure:
 def power_of(
     system: System,
     site: Site,
-    devices: int = 1,
-    figures: Mapping[str, npt.NDArray[np.float64]] | None = None,
+    devices: int | Counts = 1,
+    figures: Mapping[str, Figure] | None = None,
 ) -> Power | None:
     """The powers of a run on so many devices; None if the device states no limit.
 
     `figures` replace fields by their paths, with arrays that broadcast.
     """
-    given: Mapping[str, Figure] = figures or {}
+    given = figures or {}
     stated, node = system.device.power, system.node
     limit = given.get("device.power.limit", stated.limit if stated else None)
     if limit is None:
@@ -74,12 +88,12 @@ def power_of(
     if whole is None:
         whole = NODE * node.devices * limit
     host = given.get("site.host", HOST * whole if site.host is None else site.host)
-    beyond = devices > node.devices
-    network = given.get("site.network_power", site.network_power or 0.0)
+    share = NETWORK if site.network_power is None else site.network_power
+    network = given.get("site.network_power", share)
     return Power(
         idle=idle,
         limit=limit,
         host=host / node.devices,
-        network=network if beyond else 0.0 * network,
+        network=network * np.greater(devices, node.devices),
         pue=given.get("site.pue", site.pue or 1.0),
     )

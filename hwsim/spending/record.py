@@ -46,8 +46,9 @@ class Cost(Spending):
 
 
 class Spent(NamedTuple):
-    """Energy and cost, None where unknown, and what was taken for granted."""
+    """Energy and cost, None where unknown, what was taken for granted, and where it is from."""
 
     energy: Energy | None
     cost: Cost | None
     assumptions: list[str]
+    sources: list[str]

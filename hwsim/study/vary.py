@@ -152,6 +152,7 @@ def _geometric(path: str, values: str, whole: bool) -> tuple[str, ...]:
     if low is None or high is None or not parts[2].strip().isdigit():
         raise shape
     unit = high.group(2) or low.group(2)
+    whole = whole and unit != "x"  # factors of what is there
     if low.group(2) not in ("", unit):
         raise InputError(
             f"--vary {path}", f"found two units in '{values}'", "write both ends in the same unit"

@@ -70,7 +70,7 @@ def test_an_interrupt_prints_the_best_so_far(hwsim, monkeypatch):
         if state.best is not None:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("hwsim.report.progress.Progress.show", stop)
+    monkeypatch.setattr("hwsim.report.searching.Progress.show", stop)
     code, out, _ = hwsim(*QUICK)
     assert code == 130
     assert "interrupted: the best of the space is at most" in out
