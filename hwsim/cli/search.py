@@ -11,6 +11,7 @@ import typer
 
 from hwsim.cli import counting, planned
 from hwsim.cli.main import INTERRUPTED
+from hwsim.cost.calibration import Calibration
 from hwsim.errors import DoesNotFit, InputError
 from hwsim.parallel.plan import MOST_DEVICES, Plan, available
 from hwsim.report.searching import Progress
@@ -19,11 +20,18 @@ from hwsim.study.search.find import Asked, Result, search
 from hwsim.study.search.goal import AIMS, Aim, Limits
 from hwsim.study.search.record import plan_text, record
 from hwsim.study.subject import Subject
-from hwsim.units import MONEY, POWER, TIME, Dimension, bytes_text
+from hwsim.units import MONEY, POWER, TIME, bytes_text
 
 UNVARIED = ("scaling", "placement", "time_chunks")  # what only --set and --fix reach
 MOST_SUBJECTS = 1_000
 MOST_KEPT = 1_000
+LIMITS = {"--deadline": TIME, "--budget": MONEY, "--power": POWER}
+
+Deadline = Annotated[str | None, typer.Option(metavar="TIME", help="No longer training: '30 d'.")]
+Budget = Annotated[str | None, typer.Option(metavar="USD", help="No dearer: '2e6 USD'.")]
+Power = Annotated[str | None, typer.Option(metavar="W", help="No more watts: '1 MW'.")]
+Keep = Annotated[int, typer.Option(help="How many of those evaluated to show.")]
+Certain = Annotated[int, typer.Option(help="How many of the best to find for sure.")]
 
 app = typer.Typer(add_completion=False)
 
@@ -62,13 +70,11 @@ def command(
         list[str] | None,
         typer.Option("--vary", metavar="PATH=a,b", help="These of any other field; or lo:hi:n."),
     ] = None,
-    deadline: Annotated[
-        str | None, typer.Option(metavar="TIME", help="No longer training: '30 d'.")
-    ] = None,
-    budget: Annotated[str | None, typer.Option(metavar="USD", help="No dearer: '2e6 USD'.")] = None,
-    power: Annotated[str | None, typer.Option(metavar="W", help="No more watts: '1 MW'.")] = None,
-    keep: Annotated[int, typer.Option(help="How many of those evaluated to show.")] = 5,
-    certain: Annotated[int, typer.Option(help="How many of the best to find for sure.")] = 1,
+    deadline: Deadline = None,
+    budget: Budget = None,
+    power: Power = None,
+    keep: Keep = 5,
+    certain: Certain = 1,
     set_: planned.Settings = None,
     calibration: planned.CalibrationFile = None,
     borrow: planned.Borrow = False,
@@ -86,26 +92,23 @@ def command(
     subject = planned.load_subject(hw, model, [*(set_ or []), *_plans(fix or [], "--fix")], {})
     planned.check_borrow(calibration, borrow=borrow)
     counted = counting.Options(steps, tokens, epochs, law, target_loss, critical_batch)
-    limits = Limits(
-        _limit("--deadline", deadline, TIME),
-        _limit("--budget", budget, MONEY),
-        _limit("--power", power, POWER),
-    )
+    limits = Limits(*map(_limit, LIMITS, (deadline, budget, power)))
     numbers, values = _devices(devices, subject), _over(subject, over or [])
     asked = Asked(_aim(for_), numbers, values, limits, keep, certain)
     settings = _varied(subject, vary_ or [])
     subjects = [subject.with_settings(one) for one in settings]
+
+    def fitted(one: Subject) -> Calibration:
+        return planned.load_calibration(one.system.device, calibration, borrow=borrow)
+
     with Progress() as shown:
-        result = search(
-            subjects,
-            asked,
-            lambda one: planned.load_calibration(one.system.device, calibration, borrow=borrow),
-            counted.of,
-            shown.show,
-        )
+        result = search(subjects, asked, fitted, counted.of, shown.show)
     named = {id(one): setting for one, setting in zip(subjects, settings, strict=True)}
-    told = record(result, asked, named)
-    if json_:
+    return _print(result, record(result, asked, named), as_json=json_)
+
+
+def _print(result: Result, told: dict[str, Any], *, as_json: bool) -> int:
+    if as_json:
         print(json.dumps(told, indent=2))
     else:
         from hwsim.report.search import show
@@ -125,11 +128,11 @@ def _aim(text: str) -> Aim:
     raise InputError("--for", f"found '{text}'", f"write one of {', '.join(AIMS)}")
 
 
-def _limit(option: str, text: str | None, kind: Dimension) -> float | None:
+def _limit(option: str, text: str | None) -> float | None:
     if text is None:
         return None
     try:
-        value = kind.parse(text)
+        value = LIMITS[option].parse(text)
     except InputError as error:
         raise error.inside(option) from None
     if not value > 0:
