@@ -8,7 +8,7 @@ backward pass. Arrays have chunks of the model or stages first, then any axes of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -104,7 +104,7 @@ def finished(
 ) -> Step:
     """A step whose chunks have their gradients at `ends`, after so many seconds of `work` in each
     (both (chunks, points...)); `sums` and `update` as in `step`."""
-    shape = (-1, stages, *ends.shape[1:])
+    shape = (len(ends) // stages, stages, *ends.shape[1:])
     computed = ends.reshape(shape).max(axis=0)
     summed = _summed(sums, ends, stages) if sums else computed
     done = np.maximum(computed, summed) + update
@@ -118,13 +118,15 @@ def finished(
 def gradients(
     schedule: Schedule,
     stages: int,
-    micro_batches: int,
+    micro_batches: int | Indices,
     passes: Passes,
     *,
     virtual: int = 1,
     hop: Value = 0.0,
 ) -> Floats:
     """When each chunk has all its gradients: (chunks, points...) seconds from the step's begin.
+
+    Points on one axis may have their own numbers of micro-batches.
 
     With equal stages and no hops a step takes longer than its work by (Narayanan et al. 2021,
     arXiv 2104.04473; Qi et al. 2023, arXiv 2401.10241, as of as many micro-batches as stages)
@@ -149,7 +151,19 @@ def gradients(
         return _in_turn(forward, backward + weights, hops[:-1], micro_batches)
     if schedule != "zero-bubble":
         backward, weights = backward + weights, np.zeros_like(weights)
-    return _Wave(schedule, stages, micro_batches, virtual).run(forward, backward, weights, hops)
+    least = int(np.min(micro_batches))
+    more = (np.asarray(micro_batches) - least) * virtual
+    wave = _Wave(schedule, stages, least, virtual)
+    found = wave.run(forward, backward, weights, hops, more)
+    if found is not None:
+        return found
+    found = np.zeros_like(forward)
+    for number in np.unique(micro_batches).tolist():
+        here = micro_batches == number
+        some = Passes(*(array[:, here] for array in (forward, backward, weights)))
+        one = gradients(schedule, stages, number, some, virtual=virtual, hop=hops[:, here])
+        found[:, here] = one
+    return found
 
 
 def last(ready: Floats, seconds: Floats) -> Floats:
@@ -177,7 +191,9 @@ def _summed(sums: Sequence[Sequence[Sum]], ends: Floats, stages: int) -> Floats:
     return np.stack(np.broadcast_arrays(*rows))
 
 
-def _in_turn(forward: Floats, backward: Floats, hops: Floats, micro_batches: int) -> Floats:
+def _in_turn(
+    forward: Floats, backward: Floats, hops: Floats, micro_batches: int | Indices
+) -> Floats:
     """All forward passes, then all backward: each a line of machines with equal jobs.
 
     The first job goes through all, the others follow one by one behind the slowest.
@@ -210,17 +226,21 @@ class _Wave:
             [ahead(schedule, stages, stage, micro_batches, virtual) for stage in range(stages)]
         )
 
-    def run(self, forward: Floats, backward: Floats, weights: Floats, hops: Floats) -> Floats:
-        """When each chunk has its gradients, as `gradients`."""
+    def run(
+        self, forward: Floats, backward: Floats, weights: Floats, hops: Floats, more: Any = 0
+    ) -> Floats | None:
+        """When each chunk has its gradients, as `gradients`.
+
+        Points with `more` slots need a middle that repeats itself: None where there is none.
+        """
         seconds, hop = (forward, backward), (hops, np.roll(hops, 1, axis=0))
         state, ends = np.zeros((3, *hops.shape)), np.zeros(forward.shape)
         free, sent = state[0], state[1:]
         edges = 0, len(forward) - 1
-        repeats = _Repeats(self.period, self.steady, self.stages if self.virtual == 1 else 2)
+        repeats = _Repeats(self.period, self.steady, self.stages if self.virtual == 1 else 2, more)
         tick, last = 0, int((2 * (self.ahead + self.slots) + self.begins).max())
         while tick < last:
-            if self.steady.start <= tick < self.steady.stop:
-                tick = repeats.jumped(tick, state, ends)
+            tick = repeats.jumped(tick, state, ends)
             for back in (0, 1):
                 who, number, chunk = self._at(tick, back)
                 if not len(who):
@@ -239,7 +259,7 @@ class _Wave:
         if self.split:
             for stage in range(self.stages):
                 ends[stage] += min(stage, self.slots) * weights[stage]
-        return ends
+        return ends if repeats.done or not np.any(more) else None
 
     @property
     def period(self) -> int:
@@ -254,9 +274,9 @@ class _Wave:
 
     def _at(self, tick: int, back: int) -> tuple[Indices, Indices, Indices]:
         """Stages with a forward (or `back`ward) pass at `tick`, its number there, its chunk."""
-        turn, half = np.divmod(tick - self.begins, 2)
-        turn -= back * self.ahead
-        who = np.flatnonzero((half == back) & (turn >= 0) & (turn < self.slots))
+        since = tick - self.begins
+        turn = (since >> 1) - back * self.ahead
+        who = np.flatnonzero((since & 1 == back) & (turn >= 0) & (turn < self.slots))
         number = turn[who]
         chunk = number // self.stages % self.virtual
         return who, number, (self.virtual - 1 - chunk if back else chunk) * self.stages + who
@@ -270,25 +290,31 @@ class _Repeats:
     slots stays (Baccelli et al. 1992, Synchronization and Linearity, section 3.7).
     """
 
-    def __init__(self, period: int, ticks: range, most: int) -> None:
+    def __init__(self, period: int, ticks: range, most: int, more: Any) -> None:
         self.period, self.ticks, self.most = period, ticks, most
+        self.more = 2 * more  # ticks that points have besides
         self.before: list[Floats] = []  # the newest first
         self.done = False
 
     def jumped(self, tick: int, state: Floats, ends: Floats) -> int:
         """The tick to go on with; adds to `state` and `ends` what the ticks before it take."""
+        if self.done or not self.ticks.start <= tick <= self.ticks.stop:
+            return tick
         at, rest = divmod(tick - self.ticks.start, self.period)
-        if self.done or rest or self.ticks.stop - tick < self.period:
+        if rest:
             return tick
         lengths = range(1, self.most + 1) if at % self.most == 0 else (1,)
         for length in lengths[: len(self.before)]:
+            stretch = length * self.period
+            if np.any(self.more % stretch):
+                continue
             growth = _growth(state, self.before[length - 1])
-            times = (self.ticks.stop - tick) // (length * self.period)
             if growth is not None:
                 self.done, self.before = True, []
-                state += times * growth
-                ends += times * growth
-                return tick + times * length * self.period
+                times = (self.ticks.stop - tick) // stretch
+                state += (times + self.more // stretch) * growth
+                ends += (times + self.more // stretch) * growth
+                return tick + times * stretch
         self.before = [state.copy(), *self.before[: self.most - 1]]
         return tick
 

@@ -20,7 +20,6 @@ from hwsim.parallel.tails import Tail, links, moved
 CLAIM = 0.01  # how far the closed form may be from the event simulation
 # Half of it is for what sums of gradients, while they are hidden, take from the kernels.
 HIDDEN = CLAIM / 2
-MOST_SLOTS = 50_000
 RING = "a recurrence is cut inside its time step"
 UNEVEN = "the chunks of a stage send different amounts"
 DOUBTFUL = "traffic that goes on at the same time slows kernels or other traffic"
@@ -55,7 +54,7 @@ def formula(staged: Staged) -> Found:
 def attempt(staged: Staged) -> Found | Declined:
     """The step, or why the closed form claims nothing of it."""
     plan, cut = staged.plan, Cut(staged)
-    reason = beyond(plan, slots=staged.slots, sums=cut.sums, hides=staged.pricer.hides)
+    reason = beyond(plan, sums=cut.sums, hides=staged.pricer.hides)
     reason = reason or _unlike(staged)
     if reason:
         return Declined(reason)
@@ -142,20 +141,17 @@ def completed(
     return Completed(seconds, parts, spread, doubt > HIDDEN * seconds)
 
 
-def beyond(plan: Plan, *, slots: int, sums: bool, hides: bool) -> str:
-    """Why a plan has no closed form, if it has none: with so many `slots` of a chunk, whether it
-    `sums` gradients over devices, and `hides` transfers behind computing."""
+def beyond(plan: Plan, *, sums: bool, hides: bool) -> str:
+    """Why a plan has no closed form, if it has none: whether it `sums` gradients over devices, and
+    `hides` transfers behind computing."""
     if sums and plan.zero >= 2:
         return f"ZeRO {plan.zero} sums gradients in every micro-batch"
-    if gathers_ahead(plan, hides=hides, sums=sums):
+    if gathers_ahead(plan.zero, plan.overlap, hides, sums):
         return "sharded parameters are gathered during the forward pass"
     if plan.offload == "activations":
         return "activations come and go over the host's link"
-    if plan.pp > 1 and plan.schedule != "gpipe":
-        if plan.time_chunks > 1:
-            return f"a wavefront along time in the order {plan.schedule} has no closed form"
-        if slots * plan.virtual > MOST_SLOTS:
-            return f"more than {MOST_SLOTS:,} passes of a stage take longer than their simulation"
+    if plan.pp > 1 and plan.schedule != "gpipe" and plan.time_chunks > 1:
+        return f"a wavefront along time in the order {plan.schedule} has no closed form"
     return ""
 
 

@@ -28,7 +28,8 @@ class Found:
 
     def open(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
         """Which of these rows were not refused."""
-        return self._why[rows] == 0
+        found: npt.NDArray[np.bool_] = self._why[rows] == 0
+        return found
 
     def why(self) -> npt.NDArray[np.str_]:
         return np.array(list(self._texts))[self._why]
