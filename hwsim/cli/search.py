@@ -18,7 +18,7 @@ from hwsim.report.searching import Progress
 from hwsim.study import vary
 from hwsim.study.search.find import Asked, Result, search
 from hwsim.study.search.goal import AIMS, Aim, Limits
-from hwsim.study.search.record import plan_text, record
+from hwsim.study.search.record import VALUES, plan_text, record
 from hwsim.study.subject import Subject
 from hwsim.units import MONEY, POWER, TIME, bytes_text
 
@@ -101,7 +101,7 @@ def command(
     def fitted(one: Subject) -> Calibration:
         return planned.load_calibration(one.system.device, calibration, borrow=borrow)
 
-    with Progress() as shown:
+    with Progress(VALUES[asked.aim][1]) as shown:
         result = search(subjects, asked, fitted, counted.of, shown.show)
     named = {id(one): setting for one, setting in zip(subjects, settings, strict=True)}
     return _print(result, record(result, asked, named), as_json=json_)

@@ -6,18 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from hwsim.report.console import make_console, plain_table
-from hwsim.study.search.record import FATES, rest_text, value_text
+from hwsim.study.search.record import FATES, VALUES, rest_text, value_text
 from hwsim.study.search.space import DEGREES
-from hwsim.units import bytes_text, energy_text, money_text, seconds_text
+from hwsim.units import bytes_text, seconds_text
 
 TOLD = 3  # parts of a step that tell why it loses
 SMALL = 1e-3  # of the best step: smaller differences are not told
-VALUES = {
-    "step": ("time per step", seconds_text),
-    "total": ("total training time", seconds_text),
-    "cost": ("cost", money_text),
-    "energy": ("energy", energy_text),
-}
 
 
 def show(told: Mapping[str, Any]) -> None:

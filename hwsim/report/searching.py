@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """One line on stderr while a search goes on, where that is a terminal."""
+    """One line on stderr while a search goes on, where that is a terminal; `text` tells values."""
 
-    def __init__(self) -> None:
+    def __init__(self, text: Callable[[float], str]) -> None:
+        self.text = text
         self.live: Live | None = None
         self.begun, self.most = time.monotonic(), 0
 
@@ -56,7 +58,7 @@ class Progress:
         if state.best is not None:
             gap = 1.0 - state.bound / state.best.value if state.best.value else 0.0
             words.append(
-                f"best {state.best.value:.6g}, at most {max(gap, 0.0):.2%} above the least"
+                f"best {self.text(state.best.value)}, at most {max(gap, 0.0):.2%} above the least"
             )
         if 0 < done < 1:
             words.append(f"about {seconds_text(state.seconds * (1 - done) / done)} left")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from hwsim.convergence.counting import Counting
@@ -17,6 +18,7 @@ from hwsim.study.search.nodes import Looked, simulated
 from hwsim.study.search.space import Space, space
 from hwsim.study.subject import Subject
 
+ROUNDING = 1e-9
 Count = float | Counting | None
 
 
@@ -51,7 +53,7 @@ class Result:
         """Whether the event simulation ranks the best otherwise."""
         pairs = zip(self.found.best, self.events, strict=True)
         values = [one.value if event is None else event for one, event in pairs]
-        return values != sorted(values)
+        return any(after < before * (1 - ROUNDING) for before, after in pairwise(values))
 
 
 def search(

@@ -9,13 +9,20 @@ from typing import Any
 from hwsim.parallel.plan import Plan
 from hwsim.study.search.find import Asked, Result, differing, losses
 from hwsim.study.search.space import DEGREES, Space
-from hwsim.units import bytes_text
+from hwsim.units import bytes_text, energy_text, money_text, seconds_text
 
+VALUES = {
+    "step": ("time per step", seconds_text),
+    "total": ("total training time", seconds_text),
+    "cost": ("cost", money_text),
+    "energy": ("energy", energy_text),
+}
+"""What is sought, in words, and how its values are told."""
 FATES = {
     "impossible": "impossible: they don't divide batch, layers or operators",
     "equal": "equal to another one",
     "large": "need more memory than there is",
-    "worse": "pruned: their lower bound is above what was found",
+    "worse": "pruned: a lower bound is above what was found, or beyond a limit",
     "limited": "beyond a limit",
     "evaluated": "evaluated",
     "open": "left open by the interrupt",
