@@ -20,7 +20,7 @@ from hwsim.cost.calibration import load_for
 from hwsim.errors import InputError
 from hwsim.graph import workload as workloads
 from hwsim.hardware import catalog
-from hwsim.study.search.space import space
+from hwsim.study.search.fields import space
 from hwsim.study.subject import Subject
 
 BUDGET = 20.0  # CPU seconds of each baseline

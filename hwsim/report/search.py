@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from hwsim.report.console import make_console, plain_table
+from hwsim.study.search.fields import DEGREES
 from hwsim.study.search.record import FATES, VALUES, rest_text, value_text
-from hwsim.study.search.space import DEGREES
 from hwsim.units import bytes_text, seconds_text
 
 TOLD = 3  # parts of a step that tell why it loses

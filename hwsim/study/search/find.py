@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -13,9 +14,11 @@ from hwsim.graph.workload import Workload
 from hwsim.parallel.plan import Plan
 from hwsim.study.search.best import Answer, Beyond, Found, State, Tally, best_first
 from hwsim.study.search.costs import Costs
+from hwsim.study.search.fields import space
 from hwsim.study.search.goal import NO_LIMITS, Aim, Goal, Limits
-from hwsim.study.search.nodes import Looked, simulated
-from hwsim.study.search.space import Space, space
+from hwsim.study.search.leaves import Looked, simulated
+from hwsim.study.search.nodes import roots
+from hwsim.study.search.space import Space
 from hwsim.study.subject import Subject
 
 ROUNDING = 1e-9
@@ -27,7 +30,7 @@ class Asked:
     """What a search looks for.
 
     `aim` is sought within `limits`; `devices` are numbers of them; `over` has values of fields of
-    the plan by their names (the others: `hwsim.study.search.space`); the `certain` best are found
+    the plan by their names (the others: `hwsim.study.search.fields`); the `certain` best are found
     for sure, `keep` of those that were evaluated are told.
     """
 
@@ -79,13 +82,15 @@ def search(
         plans = space(subject, asked.devices, asked.over or {})
         looked.append(Looked(plans, Costs(subject, fitted), goal, tally))
         tally.total += plans.size
-    nodes = [node for one in looked for node in one.nodes()]
+    nodes = [node for one in looked for node in roots(one)]
     keep = max(asked.keep, asked.certain)
     found = best_first(nodes, tally, keep, asked.certain, watch)
     events: list[float | None] = [None] * len(found.best)
     if found.complete:
         of = {id(one.space.subject): one for one in looked}
-        events = [_confirmed(of[id(answer.subject)], answer) for answer in found.best]
+        with suppress(KeyboardInterrupt):
+            for number, answer in enumerate(found.best):
+                events[number] = _confirmed(of[id(answer.subject)], answer)
         if not found.best and asked.limits != NO_LIMITS and tally.beyond is None:
             tally.beyond = _nearest(looked, watch)
     return Result(tuple(one.space for one in looked), found, tuple(events))
@@ -103,7 +108,7 @@ def _nearest(looked: Sequence[Looked], watch: Callable[[State], None] | None) ->
         replace(one, goal=replace(one.goal, aim=aim, limits=NO_LIMITS), tally=tally, seen={})
         for one in looked
     ]
-    found = best_first([node for one in free for node in one.nodes()], tally, 1, 1, watch)
+    found = best_first([node for one in free for node in roots(one)], tally, 1, 1, watch)
     if not found.best:
         return None
     (best,) = found.best

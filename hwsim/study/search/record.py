@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from hwsim.parallel.plan import Plan
+from hwsim.study.search.fields import DEGREES
 from hwsim.study.search.find import Asked, Result, differing, losses
-from hwsim.study.search.space import DEGREES, Space
+from hwsim.study.search.space import Space
 from hwsim.units import bytes_text, energy_text, money_text, seconds_text
 
 VALUES = {

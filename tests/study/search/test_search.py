@@ -12,9 +12,9 @@ from hwsim.estimate import estimate
 from hwsim.hardware import catalog
 from hwsim.parallel.plan import Plan
 from hwsim.software import catalog as profiles
+from hwsim.study.search.fields import DEFAULTS, space
 from hwsim.study.search.find import Asked, search
 from hwsim.study.search.goal import AIMS, Limits
-from hwsim.study.search.space import DEFAULTS, space
 from hwsim.study.subject import Subject
 from workloads.charlm import CharLM
 from workloads.speech import Speech

@@ -8,7 +8,7 @@ from hwsim.errors import InputError
 from hwsim.estimate import estimate
 from hwsim.hardware import catalog
 from hwsim.parallel.plan import Plan
-from hwsim.study.search.space import DEFAULTS, space
+from hwsim.study.search.fields import DEFAULTS, space
 from hwsim.study.subject import Subject
 from workloads.charlm import CharLM
 from workloads.transformer import Transformer
