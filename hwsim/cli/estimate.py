@@ -11,9 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from hwsim.cli import counting, planned
+from hwsim.cli.asked import Asked, EngineName
 from hwsim.errors import DoesNotFit, InputError
-from hwsim.estimate import Engine, Estimate, estimate
-from hwsim.parallel.check import scaled
 from hwsim.parallel.memory import StageMemory
 from hwsim.report import table
 from hwsim.study import vary
@@ -54,21 +53,13 @@ def command(
     ] = None,
     calibration: planned.CalibrationFile = None,
     borrow: planned.Borrow = False,
-    steps: Annotated[float | None, typer.Option(help="Your own count of steps.")] = None,
-    tokens: Annotated[float | None, typer.Option(help="Items to train on, instead.")] = None,
-    epochs: Annotated[float | None, typer.Option(help="Passes over the data, instead.")] = None,
-    law: Annotated[
-        str | None, typer.Option(metavar="LAW", help="A law's name or file, or a table size,steps.")
-    ] = None,
-    target_loss: Annotated[
-        float | None, typer.Option(help="The loss to reach, with a law of losses.")
-    ] = None,
-    critical_batch: Annotated[
-        float | None, typer.Option(help="Samples at which a batch is half as efficient.")
-    ] = None,
-    engine: Annotated[
-        str, typer.Option(metavar="NAME", help="events (simulated), or closed (quick).")
-    ] = "events",
+    steps: counting.Steps = None,
+    tokens: counting.Tokens = None,
+    epochs: counting.Epochs = None,
+    law: counting.Law = None,
+    target_loss: counting.TargetLoss = None,
+    critical_batch: counting.CriticalBatch = None,
+    engine: EngineName = "events",
     json_: planned.Json = False,
     cite: Annotated[bool, typer.Option("--cite", help="Print where every figure is from.")] = False,
     plot: Annotated[Path | None, typer.Option(help="With --vary: a .svg, .png or .pdf.")] = None,
@@ -80,7 +71,7 @@ def command(
     subject = planned.load_subject(hw, model, set_, plan)
     planned.check_borrow(calibration, borrow=borrow)
     counted = counting.Options(steps, tokens, epochs, law, target_loss, critical_batch)
-    count = _Asked(counted, calibration, borrow, engine)
+    count = Asked(counted, calibration, borrow, engine)
     if vary_ is None:
         if plot is not None:
             raise InputError("--plot", "found without --vary", "add --vary PATH=LO:HI:N")
@@ -89,37 +80,7 @@ def command(
         _many(subject, vary_, count, as_json=json_, plot=plot)
 
 
-class _Asked:
-    """How steps are counted, the calibration and the engine."""
-
-    def __init__(
-        self, counted: counting.Options, calibration: str | None, borrow: bool, engine: str
-    ) -> None:
-        if engine not in ("closed", "events"):
-            raise InputError("--engine", f"found '{engine}'", "write closed or events")
-        self._engine: Engine = "closed" if engine == "closed" else "events"
-        self._calibration, self._borrow = calibration, borrow
-        self._counted = counted
-
-    def answer(self, subject: Subject) -> Estimate:
-        system, plan = subject.system, subject.plan
-        calibration = planned.load_calibration(
-            system.device, self._calibration, borrow=self._borrow
-        )
-        return estimate(
-            system,
-            subject.workload,
-            plan,
-            calibration,
-            steps=self._counted.of(scaled(subject.workload, plan)),
-            engine=self._engine,
-            software=subject.software,
-            overheads=subject.run,
-            site=subject.site,
-        )
-
-
-def _one(subject: Subject, count: _Asked, *, as_json: bool, cite: bool) -> None:
+def _one(subject: Subject, count: Asked, *, as_json: bool, cite: bool) -> None:
     answer = count.answer(subject)
     if as_json:
         print(json.dumps(answer.record(), indent=2))
@@ -130,7 +91,7 @@ def _one(subject: Subject, count: _Asked, *, as_json: bool, cite: bool) -> None:
         raise planned.does_not_fit(subject, used)
 
 
-def _many(subject: Subject, text: str, count: _Asked, *, as_json: bool, plot: Path | None) -> None:
+def _many(subject: Subject, text: str, count: Asked, *, as_json: bool, plot: Path | None) -> None:
     variation = vary.parse(text, subject)
     answers = vary.run(subject, variation, count.answer)
     found = optimum(answers) if any(answer.memory.fits for answer in answers) else None

@@ -19,7 +19,7 @@ from hwsim.units import bytes_text, energy_text, mass_text, money_text, seconds_
 def show(answer: Estimate, *, cite: bool) -> None:
     """One estimate: what was asked, the three figures, the parts, memory, what to know."""
     console = make_console()
-    _headline(console, answer)
+    headline(console, answer)
     figures = plain_table("", right=("value", "80 % interval"))
     count, step, total = answer.convergence, answer.step, answer.total
     if count is not None:
@@ -59,7 +59,7 @@ def show_points(variation: Variation, answers: Sequence[Estimate], found: Optimu
     best of all.
     """
     console = make_console()
-    _headline(console, answers[found.best])
+    headline(console, answers[found.best])
     batches = len({answer.workload.items_per_step for answer in answers}) > 1
     rows = _columns(variation, batches=batches)
     for index, (value, answer) in enumerate(zip(variation.values, answers, strict=True)):
@@ -126,7 +126,7 @@ def _span(first: str, last: str) -> str:
     return f"{first} to {last}"
 
 
-def _headline(console: Console, answer: Estimate) -> None:
+def headline(console: Console, answer: Estimate) -> None:
     work, hardware = answer.workload, answer.hardware
     devices = answer.plan["devices"]
     console.print(
