@@ -234,6 +234,17 @@ def estimate(
     )
 
 
+def count_of(workload: Workload, plan: Plan, steps: float | Counting | None = None) -> Steps | None:
+    """Steps of a workload that is already scaled to its plan, as `estimate` counts them; None where
+    nothing counts them."""
+    return _steps(workload, workload.graph(samples(plan, workload)), steps)[0]
+
+
+def luck_of(spread: float) -> Floats:
+    """Draws of measured / predicted seconds per step, whose logarithm has this deviation."""
+    return _luck(spread)
+
+
 @lru_cache
 def _law(name: str) -> laws.Law | None:
     return laws.load(name)
