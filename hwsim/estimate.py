@@ -26,6 +26,7 @@ from hwsim.cost.calibration import Calibration, load_for
 from hwsim.errors import InputError
 from hwsim.graph.step import StepGraph
 from hwsim.graph.workload import Workload
+from hwsim.hardware import budget
 from hwsim.hardware.spec import System
 from hwsim.overheads import Overheads
 from hwsim.parallel.check import check, samples, scaled
@@ -111,6 +112,9 @@ class Luck:
     __hash__ = None  # type: ignore[assignment]
 
 
+UNTOLD = Luck(np.empty(0))
+
+
 class Convergence(Record):
     """Steps to the target with an 80 % interval, and the law that says so.
 
@@ -144,7 +148,8 @@ class Estimate(Record):
     """The answer. `convergence` and `total` are None where no law and no count is at hand, `energy`
     where the device states no power limit, `cost` where no price is known.
 
-    `luck` is that of the total, or of a step where there is none; it is no part of the record.
+    `luck` is that of the total, or of a step where there is none; it is no part of the record, and
+    empty in one that was read.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -165,7 +170,7 @@ class Estimate(Record):
     assumptions: list[str]
     warnings: list[str]
     sources: list[str]
-    luck: Luck = Field(exclude=True, repr=False)
+    luck: Luck = Field(UNTOLD, exclude=True, repr=False)
 
     def record(self) -> dict[str, Any]:
         """Plain JSON values under the stable keys."""
@@ -206,7 +211,7 @@ def estimate(
     timeline = formula(step) if engine == "closed" else run(lower(step), trace=False)
     graph = workload.graph(samples(plan, workload))
     count, warnings = _steps(workload, graph, steps)
-    one, luck_of_step = _step(timeline), _luck(timeline.spread)
+    one, luck_of_step = _step(timeline), step_luck(timeline.spread)
     total, luck = _total(timeline.seconds, count, luck_of_step, overheads, plan.devices)
     times = [Time(one.parts, luck_of_step), *([Time(total.parts, luck)] if total else [])]
     spending = spent(system, site, plan.devices, *times)
@@ -228,7 +233,7 @@ def estimate(
         energy=spending.energy,
         cost=spending.cost,
         assumptions=([QUICK] if engine == "closed" else []) + told + spending.assumptions,
-        warnings=warnings,
+        warnings=[*warnings, *budget.warnings(system.device)],
         sources=known + spending.sources,
         luck=Luck(luck),
     )
@@ -267,7 +272,7 @@ def _steps(
 
 def _step(timeline: Timeline | Found) -> Step:
     seconds, parts = _finite(timeline.seconds), timeline.parts()
-    low, high = interval(_luck(timeline.spread))
+    low, high = interval(step_luck(timeline.spread))
     return Step(
         seconds=seconds,
         low=seconds * low,
@@ -283,8 +288,8 @@ def _finite(seconds: float) -> float:
     return seconds
 
 
-def _luck(spread: float) -> Floats:
-    """Draws of measured / predicted seconds per step."""
+def step_luck(spread: float) -> Floats:
+    """Draws of measured / predicted seconds per step, for the spread of its logarithm."""
     random = np.random.default_rng(SEED)
     return np.asarray(np.exp(spread * random.standard_normal(DRAWS)))
 

@@ -252,6 +252,15 @@ def si_text(value: float, unit: str) -> str:
     return str(Quantity(value, unit).render(prec=2))
 
 
+def short_text(text: str) -> str:
+    """A quantity for a reader, three digits and the prefix that fits.
+
+    >>> short_text("13217 us"), short_text("0.0384 TFLOPS")
+    ('13.2 ms', '38.4 GFLOPS')
+    """
+    return str(Quantity(text).render(prec=2))
+
+
 def energy_text(joules: float) -> str:
     """Energy for a reader, in watt hours.
 

@@ -12,10 +12,13 @@ import typer
 
 from hwsim.cli import counting, planned
 from hwsim.cli.asked import Asked, EngineName
-from hwsim.errors import DoesNotFit, InputError
+from hwsim.errors import DoesNotFit
+from hwsim.estimate import Estimate
 from hwsim.parallel.memory import StageMemory
-from hwsim.report import table
+from hwsim.parallel.staged import Staged
+from hwsim.report import picture, table
 from hwsim.study import vary
+from hwsim.study.operators import operators, roofs
 from hwsim.study.subject import Subject
 from hwsim.study.total import Optimum, optimum
 
@@ -62,8 +65,13 @@ def command(
     engine: EngineName = "events",
     json_: planned.Json = False,
     cite: Annotated[bool, typer.Option("--cite", help="Print where every figure is from.")] = False,
-    plot: Annotated[Path | None, typer.Option(help="With --vary: a .svg, .png or .pdf.")] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw the operators, or what --vary finds: a .svg, .png or .pdf."),
+    ] = None,
 ) -> None:
+    if plot is not None:
+        picture.check(plot)
     plan = {
         **{"dp": dp, "tp": tp, "pp": pp, "cp": cp, "ep": ep, "micro_batch": micro_batch},
         **{"schedule": schedule, "zero": zero, "recompute": recompute},
@@ -73,15 +81,15 @@ def command(
     counted = counting.Options(steps, tokens, epochs, law, target_loss, critical_batch)
     count = Asked(counted, calibration, borrow, engine)
     if vary_ is None:
-        if plot is not None:
-            raise InputError("--plot", "found without --vary", "add --vary PATH=LO:HI:N")
-        _one(subject, count, as_json=json_, cite=cite)
+        _one(subject, count, as_json=json_, cite=cite, plot=plot)
     else:
         _many(subject, vary_, count, as_json=json_, plot=plot)
 
 
-def _one(subject: Subject, count: Asked, *, as_json: bool, cite: bool) -> None:
+def _one(subject: Subject, count: Asked, *, as_json: bool, cite: bool, plot: Path | None) -> None:
     answer = count.answer(subject)
+    if plot is not None:
+        _draw(plot, answer, count.step(subject))
     if as_json:
         print(json.dumps(answer.record(), indent=2))
     elif answer.memory.fits:
@@ -89,6 +97,18 @@ def _one(subject: Subject, count: Asked, *, as_json: bool, cite: bool) -> None:
     if not answer.memory.fits:
         used = StageMemory(answer.memory.parts, answer.memory.host, answer.memory.stage)
         raise planned.does_not_fit(subject, used)
+
+
+def _draw(path: Path, answer: Estimate, step: Staged) -> None:
+    """The operators under the roofline, and the parts of the step."""
+    from hwsim.report.roofline_plot import Dot
+    from hwsim.report.step_plot import save_step
+
+    dots = [Dot(o.name, o.intensity, o.rate, o.seconds, o.bound) for o in operators(step)]
+    where = f"{answer.plan['devices']} x {answer.hardware.device}"
+    name = f"{answer.workload.name} ({answer.workload.sizes['dtype']}) on {where}"
+    save_step(path, dots, *roofs(step), answer.step.parts, name)
+    print(f"wrote {path}", file=sys.stderr)
 
 
 def _many(subject: Subject, text: str, count: Asked, *, as_json: bool, plot: Path | None) -> None:

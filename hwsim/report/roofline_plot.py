@@ -58,7 +58,7 @@ def draw_roofline(
     shown = [dot for dot in dots if dot.intensity > 0 and dot.rate > 0]
     ridges = [peak / bandwidth for peak in peaks.values()]
     reach = [dot.intensity for dot in shown]
-    low, high = min([*ridges, *reach]) / 4.0, max([*ridges, *reach]) * 8.0
+    low, high = min([*ridges, *reach]) / 4.0, max([*ridges, *reach]) * 25.0
     panel.set(xscale="log", yscale="log", xlim=(low, high))
     for name, peak in peaks.items():
         panel.plot([peak / bandwidth, high], [peak, peak], color=style.NOW, lw=1)
@@ -83,7 +83,7 @@ def draw_roofline(
     panel.set_ylim(floor, top * 3.0)
     style.bare(panel, x="FLOP per byte of memory traffic", y="FLOP/s")
     _slope(panel, bandwidth, low, floor, top)
-    _names(panel, shown)
+    _names(panel, shown, list(peaks.values()))
     style.legend(panel, loc="lower right")
 
 
@@ -97,15 +97,23 @@ def _slope(panel: Any, bandwidth: float, low: float, floor: float, top: float) -
     )  # fmt: skip
 
 
-def _names(panel: Any, shown: Sequence[Dot]) -> None:
-    """Names of the slowest, but of those that lie on another's."""
-    placed: list[tuple[float, float]] = []
-    for dot in sorted(shown, key=lambda dot: -dot.seconds)[: 3 * NAMED]:
-        x, y = panel.transData.transform((dot.intensity, dot.rate))
-        if len(placed) == NAMED or any(abs(x - a) < 90 and abs(y - b) < 14 for a, b in placed):
-            continue
-        placed.append((x, y))
-        panel.annotate(
-            style.named(dot.name, 24), (dot.intensity, dot.rate), (7, -3),
-            textcoords="offset points", fontsize=style.SMALL - 1, zorder=4,
-        )  # fmt: skip
+def _names(panel: Any, shown: Sequence[Dot], peaks: Sequence[float]) -> None:
+    """Names of the slowest, right of their dots, where nothing else is."""
+    panel.figure.draw_without_rendering()  # so that places in pixels are those of the picture
+    right, _ = panel.transAxes.transform((1.0, 0.0))
+    places = [panel.transData.transform((dot.intensity, dot.rate)) for dot in shown]
+    roofs = [panel.transData.transform((1.0, peak))[1] + 3 for peak in peaks]  # with their names
+    taken = [(x - 3, x + 3, y) for x, y in places] + [(0.0, right, y) for y in roofs]
+    named = 0
+    for number in sorted(range(len(shown)), key=lambda n: -shown[n].seconds):
+        (x, y), text = places[number], style.named(shown[number].name, 28)
+        begin, end = x + 5, x + 12 + 5.0 * len(text)
+        others = taken[:number] + taken[number + 1 :]
+        free = all(b < begin or a > end or abs(y - at) > 9 for a, b, at in others)
+        if free and end < right and named < NAMED:
+            panel.annotate(
+                text, (shown[number].intensity, shown[number].rate), (7, -3),
+                textcoords="offset points", fontsize=style.SMALL - 1, zorder=4,
+            )  # fmt: skip
+            taken.append((begin, end, y))
+            named += 1

@@ -12,7 +12,6 @@ from hwsim.study.sweep.run import Gap, Summary
 from hwsim.study.sweep.task import Task
 from hwsim.units import bytes_text, seconds_text
 
-
 NOTHING = Digest()
 
 

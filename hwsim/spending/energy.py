@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hwsim.spending.power import SHARES, WAITING, Figure, Power, watts
+from hwsim.spending.power import SHARES, WAITING, Counts, Figure, Power, watts
 
 
 def device_joules(parts: Mapping[str, Figure], power: Power) -> dict[str, Figure]:
@@ -26,7 +26,7 @@ def waiting_joules(seconds: Figure, power: Power) -> Figure:
 
 
 def whole(
-    own: Mapping[str, Figure], seconds: Figure, power: Power, devices: int
+    own: Mapping[str, Figure], seconds: Figure, power: Power, devices: int | Counts
 ) -> dict[str, Figure]:
     """Joules of a run by part: of its devices (`own`, of one), hosts, network and facility.
 

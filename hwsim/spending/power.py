@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,15 +11,16 @@ import numpy.typing as npt
 from hwsim.hardware.spec import System
 from hwsim.site import Site
 
-Figure = float | npt.NDArray[np.float64]
+Figure = float | npt.NDArray[np.floating[Any]]
+Counts = npt.NDArray[np.int64]
 
 SHARES = {
-    "compute": 0.85,
-    "memory": 0.60,
+    "compute": 1.00,
+    "memory": 0.65,
     "launch": 0.20,
     "communication": 0.30,
     "bubble": 0.20,
-    "update": 0.60,
+    "update": 0.65,
 }
 """Of the way from idle to the limit, by the parts of a step."""
 WAITING = 0.06
@@ -32,12 +33,11 @@ NODE = 1.67
 """The most that a node draws over the limits of its devices, where it is not stated."""
 NETWORK = 0.05
 """Of what nodes draw, where devices of several nodes talk."""
-
-OLMO = "Morrison et al. 2025 (arXiv 2503.05804): H100s of OLMo draw 85 % of their limit"
 SOURCES = {
-    "compute": f"{OLMO} in training",
+    "compute": "H. He, Strangely, matrix multiplications on GPUs run faster when given predictable "
+    "data (thonking.ai, 2024): A100 and H100 multiply at their limit",
     "memory, launch, communication, bubble, update": "assumed",
-    "waiting": f"{OLMO}, and 15 % in checkpoints",
+    "waiting": "Morrison et al. 2025 (arXiv 2503.05804): H100s draw 15 % of their limit at least",
     "host": "Latif et al. 2025 (IEEE Access 13): 8.4 of 10.2 kW at most with 8 busy H100s",
     "network": "650 Group: about 5 % of the power of AI data centers",
     "node": "mean of DGX-1, DGX-2, DGX A100 and DGX H100",
@@ -70,14 +70,14 @@ def watts(share: Figure, idle: Figure, limit: Figure) -> Figure:
 def power_of(
     system: System,
     site: Site,
-    devices: int = 1,
-    figures: Mapping[str, npt.NDArray[np.float64]] | None = None,
+    devices: int | Counts = 1,
+    figures: Mapping[str, Figure] | None = None,
 ) -> Power | None:
     """The powers of a run on so many devices; None if the device states no limit.
 
     `figures` replace fields by their paths, with arrays that broadcast.
     """
-    given: Mapping[str, Figure] = figures or {}
+    given = figures or {}
     stated, node = system.device.power, system.node
     limit = given.get("device.power.limit", stated.limit if stated else None)
     if limit is None:
@@ -88,13 +88,12 @@ def power_of(
     if whole is None:
         whole = NODE * node.devices * limit
     host = given.get("site.host", HOST * whole if site.host is None else site.host)
-    beyond = devices > node.devices
     share = NETWORK if site.network_power is None else site.network_power
     network = given.get("site.network_power", share)
     return Power(
         idle=idle,
         limit=limit,
         host=host / node.devices,
-        network=network if beyond else 0.0 * network,
+        network=network * np.greater(devices, node.devices),
         pue=given.get("site.pue", site.pue or 1.0),
     )

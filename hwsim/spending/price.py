@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from hwsim.hardware.spec import System
 from hwsim.site import Site
-from hwsim.spending.power import Figure
+from hwsim.spending.power import Counts, Figure
 from hwsim.units import HOUR, KWH
 
 Way = Literal["rent", "own"]
@@ -44,15 +43,15 @@ def spread(whole: Figure, lifetime: Figure, utilization: Figure) -> Figure:
 def tariff_of(
     system: System,
     site: Site,
-    devices: int = 1,
-    figures: Mapping[str, npt.NDArray[np.float64]] | None = None,
+    devices: int | Counts = 1,
+    figures: Mapping[str, Figure] | None = None,
 ) -> Tariff | None:
     """How `site` pays for so many devices; None if it knows no price.
 
     The site's own prices go before those of the catalog, a price per hour before a purchase, that
     of a node before that of a device. `figures` replace fields by their paths, with arrays.
     """
-    given: Mapping[str, Figure] = figures or {}
+    given = figures or {}
     hour, bought = _hour(system, site, given), _purchase(system, site, given)
     mine = {path for path, _ in (hour, bought) if path.startswith("site.")}
     way: Way = site.pay or ("own" if hour[1] is None or mine == {bought[0]} else "rent")
@@ -69,14 +68,14 @@ def tariff_of(
     return Tariff(
         way,
         spread(price, lifetime, utilization),
-        network if devices > system.node.devices else 0.0 * network,
+        network * np.greater(devices, system.node.devices),
         None if electricity is None else electricity / KWH,
         path,
     )
 
 
 def dollars(
-    seconds: Figure, joules: Figure | None, tariff: Tariff, devices: int
+    seconds: Figure, joules: Figure | None, tariff: Tariff, devices: int | Counts
 ) -> dict[str, Figure]:
     """Dollars of a run by part; `joules` are those of the whole, None if unknown.
 
@@ -91,15 +90,26 @@ def dollars(
     return {"devices": own, "network": tariff.network * own, "electricity": power}
 
 
-def kilograms(seconds: Figure, joules: Figure, site: Site, devices: int) -> dict[str, Figure]:
+def kilograms(
+    seconds: Figure,
+    joules: Figure,
+    site: Site,
+    devices: int | Counts,
+    figures: Mapping[str, Figure] | None = None,
+) -> dict[str, Figure]:
     """Kilograms of CO2e of a run by part, of a site that knows its `carbon`.
 
     >>> kilograms(3600.0, 3.6e6, Site(carbon=0.4), 1)
     {'electricity': 0.4, 'embodied': 0.0}
     """
-    made = spread(site.embodied or 0.0, site.lifetime, site.utilization)
+    given = figures or {}
+    made = spread(
+        given.get("site.embodied", site.embodied or 0.0),
+        given.get("site.lifetime", site.lifetime),
+        given.get("site.utilization", site.utilization),
+    )
     return {
-        "electricity": joules * (site.carbon or 0.0) / KWH,
+        "electricity": joules * given.get("site.carbon", site.carbon or 0.0) / KWH,
         "embodied": devices * seconds * made,
     }
 

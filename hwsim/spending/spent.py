@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from hwsim.errors import InputError
 from hwsim.hardware.spec import System
 from hwsim.site import YEAR, Site
 from hwsim.spending.energy import device_joules, waiting_joules, whole
@@ -47,8 +49,13 @@ def spent(
     the draws of the times and from `DOUBT` of the power, the same in every draw of two estimates.
     A price is taken as it is told.
     """
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _spent(system, site, devices, [step] if training is None else [step, training])
+
+
+def _spent(system: System, site: Site, devices: int, times: list[Time]) -> Spent:
     power, tariff = power_of(system, site, devices), tariff_of(system, site, devices)
-    times = [step] if training is None else [step, training]
+    step = times[0]
     joules: list[dict[str, float]] = []
     draws: list[Floats] = []
     if power is not None:
@@ -158,6 +165,9 @@ def _spending(amounts: list[Amount]) -> Spending:
 def _amount(parts: dict[str, float], draws: Floats) -> Amount:
     value = sum(parts.values())
     low, high = (float(end) for end in np.percentile(draws, (LOW, HIGH)))
+    if not math.isfinite(value + high):
+        what = "found an energy or a cost that is not finite"
+        raise InputError("estimate", what, "write smaller figures")
     return Amount(value=value, low=min(low, value), high=max(high, value), parts=parts)
 
 

@@ -29,7 +29,8 @@ STARTS = "device., node., network.0., nodes, workload., plan., software, softwar
 class Subject:
     """`with_settings({"device.memory.bandwidth": "1.8TB/s", "plan.dp": "8"})` makes another one.
 
-    Workload and plan are those under the software, as `hwsim.parallel.preset` has it.
+    `2x` is twice the present figure. Workload and plan are those under the software, as
+    `hwsim.parallel.preset` has it.
     """
 
     system: System
@@ -86,9 +87,9 @@ def _override_software(software: Software | None, settings: dict[str, str]) -> S
 
 
 def _overridden(record: R, settings: Mapping[str, str], where: str) -> R:
-    kind = type(record)
+    kind, present = type(record), record.model_dump(mode="json")
     fields = record.model_dump(mode="json", exclude_unset=True) | {
-        name: records.from_text(records.field_at(kind, [name]), text)
+        name: records.from_text(records.field_at(kind, [name]), text, present.get(name))
         for name, text in settings.items()
     }
     return records.validate(kind, fields, where)

@@ -153,6 +153,7 @@ def _geometric(where: str, values: str, whole: bool) -> tuple[str, ...]:
     if low is None or high is None or not parts[2].strip().isdigit():
         raise shape
     unit = high.group(2) or low.group(2)
+    whole = whole and unit != "x"  # factors of what is there
     if low.group(2) not in ("", unit):
         raise InputError(
             where, f"found two units in '{values}'", "write both ends in the same unit"

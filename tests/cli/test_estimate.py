@@ -273,3 +273,12 @@ def test_text_of_the_user_is_shown_as_it_stands(hwsim, text):
     code, out, _ = hwsim(*BASE, "--steps", "1", "--vary", f"workload.corpus={text},other")
     assert code == 0
     assert text in out
+
+
+def test_a_picture_of_one_step_has_its_operators(hwsim, tmp_path):
+    path = tmp_path / "step.svg"
+    code, out, err = hwsim(*BASE, "--steps", "1", "--plot", str(path))
+    assert (code, err.strip()) == (0, f"wrote {path}")
+    assert "time per step" in out
+    for words in ("recurrence.rhn", "products in fp32", "bound by"):
+        assert words in path.read_text(encoding="utf-8")

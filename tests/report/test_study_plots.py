@@ -11,6 +11,7 @@ from hwsim.report.heat_plot import save_heat
 from hwsim.report.pareto_plot import save_pareto
 from hwsim.report.roofline_plot import Dot, save_roofline
 from hwsim.report.scaling_plot import save_scaling
+from hwsim.report.step_plot import save_step
 from hwsim.report.tornado_plot import save_tornado
 
 NAME = "a <b> & $c$"
@@ -106,3 +107,9 @@ def test_labels_are_those_of_the_front(tmp_path):
     shown = texts(tmp_path / "picture.svg")
     assert {"a", "c"} <= set(shown)
     assert "b" not in shown
+
+
+def test_a_step_has_its_operators_and_its_parts(tmp_path):
+    dots = [Dot("product", 10.0, 1e12, 1.0, "compute")]
+    save_step(tmp_path / "a.svg", dots, {"fp32": 1e13}, 9e11, {"compute": 3.0, "bubble": 1.0}, "x")
+    assert {"product", "fp32, 10 TFLOP/s", "75%", "bubble"} <= set(texts(tmp_path / "a.svg"))

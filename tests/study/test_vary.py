@@ -38,6 +38,8 @@ VOLTA = Subject(catalog.load("volta"), CharLM(hidden=64))
         ("node.price=1:4 USD:3", ("1 USD", "2 USD", "4 USD")),
         ("network.0.ports=1:9:3", ("1", "3", "9")),
         ("device.memory.technology=HBM2,HBM3", ("HBM2", "HBM3")),
+        ("device.memory.bandwidth=0.5x:2x:3", ("0.5 x", "1 x", "2 x")),
+        ("workload.hidden=0.5x:2x:3", ("0.5 x", "1 x", "2 x")),
     ],
 )
 def test_values(text, values):

@@ -20,6 +20,7 @@ from hwsim.study.sensitivity.enough import Enough, factor_of
 from hwsim.study.sensitivity.quantity import Kind, Quantity
 from hwsim.study.subject import Subject
 from hwsim.study.total import Ratio, ratio
+from hwsim.units import short_text
 
 A_LITTLE, LESS = 1.01, 1.001
 JUMP = 0.05  # of an elasticity, and at least a tenth of that for all: more apart is a jump
@@ -131,7 +132,7 @@ def searched(point: Point, number: Quantity) -> Enough:
     if speed is None:
         return Enough(None, "", least)
     value = number.value * (speed if number.kind == "rate" else 1.0 / speed)
-    return Enough(speed, replace(number, value=float(f"{value:.3g}")).text, least)
+    return Enough(speed, short_text(replace(number, value=value).text), least)
 
 
 def _moved(subject: Subject, number: Quantity) -> tuple[str, ...]:

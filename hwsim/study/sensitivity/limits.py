@@ -18,6 +18,7 @@ from hwsim.simulate.timeline import Span
 # Names of a compute stream's parts, which are those of the figures that bound its kernels.
 PARTS = {"compute": "peak", "memory": "memory bandwidth", "communication": "exchanges"}
 BESIDE = "slowed by transfers"
+ROUNDING = 1e-9
 HOST = ("host out", "host in")
 
 
@@ -46,7 +47,7 @@ def _limited(span: Span, step: Staged) -> Iterator[tuple[str, float]]:
     if span.stream.kind == COMPUTE:
         for part, seconds in work.parts:
             yield PARTS.get(part, part), seconds
-        if elapsed > work.seconds:
+        if elapsed > work.seconds * (1.0 + ROUNDING):
             yield BESIDE, elapsed - work.seconds
         return
     link = _link(span, step)

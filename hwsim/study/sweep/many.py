@@ -30,7 +30,8 @@ def arranged(
 ) -> tuple[Way, Axes]:
     """Axes whose points are answered together behind all others, and how they are answered.
 
-    Only a `closed` form is answered so. Those are figures of the machine, or fields of the plan, whichever make more points.
+    Only a `closed` form is answered so. Those are figures of the machine, or fields of the plan,
+    whichever make more points.
     """
     best: tuple[int, Way, list[Axis]] = (FEW - 1, "scalar", [])
     for way, kind in KINDS.items() if closed else ():
