@@ -245,11 +245,6 @@ def count_of(workload: Workload, plan: Plan, steps: float | Counting | None = No
     return _steps(workload, workload.graph(samples(plan, workload)), steps)[0]
 
 
-def luck_of(spread: float) -> Floats:
-    """Draws of measured / predicted seconds per step, whose logarithm has this deviation."""
-    return _luck(spread)
-
-
 @lru_cache
 def _law(name: str) -> laws.Law | None:
     return laws.load(name)

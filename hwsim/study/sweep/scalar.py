@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from hwsim.convergence.law import interval
 from hwsim.cost.calibration import Calibration
 from hwsim.errors import InputError
-from hwsim.estimate import luck_of
+from hwsim.estimate import step_luck
 from hwsim.parallel.check import scaled
 from hwsim.parallel.closed import Declined
 from hwsim.parallel.fits import fits
@@ -66,5 +66,5 @@ def answer(subject: Subject, calibration: Calibration, engine: Engine = "closed"
         seconds, spread, parts = found.seconds, found.spread, found.parts()
     if not 0 < seconds < float("inf"):
         raise InputError("step", "found a time that is not finite", "write smaller figures")
-    low, high = interval(luck_of(spread))
+    low, high = interval(step_luck(spread))
     return Answer(seconds, low * seconds, high * seconds, spread, parts, "", used.bytes, room)

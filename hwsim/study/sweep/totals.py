@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim.convergence.law import Steps, interval
-from hwsim.estimate import luck_of
+from hwsim.estimate import step_luck
 from hwsim.overheads import Overheads
 
 Floats = npt.NDArray[np.float64]
@@ -50,7 +50,7 @@ def totals(
                 low[known], high[known] = (seconds[known] * end for end in ends)
             else:
                 for place in np.flatnonzero(known):
-                    times = seconds[place] * luck_of(float(spread[place]))
+                    times = seconds[place] * step_luck(float(spread[place]))
                     parts = overheads.parts(count.draws, times, devices)
                     low[place], high[place] = interval(np.asarray(sum(parts.values())))
             low, high = np.minimum(low, whole), np.maximum(high, whole)
@@ -63,7 +63,7 @@ def _ends(count: Steps, spread: Floats) -> tuple[Floats, Floats]:
     few = len(nodes) <= NODES
     if not few:
         nodes = np.linspace(nodes[0], nodes[-1], NODES)
-    drawn = np.log([interval(count.draws * luck_of(float(node))) for node in nodes])
+    drawn = np.log([interval(count.draws * step_luck(float(node))) for node in nodes])
     if few:
         found = drawn[place]
     else:
