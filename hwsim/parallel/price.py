@@ -35,7 +35,7 @@ from hwsim.parallel.placement import group
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.priced import NOTHING, Pass, PricedLayer, PricedOp, Said, Seconds, total
 from hwsim.parallel.program import HERE, Link, Work
-from hwsim.parallel.split import Shard, split
+from hwsim.parallel.split import Shard, SplitLayer, split
 from hwsim.parallel.waits import waited
 from hwsim.software import catalog as profiles
 from hwsim.software.spec import Software
@@ -79,13 +79,17 @@ class Pricer:
         self._carried: dict[tuple[str, float, Group, Carrying, int], Work] = {}
         self._costs: dict[Kernel, Seconds] = {}
         self._products: dict[Kernel, Seconds] = {}
+        self._shared: dict[int, tuple[Layer, SplitLayer, tuple[PricedOp, ...]]] = {}
 
-    def beside(self, graph: StepGraph, plan: Plan, micro_batches: int) -> Pricer:
+    def beside(
+        self, graph: StepGraph, plan: Plan, micro_batches: int, *, alike: bool = False
+    ) -> Pricer:
         """The same for another plan and size of micro-batch of the workload; what both ask for is
-        priced once."""
+        priced once. `alike`: the plans differ in nothing but `recompute` that prices depend on."""
         other = copy(self)
         other.graph, other.plan, other.micro_batches = graph, plan, micro_batches
-        other._groups = {}
+        if not alike:
+            other._groups, other._shared = {}, {}
         return other
 
     def layers(self) -> Iterator[PricedLayer]:
@@ -109,11 +113,15 @@ class Pricer:
 
     def layer(self, layer: Layer, recompute: str = "none") -> PricedLayer:
         """One layer. Raises InputError if the plan can't split it or a link is missing."""
-        shared = split(layer, self.plan)
-        kernels = launched([shard.op for shard in shared.shards], self.software)
+        if id(layer) not in self._shared:
+            made = split(layer, self.plan)
+            kernels = launched([shard.op for shard in made.shards], self.software)
+            pairs = zip(made.shards, kernels, strict=True)
+            self._shared[id(layer)] = layer, made, tuple(self._op(*pair) for pair in pairs)
+        _, shared, plain = self._shared[id(layer)]
         ops = tuple(
-            self._op(shard, own, recompute)
-            for shard, own in zip(shared.shards, kernels, strict=True)
+            replace(one, again=one.forward) if _repeated(shard.op, recompute) else one
+            for one, shard in zip(plain, shared.shards, strict=True)
         )
         if self.code is not None:
             ops = waited(ops, apart=self.plan.schedule == "zero-bubble")
@@ -188,7 +196,7 @@ class Pricer:
             )
         return self._carried[key]
 
-    def _op(self, shard: Shard, kernels: Kernels, recompute: str) -> PricedOp:
+    def _op(self, shard: Shard, kernels: Kernels) -> PricedOp:
         op = shard.op
         ahead, backward = kernels
         forward = self._pass(ahead, shard.forward, ahead, back=False)
@@ -196,13 +204,12 @@ class Pricer:
         others = [kernel for kernel in backward if kernel not in own]
         # Weights' gradients that a schedule puts off hide nothing.
         there = others if self.plan.schedule == "zero-bubble" else backward
-        repeated = recompute == "full" or (recompute == "selective" and op.core)
         return PricedOp(
             op.name,
             forward,
             self._pass(others, shard.backward, there),
             self._pass([*own, *self._accumulated(op)], (), ()),
-            forward if repeated else None,
+            None,
             op.parameters - op.expert_parameters + self._copied(op),
             op.expert_parameters,
         )
@@ -289,6 +296,11 @@ class Pricer:
         if axis not in self._groups:
             self._groups[axis] = group(self.plan, axis, self.system)
         return self._groups[axis]
+
+
+def _repeated(op: Op, recompute: str) -> bool:
+    """Whether an operator's forward pass is computed again."""
+    return recompute == "full" or (recompute == "selective" and op.core)
 
 
 def _seconds(launch: Launch) -> Seconds:

@@ -69,6 +69,10 @@ class _Walk:
             for number, layer in enumerate(layers)
         ]
         self.ops = [layer.ops[::-1] for layer in layers]
+        numbers: dict[tuple[str, tuple[Group, Group]], int] = {}
+        pairs = zip(points.collectives, points.among, strict=True)
+        self.way = np.array([numbers.setdefault(pair, len(numbers)) for pair in pairs])
+        self.ways = list(numbers)
         self._moved: dict[tuple[float, float], list[Moved]] = {}
 
     def through(self, layer: int, state: _State) -> _State:
@@ -92,18 +96,14 @@ class _Walk:
         """The sums of a bucket at every point."""
         size = bucket.filled, bucket.experts
         if size not in self._moved:
-            rows: dict[tuple[object, ...], list[Moved]] = {}
-            for collective, among in zip(self.points.collectives, self.points.among, strict=True):
-                key = collective, *among
-                if key not in rows:
-                    works = shared_works(self.pricer, collective, size, among, low=False)
-                    rows[key] = [moved(work) for _, work in works]
-            keys = zip(self.points.collectives, self.points.among, strict=True)
-            every = [rows[collective, *among] for collective, among in keys]
+            every = []
+            for collective, among in self.ways:
+                works = shared_works(self.pricer, collective, size, among, low=False)
+                every.append([moved(work) for _, work in works])
             most = max(map(len, every))
-            nothing = Moved(0.0, 0.0, 0)
+            filled = [one + [Moved(0.0, 0.0, 0)] * (most - len(one)) for one in every]
             self._moved[size] = [
-                Moved(*map(np.array, zip(*column, strict=True)))
-                for column in zip(*(one + [nothing] * (most - len(one)) for one in every))
+                Moved(*(np.array(field)[self.way] for field in zip(*column, strict=True)))
+                for column in zip(*filled, strict=True)
             ]
         return self._moved[size]

@@ -26,8 +26,9 @@ T = TypeVar("T")
 KINDS = ("BW", "W")  # the last pass of a chunk: backward, or the weights' gradients alone
 # What the price of a layer depends on, besides its groups and the size of a micro-batch.
 PRICED = (
+    "recompute",
     *("tp", "cp", "ep", "dispatch", "context", "convolutions", "sequence_parallel"),
-    *("time_chunks", "recompute", "tensor_overlap"),
+    *("time_chunks", "tensor_overlap"),
 )
 PLACED = ("dp", "tp", "pp", "cp", "ep", "placement")
 

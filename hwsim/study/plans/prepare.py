@@ -78,6 +78,7 @@ class Shop:
         self.cuts: Numbered[Cut] = Numbered()
         self.memories: Numbered[tuple[LayerMemory, ...]] = Numbered()
         self.pricer: Pricer | None = None
+        self._like: dict[tuple[Any, ...], Pricer] = {}
         self._hops: dict[tuple[float, Group], tuple[float, int]] = {}
 
     def prepare(self, table: Rows, found: Found) -> Ready:
@@ -133,7 +134,7 @@ class Shop:
                 *self.places[int(ready.place[member])].spoken,
                 bool(counted) and bool(more[-1][member]),
             )
-            return self.prices.number(key, lambda: self._priced(ready, member))
+            return self.prices.number(key, lambda: self._priced(ready, member, key))
 
         ready.price = _tried(groups, ready.rows, number, found)
         open_ = ready.price >= 0
@@ -152,9 +153,14 @@ class Shop:
         ready.memory = _tried(memory, ready.rows, number, found)
         return ready.kept(ready.memory >= 0)
 
-    def _priced(self, ready: Ready, member: int) -> Priced:
+    def _priced(self, ready: Ready, member: int, key: tuple[Any, ...]) -> Priced:
+        """`key` is all that the price depends on, its first part the way to recompute."""
         plan, workload = ready.table.at(int(ready.rows[member]))
         workload, count = scaled(workload, plan), int(ready.micro_batches[member])
+        like = self._like.get(key[1:])
+        if like is not None:
+            pricer = like.beside(like.graph, plan, count, alike=True)
+            return Priced(pricer, *zip(*pricer.different(), strict=True))
         graph = micro_graph(workload, plan)
         if self.pricer is None:
             self.pricer = Pricer(
@@ -165,9 +171,8 @@ class Shop:
                 software=self.subject.software,
                 micro_batches=count,
             )
-        pricer = self.pricer.beside(graph, plan, count)
-        layers, repeats = zip(*pricer.different(), strict=True)
-        return Priced(pricer, layers, repeats)
+        pricer = self._like[key[1:]] = self.pricer.beside(graph, plan, count)
+        return Priced(pricer, *zip(*pricer.different(), strict=True))
 
     def _memories(self, table: Rows, row: int, micro: int) -> tuple[LayerMemory, ...]:
         plan, workload = table.at(row)

@@ -50,15 +50,9 @@ class Rows:
         """A field's value in each plan; objects where they are no numbers."""
         if name not in self.columns:
             value = self.workload.batch if name == BATCH else getattr(self.plan, name)
-            found = np.empty(1, dtype=None if isinstance(value, bool | int | float) else object)
-            found[0] = value
-            return np.broadcast_to(found, (self.number,))
+            return np.broadcast_to(_array((value,)), (self.number,))
         values, codes = self.columns[name]
-        if all(isinstance(value, bool | int | float) for value in values):
-            return np.array(values)[codes]
-        array = np.empty(len(values), dtype=object)
-        array[:] = values
-        return array[codes]
+        return _array(values)[codes]
 
     def unique(self, names: Iterable[str], *more: Ints, among: Ints | None = None) -> Groups:
         """Plans that have the same in all fields, and the same of `more` numbers from 0 on."""
@@ -114,6 +108,14 @@ def groups(number: int, *columns: Ints) -> Groups:
         key, radix = key * width + column, radix * width
     _, first, of = np.unique(key, return_index=True, return_inverse=True)
     return Groups(first, of)
+
+
+def _array(values: Sequence[Any]) -> npt.NDArray[Any]:
+    if all(isinstance(value, bool | int | float) for value in values):
+        return np.array(values)
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
 
 
 def _column(values: Sequence[Any] | Column) -> Column:

@@ -24,6 +24,7 @@ from hwsim.study.plans.rows import Groups, Ints, groups
 
 Floats = npt.NDArray[np.float64]
 BLOCK = 4096  # plans that are completed together
+LONG = 6  # times as many slots as stages make a schedule whose middle repeats itself
 FORM = ("zero", "overlap", "offload", "pp", "schedule", "time_chunks", "virtual")
 
 
@@ -245,20 +246,20 @@ def _ends(
     """When chunks have their gradients, (chunks, kinds of plans)."""
     pp, virtual = int(ready.of("pp")[0]), int(ready.of("virtual")[0])
     waves = ready.unique(("schedule",), hops.of, slots)
-    schedule = ready.of("schedule")[waves.first]
-    orders = groups(
-        len(waves.first),
-        np.unique(schedule.astype(str), return_inverse=True)[1],
-        slots[waves.first],
-    )
-    ends = np.zeros((len(passes.forward), len(waves.first)))
+    few = ready.kept(waves.first)
+    schedule = few.of("schedule")
+    number = slots[waves.first]
+    # Those of long schedules are looked at together.
+    long = number >= LONG * pp
+    orders = few.unique(("schedule",), np.where(long & (schedule != "gpipe"), 0, number))
+    ends = np.zeros((len(passes.forward), len(number)))
     cut, hop = chunked.of[waves.first], hops.of[waves.first]
-    for number, member in enumerate(orders.first.tolist()):
-        here = np.flatnonzero(orders.of == number)
+    for order, member in enumerate(orders.first.tolist()):
+        here = np.flatnonzero(orders.of == order)
         ends[:, here] = closed.gradients(
             schedule[member],
             pp,
-            int(slots[waves.first[member]]),
+            number[here],
             Passes(*(one[:, cut[here]] for one in passes)),
             virtual=virtual,
             hop=hops.stage[:, hop[here]],
@@ -304,33 +305,32 @@ def _after(
     alike = ready.unique(
         ("sequence_parallel", "zero"), chunked.of, ready.place, comes.astype(np.intp)
     )
-    seconds, late = (np.zeros((pp, len(alike.first))) for _ in range(2))
-    done: dict[Any, tuple[float, float]] = {}
-    for number, member in enumerate(alike.first.tolist()):
-        priced = shop.prices[int(ready.price[member])]
-        plan, _ = ready.table.at(int(ready.rows[member]))
-        place, gathers = int(ready.place[member]), bool(comes[member])
-        cut, pricer = int(chunked.of[member]), None
-        for stage in range(pp):
-            shared, experts, replicated = (float(one[stage, cut]) for one in own)
-            end = float(tied[member]) if stage in (0, pp - 1) else 0.0
-            key = (
-                *(place, plan.sequence_parallel, plan.zero),
-                *(shared if gathers else 0.0, experts if gathers else 0.0, replicated, end),
-            )
-            if key not in done:
-                pricer = pricer or priced.pricer.beside(priced.graph, plan, 1)
-                works = late_sums(pricer, replicated, end)
-                behind = sum(work.seconds for _, work in works)
-                among = shop.places[place].gradients
-                gathered = (
-                    shared_works(pricer, "all_gather", (shared, experts), among, low=True)
-                    if gathers
-                    else ()
-                )
-                done[key] = sum(work.seconds for _, work in gathered) + behind, behind
-            seconds[stage, number], late[stage, number] = done[key]
-    return _Each(alike.of, seconds), late.any(axis=0)
+    few, cut = ready.kept(alike.first), chunked.of[alike.first]
+    shape = (pp, len(cut))
+    end = np.zeros(shape)
+    end[[0, -1]] = tied[alike.first]
+    gathered = [np.where(comes[alike.first], one[:, cut], 0.0) for one in own[:2]]
+    sizes = [one.ravel() for one in (*gathered, own[2][:, cut], end)]
+    codes = [np.unique(size, return_inverse=True)[1] for size in sizes]
+    number = np.tile(np.arange(len(cut)), pp)
+    kinds = few.unique(("sequence_parallel", "zero"), few.place)
+    cases = groups(len(number), kinds.of[number], *codes)
+    seconds, late = np.zeros(len(cases.first)), np.zeros(len(cases.first), dtype=bool)
+    for case, at in enumerate(cases.first.tolist()):
+        member = int(number[at])
+        priced = shop.prices[int(few.price[member])]
+        plan, _ = few.table.at(int(few.rows[member]))
+        pricer = priced.pricer.beside(priced.graph, plan, 1)
+        shared, experts, replicated, last = (float(size[at]) for size in sizes)
+        among = shop.places[int(few.place[member])].gradients
+        works = late_sums(pricer, replicated, last)
+        late[case] = any(work.seconds for _, work in works)
+        works += shared_works(pricer, "all_gather", (shared, experts), among, low=True)
+        seconds[case] = sum(work.seconds for _, work in works)
+    return (
+        _Each(alike.of, seconds[cases.of].reshape(shape)),
+        late[cases.of].reshape(shape).any(axis=0),
+    )
 
 
 def _lasts(
