@@ -17,7 +17,16 @@ from typer.core import TyperGroup
 
 from hwsim.errors import HwsimError, InputError, SurroundingsError
 
-COMMANDS = ("estimate", "simulate", "sensitivity", "sweep", "compare", "hardware", "software", "workload")
+COMMANDS = (
+    "estimate",
+    "simulate",
+    "sensitivity",
+    "sweep",
+    "compare",
+    "hardware",
+    "software",
+    "workload",
+)
 GROUP = "hwsim.commands"
 INTERRUPTED = 130
 

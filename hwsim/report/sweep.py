@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from rich.console import Console
@@ -78,4 +79,4 @@ def record(task: Task, found: Summary, gap: Gap | None) -> dict[str, Any]:
 
 
 def _known(figures: dict[str, float]) -> dict[str, float]:
-    return {name: value for name, value in figures.items() if value == value}
+    return {name: value for name, value in figures.items() if not math.isnan(value)}

@@ -13,12 +13,15 @@ from hwsim.cost.calibration import Calibration, Layer, load_for
 from hwsim.errors import DoesNotFit, InputError
 from hwsim.estimate import count_of
 from hwsim.graph.workload import Workload
+from hwsim.overheads import Overheads
 from hwsim.parallel.check import scaled
+from hwsim.parallel.program import PARTS
+from hwsim.spending.many import amounts
 from hwsim.study.answers import Answers
 from hwsim.study.subject import Subject
 from hwsim.study.sweep import many, scalar
 from hwsim.study.sweep.axes import Axes, Span
-from hwsim.study.sweep.columns import SECONDS, TOTALS, Columns, joined
+from hwsim.study.sweep.columns import SECONDS, SPENT, TOTALS, Columns, joined
 from hwsim.study.sweep.digest import Digest, digest
 from hwsim.study.sweep.form import Form
 from hwsim.study.sweep.many import Way
@@ -124,6 +127,7 @@ class Task:
         for planned, rows in many.same_count(self.way, subject, inner, size):
             try:
                 self._total(found, rows, planned, counted)
+                self._spend(found, rows, planned)
             except InputError as error:
                 found.refuse(str(error), rows)
         return found
@@ -169,6 +173,18 @@ class Task:
         whole = totals(seconds, spread, count, subject.run, devices, ranges=ranges)
         for name, column in zip(TOTALS, whole, strict=True):
             found[name][rows] = column
+
+    def _spend(self, found: Columns, rows: Any, subject: Subject) -> None:
+        """What steps take, and trainings that are nothing but steps."""
+        if set(self.form.columns).isdisjoint(SPENT):
+            return
+        parts = {part: found[name][rows] for part, name in zip(PARTS, SECONDS, strict=True)}
+        spent = amounts(subject.system, subject.site, parts, subject.plan.devices)
+        steps = found["steps"][rows] if subject.run == Overheads() else np.nan
+        for name, amount in (("energy", spent.joules), ("cost", spent.dollars)):
+            if amount is not None:
+                found[f"step_{name}"][rows] = amount
+                found[f"total_{name}"][rows] = amount * steps
 
 
 def _take(found: Columns, answers: Answers) -> None:
