@@ -15,7 +15,7 @@ from rich.progress import Progress, TaskID
 
 from hwsim.cli import counting, planned
 from hwsim.cost.calibration import read_layer
-from hwsim.errors import DoesNotFit, InputError
+from hwsim.errors import DoesNotFit, InputError, SurroundingsError
 from hwsim.report import sweep as report
 from hwsim.report.console import make_console
 from hwsim.report.progress import make_bar
@@ -153,8 +153,13 @@ def _executor(jobs: int, scheduler: str | None) -> Executor:
     if scheduler is not None:
         if jobs != 1:
             raise InputError("--jobs and --scheduler", "found together", "write one of them")
-        from hwsim.study.sweep.cluster import Cluster
-
+        try:
+            from hwsim.study.sweep.cluster import Cluster
+        except ImportError as error:
+            if error.name not in ("dask", "distributed"):
+                raise
+            instead = 'pip install "hwsim[cluster]"'
+            raise SurroundingsError("--scheduler", "dask is not installed", instead) from None
         return Cluster(scheduler)
     if not 1 <= jobs <= 1024:
         raise InputError("--jobs", f"found {jobs}", "write 1 to 1024")
