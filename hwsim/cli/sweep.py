@@ -6,7 +6,7 @@ import hashlib
 import json
 import pickle
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +19,9 @@ from hwsim.errors import DoesNotFit, InputError, SurroundingsError
 from hwsim.report import sweep as report
 from hwsim.report.console import make_console
 from hwsim.report.progress import make_bar
+from hwsim.study.subject import Subject
 from hwsim.study.sweep import columns
+from hwsim.study.sweep.axes import Axis
 from hwsim.study.sweep.executor import Executor, Local, Processes
 from hwsim.study.sweep.form import Form
 from hwsim.study.sweep.many import arranged
@@ -32,6 +34,7 @@ from hwsim.study.sweep.task import Fitted, Task
 
 ENGINES: dict[str, Engine] = {"auto": "auto", "closed": "closed", "events": "events"}
 MOST_BEST = 1_000
+MOST_EVENTS = 100_000
 
 app = typer.Typer(add_completion=False)
 
@@ -49,7 +52,28 @@ Random = Annotated[
 ]
 Points = Annotated[int | None, _axis("points", "N", "How many to draw.")]
 Seed = Annotated[int, _axis("seed", "N", "Of what is drawn.")]
-Even = Annotated[bool, _axis("sobol", "", "Draw by Sobol's sequence: more evenly.")]
+Even = Annotated[
+    bool,
+    typer.Option("--sobol", help="Draw by Sobol's sequence.", rich_help_panel="Points"),
+]
+Out = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Rows as .csv or .jsonl, not on stdout.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with FILE.")]
+ColumnNames = Annotated[
+    str | None, typer.Option("--columns", metavar="A,B", help="Write these alone.")
+]
+BestNumber = Annotated[int, typer.Option(metavar="N", help="Show the N shortest.")]
+EventsNumber = Annotated[
+    int, typer.Option(metavar="N", help="Simulate N points, to compare the closed form with.")
+]
+EngineName = Annotated[
+    str, typer.Option(metavar="NAME", help="auto, closed or events (all simulated).")
+]
+Jobs = Annotated[int, typer.Option(metavar="N", help="Processes that answer points.")]
+Scheduler = Annotated[
+    str | None, typer.Option(metavar="TCP://HOST:PORT", help="Answer points on a Dask cluster.")
+]
 
 
 @app.command(
@@ -86,24 +110,14 @@ def command(
     points: Points = None,
     seed: Seed = 1,
     sobol: Even = False,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Rows as .csv or .jsonl, not on stdout.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with FILE.")] = False,
-    columns_: Annotated[
-        str | None, typer.Option("--columns", metavar="A,B", help="Write these alone.")
-    ] = None,
-    best: Annotated[int, typer.Option(metavar="N", help="Show the N shortest.")] = 0,
-    events: Annotated[
-        int, typer.Option(metavar="N", help="Simulate N points, to compare the closed form with.")
-    ] = 0,
-    engine: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, closed or events (all simulated).")
-    ] = "auto",
-    jobs: Annotated[int, typer.Option(metavar="N", help="Processes that answer points.")] = 1,
-    scheduler: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler, such as tcp://host:1.")
-    ] = None,
+    out: Out = None,
+    resume: Resume = False,
+    columns_: ColumnNames = None,
+    best: BestNumber = 0,
+    events: EventsNumber = 0,
+    engine: EngineName = "auto",
+    jobs: Jobs = 1,
+    scheduler: Scheduler = None,
     calibration: planned.CalibrationFile = None,
     borrow: planned.Borrow = False,
     steps: counting.Steps = None,
@@ -118,35 +132,36 @@ def command(
         **{"dp": dp, "tp": tp, "pp": pp, "cp": cp, "ep": ep, "micro_batch": micro_batch},
         **{"schedule": schedule, "zero": zero, "recompute": recompute},
     }
+    _check(engine, out, best, events, resume=resume)
+    subject = planned.load_subject(hw, model, set_, plan)
+    planned.check_borrow(calibration, borrow=borrow)
+    layer = read_layer(calibration, subject.system.device, borrow=borrow) if calibration else None
+    axes = parse(subject, grid or (), paired or (), random or (), Drawing(points, seed, sobol))
+    counted = counting.Varied(steps, tokens, epochs, law, target_loss, critical_batch)
+    task = _task(subject, axes, counted, Fitted(layer, borrow), ENGINES[engine])
+    form = Form(style_of(out, as_json=json_), columns.chosen(columns_, task.axes.paths))
+    task = replace(task, form=form, best=max(best, 1))
+    _Asked(task, _executor(jobs, scheduler), out, best, events, json_).run(resume=resume)
+
+
+def _check(engine: str, out: Path | None, best: int, events: int, *, resume: bool) -> None:
     if engine not in ENGINES:
         raise InputError("--engine", f"found '{engine}'", f"write {', '.join(ENGINES)}")
     if resume and out is None:
         raise InputError("--resume", "found without --out", "add --out FILE")
-    for name, number, most in (("best", best, MOST_BEST), ("events", events, 10**6)):
+    for name, number, most in (("best", best, MOST_BEST), ("events", events, MOST_EVENTS)):
         if not 0 <= number <= most:
             raise InputError(f"--{name}", f"found {number}", f"write 0 to {most:,}")
-    subject = planned.load_subject(hw, model, set_, plan)
-    planned.check_borrow(calibration, borrow=borrow)
-    drawing = Drawing(points, seed, sobol)
-    axes = parse(subject, grid or (), paired or (), random or (), drawing)
-    layer = read_layer(calibration, subject.system.device, borrow=borrow) if calibration else None
-    fitted = Fitted(layer, borrow)
-    counted = counting.Varied(steps, tokens, epochs, law, target_loss, critical_batch)
-    way, arrangement = arranged(
-        subject, axes, fitted.of(subject), closed=ENGINES[engine] != "events"
-    )
+
+
+def _task(
+    subject: Subject, axes: list[Axis], counted: counting.Varied, fitted: Fitted, engine: Engine
+) -> Task:
+    """Raises InputError for ways to count steps that exclude each other."""
+    closed = engine != "events"
+    way, arrangement = arranged(subject, axes, fitted.of(subject), closed=closed)
     counted({path: text for path, text in arrangement.settings(0).items() if path in COUNTS})
-    task = Task(
-        subject=subject,
-        axes=arrangement,
-        way=way,
-        counted=counted,
-        fitted=fitted,
-        engine=ENGINES[engine],
-        form=Form(style_of(out, as_json=json_), columns.chosen(columns_)),
-        best=max(best, 1),
-    )
-    _Asked(task, _executor(jobs, scheduler), out, best, events, json_).run(resume=resume)
+    return Task(subject, arrangement, way, counted, fitted, engine)
 
 
 def _executor(jobs: int, scheduler: str | None) -> Executor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,21 +22,19 @@ NAMES = (*NUMBERS, *WORDS)
 MANY = {"parts": SECONDS}
 
 
-def chosen(text: str | None) -> tuple[str, ...]:
+def chosen(text: str | None, paths: Sequence[str] = ()) -> tuple[str, ...]:
     """The columns of a text with commas between their names, all by default, in the order of
-    `NAMES`. Raises InputError for another name.
+    `NAMES`, but for those that are varied. Raises InputError for another name.
 
     >>> chosen("why,seconds")
     ('seconds', 'why')
     """
-    if text is None:
-        return NAMES
     wanted: set[str] = set()
-    for name in (name.strip() for name in text.split(",")):
+    for name in (name.strip() for name in (text or ",".join(NAMES)).split(",")):
         if name not in (*NAMES, *MANY):
             raise InputError("--columns", f"found '{name}'", near(name, (*NAMES, *MANY)))
         wanted.update(MANY.get(name, (name,)))
-    return tuple(name for name in NAMES if name in wanted)
+    return tuple(name for name in NAMES if name in wanted and name not in paths)
 
 
 @dataclass

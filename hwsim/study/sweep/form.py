@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from hwsim.study.sweep.axes import Span
-from hwsim.study.sweep.columns import NUMBERS, Columns
+from hwsim.study.sweep.columns import NAMES, NUMBERS, Columns
 
 Style = Literal["csv", "jsonl"]
 
@@ -29,8 +29,8 @@ _PLAIN = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$")
 class Form:
     """The style of rows, and the columns behind those of the paths."""
 
-    style: Style
-    columns: tuple[str, ...]
+    style: Style = "csv"
+    columns: tuple[str, ...] = NAMES
 
     def header(self, paths: Sequence[str]) -> bytes:
         """The first line; JSON Lines have none."""

@@ -40,7 +40,7 @@ class Sheet:
                 instead = "add --resume to go on with it, or name another"
                 raise InputError("--out", f"found that '{path}' is there already", instead)
             if resume and path.exists() and path.stat().st_size:
-                _check(path, side, identity)
+                _check(path, side, identity, header)
                 self.stream: BinaryIO = path.open("r+b", buffering=0)
                 self._recover(header)
             else:
@@ -82,10 +82,8 @@ class Sheet:
 
     def _recover(self, header: bytes) -> None:
         """Count whole rows, and stand behind the last one."""
-        self.end = lines = place = 0
-        if self.stream.read(len(header)) != header:
-            raise self._other()
-        place = self.end = len(header)
+        lines = 0
+        place = self.end = self.stream.seek(len(header))
         while chunk := self.stream.read(CHUNK):
             lines += chunk.count(b"\n")
             last = chunk.rfind(b"\n")
@@ -96,15 +94,12 @@ class Sheet:
         self.stream.truncate(self.end)
         self.stream.seek(self.end)
 
-    def _other(self) -> InputError:
-        return InputError(str(self.path), "found the rows of another sweep", "name another file")
-
     def _fault(self, error: OSError) -> SurroundingsError:
         kept = f"{self.rows:,} rows are kept; go on with --resume" if self.rows else ""
         return SurroundingsError(str(self.path), f"can't be written ({error.strerror})", kept)
 
 
-def _check(path: Path, side: Path, identity: Mapping[str, Any]) -> None:
+def _check(path: Path, side: Path, identity: Mapping[str, Any], header: bytes) -> None:
     """Raises InputError, with what differs, for a file of another sweep."""
     if not side.exists():
         what = f"found no {side.name} beside it that says of which sweep it is"
@@ -115,6 +110,9 @@ def _check(path: Path, side: Path, identity: Mapping[str, Any]) -> None:
     if differs:
         what = f"found another sweep, which differs in: {', '.join(differs)}"
         raise InputError(str(path), what, "write the same options, or name another file")
+    with path.open("rb") as stream:
+        if stream.read(len(header)) != header:
+            raise InputError(str(path), "found the rows of another sweep", "name another file")
 
 
 def style_of(path: Path | None, *, as_json: bool) -> Style:

@@ -31,6 +31,7 @@ from hwsim.study.sweep.totals import totals
 
 BLOCK = 65_536  # points that go through one call
 GROUPS = 16  # calls whose rows are written together
+ALL = Form()
 
 
 class Counted(Protocol):
@@ -79,7 +80,7 @@ class Task:
     counted: Callable[[Mapping[str, str]], Counted]
     fitted: Fitted
     engine: Engine
-    form: Form
+    form: Form = ALL
     best: int = 1
 
     @property
