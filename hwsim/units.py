@@ -230,6 +230,13 @@ KilogramsPerKwh = _field(CARBON)
 Kilograms = _field(MASS)
 
 
+class _Rounded(Quantity):
+    """What a reader sees, with the prefixes of large machines too."""
+
+
+_Rounded.set_prefs(output_sf="EPTGMkmunpfa")
+
+
 def seconds_text(seconds: float) -> str:
     """A duration for a reader: three digits and the unit that fits.
 
@@ -246,10 +253,10 @@ def seconds_text(seconds: float) -> str:
 def si_text(value: float, unit: str) -> str:
     """A figure for a reader, three digits with an SI prefix.
 
-    >>> si_text(12_345_678_901, "B"), si_text(0.0, "B")
-    ('12.3 GB', '0 B')
+    >>> si_text(12_345_678_901, "B"), si_text(2.5e15, "FLOP/s")
+    ('12.3 GB', '2.5 PFLOP/s')
     """
-    return str(Quantity(value, unit).render(prec=2))
+    return str(_Rounded(value, unit).render(prec=2))
 
 
 def short_text(text: str) -> str:
@@ -258,7 +265,7 @@ def short_text(text: str) -> str:
     >>> short_text("13217 us"), short_text("0.0384 TFLOPS")
     ('13.2 ms', '38.4 GFLOPS')
     """
-    return str(Quantity(text).render(prec=2))
+    return str(_Rounded(text).render(prec=2))
 
 
 def energy_text(joules: float) -> str:

@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +23,11 @@ from hwsim.hardware import catalog
 from hwsim.hardware.spec import System
 from hwsim.report import compare as report
 from hwsim.report import picture
+from hwsim.report.console import make_console
+from hwsim.report.progress import make_bar
 from hwsim.study import compare
+from hwsim.study.objectives import AXES, best, chosen, figures
+from hwsim.study.saved import read
 from hwsim.study.subject import Subject
 
 LARGEST = 1 << 24  # bytes of a saved estimate
@@ -83,7 +87,7 @@ def command(
 ) -> None:
     if len(points) < 2:
         raise InputError("compare", f"found only '{points[0]}'", "write two points or more")
-    objectives = compare.chosen(pareto) if pareto is not None else None
+    objectives = chosen(pareto) if pareto is not None else None
     if plot is not None:
         picture.check(plot)
     plan = {
@@ -94,8 +98,8 @@ def command(
     counted = counting.Options(steps, tokens, epochs, law, target_loss, critical_batch)
     asked = Asked(counted, calibration, borrow, engine)
     common = _Common(hw, model, planned.all_settings(set_, plan), asked)
-    answers = [common.answer(point) for point in points]
-    front = compare.best(answers, objectives) if objectives else None
+    answers = [common.answer(point) for point in _told(points)]
+    front = best(answers, objectives) if objectives else None
     if plot is not None:
         _draw(plot, points, answers, objectives, front)
     _print(points, answers, objectives, front, as_json=json_)
@@ -114,13 +118,27 @@ class _Common:
 
     def answer(self, point: str) -> Estimate:
         """The estimate at a point. Raises InputError that names it."""
-        saved = _saved(point)
+        saved = self._saved(point)
         if saved is not None:
             return saved
         try:
             return self._asked.answer(self._subject(point))
         except InputError as error:
             raise error.inside(f"'{point[:60]}'") from None
+
+    def _saved(self, point: str) -> Estimate | None:
+        """The estimate in a file or on standard input; None where there is hardware or no file."""
+        if point == "-" and point not in self._systems:
+            text, where = jsonfile.stream_text(sys.stdin, LARGEST), jsonfile.STDIN
+        elif os.path.isfile(point):
+            text, where = jsonfile.file_text(point, point, LARGEST), point
+        else:
+            return None
+        if "kind" not in jsonfile.read_object(text, where):
+            return read(text, where)
+        found = catalog.parse(text, where)
+        self._systems[point] = found if isinstance(found, System) else catalog.single(found)
+        return None
 
     def _subject(self, point: str) -> Subject:
         own = _words(point)
@@ -135,9 +153,18 @@ class _Common:
         return subject.with_settings({**self._settings, **own})
 
 
+def _told(points: Sequence[str]) -> Iterator[str]:
+    """The points as they go by, with a bar on a terminal."""
+    with make_bar(make_console(stderr=True)) as bar:
+        task = bar.add_task("points", total=len(points))
+        for point in points:
+            yield point
+            bar.advance(task)
+
+
 def _words(point: str) -> dict[str, str]:
     """The settings of a point, its machine under "hw". Raises InputError for two machines."""
-    if os.path.exists(point):
+    if point == "-" or os.path.exists(point):
         return {"hw": point}
     try:
         words = shlex.split(point)
@@ -146,16 +173,6 @@ def _words(point: str) -> dict[str, str]:
     if not words:
         raise InputError("", "found nothing", "write a machine, a file or PATH=VALUE")
     return parse_settings([word if "=" in word else f"hw={word}" for word in words])
-
-
-def _saved(point: str) -> Estimate | None:
-    """The estimate in a file; None where there is no file, or one of hardware."""
-    if not os.path.isfile(point):
-        return None
-    text = jsonfile.file_text(point, point, LARGEST)
-    if "kind" in jsonfile.read_object(text, point):
-        return None
-    return compare.read(text, point)
 
 
 def _print(
@@ -167,11 +184,11 @@ def _print(
     as_json: bool,
 ) -> None:
     changes = [compare.against(answers[0], other) for other in answers[1:]]
-    best, shares = compare.fastest(answers)
+    fastest, shares = compare.fastest(answers)
     if not as_json:
-        report.show(points, answers, changes, best, shares, front)
+        report.show(points, answers, changes, fastest, shares, front)
         return
-    record = report.record(points, answers, changes, best, shares)
+    record = report.record(points, answers, changes, fastest, shares)
     if objectives is not None:
         record["pareto"] = {"objectives": objectives, "front": front}
     print(json.dumps(record, indent=2))
@@ -191,9 +208,9 @@ def _draw(
     else:
         from hwsim.report.pareto_plot import save_pareto
 
-        table = [compare.figures(answer) for answer in answers]
+        table = [figures(answer) for answer in answers]
         xs, ys = ([_number(row[name]) for row in table] for name in objectives)
-        names = (compare.AXES[objectives[0]], compare.AXES[objectives[1]])
+        names = (AXES[objectives[0]], AXES[objectives[1]])
         save_pareto(path, xs, ys, front, names, points)
     print(f"wrote {path}", file=sys.stderr)
 

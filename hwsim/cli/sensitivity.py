@@ -80,18 +80,20 @@ def command(
     planned.check_borrow(calibration, borrow=borrow)
     counted = counting.Options(steps, tokens, epochs, law, target_loss, critical_batch)
     asked = Asked(counted, calibration, borrow, engine)
+    base = asked.answer(subject)
+    memory = StageMemory(base.memory.parts, base.memory.host, base.memory.stage)
+    if not base.memory.fits and not json_:
+        raise planned.does_not_fit(subject, memory)
     found = study(subject, asked.answer, of or (), search=not no_search, told=_told)
     limited = limits(asked.step(subject))
     if plot is not None:
         _draw(plot, found)
-    fits = found.base.memory.fits
     if json_:
         print(json.dumps(report.record(found, limited), indent=2))
-    elif fits:
+    else:
         report.show(found, limited)
-    if not fits:
-        memory = found.base.memory
-        raise planned.does_not_fit(subject, StageMemory(memory.parts, memory.host, memory.stage))
+    if not base.memory.fits:
+        raise planned.does_not_fit(subject, memory)
 
 
 def _told(paths: Iterable[str]) -> Iterator[str]:

@@ -4,7 +4,7 @@
 
 | rule | figures that follow |
 |---|---|
-| device.scale.multiprocessors | multiprocessors and all peaks |
+| device.scale.multiprocessors | multiprocessors, all peaks and the power at rest |
 | device.scale.clock | clocks, all peaks and the bandwidth of the cache |
 | device.scale.memory_stacks | capacity and bandwidth of the memory |
 | device.scale.caches | capacity of L2 and of shared memory |
@@ -98,6 +98,7 @@ def _multiprocessors(form: dict[str, Any], factor: float, path: str) -> None:
     factor = after / before
     _times(device, "multiprocessors", factor, path)
     _scale_peaks(device, factor, path)
+    _times(device, "power.idle", factor, path)
     _follow_with_power(form, units=factor)
     _forget_prices(form)
 

@@ -31,7 +31,8 @@ def save_breakdown(
     Raises InputError for another file type, and SurroundingsError if matplotlib is missing or the
     file can't be written.
     """
-    figure = canvas(path, min(3.4 + 0.62 * len(names), 12.0), 4.0)
+    wide = max(max((len(name) for name in names), default=0) / 28.0, 0.62)
+    figure = canvas(path, min(3.4 + min(wide, 1.2) * len(names), 12.0), 4.0)
     panel = figure.subplots()
     draw_breakdown(panel, names, parts, label=label, x=x)
     panel.set_title(style.named(title), fontsize=10)
@@ -65,14 +66,12 @@ def draw_breakdown(
         base = [low + height for low, height in zip(base, heights, strict=True)]
     every = -(-len(names) // MOST_TICKS)
     shown = range(0, len(names), every)
-    style.at(panel.xaxis, shown, [style.named(names[n], 24) for n in shown])
-    if sum(len(names[n]) for n in shown) > 10 * len(shown) and len(shown) > 3:
-        panel.tick_params(axis="x", rotation=30)
+    style.at(panel.xaxis, shown, [style.folded(names[n], _width(len(shown))) for n in shown])
     panel.set_xlim(-0.6, len(names) - 0.4)
     panel.set_ylim(0.0, 1.05 * highest)
     style.bare(panel, grid="y", x=x, y=label)
     panel.yaxis.set_major_formatter(lambda value, _: seconds_text(value) if value else "0")
-    panel.tick_params(axis="x", length=0)
+    panel.tick_params(axis="x", length=0, labelsize=style.SMALL + 1)
     handles, told = panel.get_legend_handles_labels()
     panel.legend(
         handles[::-1], told[::-1], frameon=False, fontsize=style.SMALL,
@@ -84,3 +83,8 @@ def _colors(kinds: Mapping[str, None]) -> dict[str, str]:
     """Parts of a step have colors of their own, others the next free ones."""
     free = iter(2 * style.COLORS)
     return {kind: style.PARTS.get(kind) or next(free) for kind in kinds}
+
+
+def _width(count: int) -> int:
+    """Letters in a line below a bar, of so many."""
+    return 14 if count <= 6 else 10 if count <= 10 else 7

@@ -12,13 +12,15 @@ from rich.console import Console
 
 from hwsim.estimate import Estimate
 from hwsim.report.console import make_console, plain_table
-from hwsim.study.compare import Against, Change, figures
+from hwsim.study.compare import Against, Change
+from hwsim.study.objectives import figures
 from hwsim.study.total import Ratio
 from hwsim.units import bytes_text, seconds_text, si_text
 
 SCHEMA = "hwsim.compare/1"
 MACHINE = ("device.", "node.", "network.", "nodes", "hardware.topology", "hardware.network")
-MOST_FIGURES = 8  # of the machine, in a line
+MOST_FIELDS = 16  # from which on figures of a machine are only counted
+NOISE = 1e-9  # of the whole: what a part differs by for rounding
 
 
 def show(
@@ -33,7 +35,12 @@ def show(
     console = make_console()
     console.print(_side_by_side(names, answers, best, shares, front))
     console.print()
-    kinds = [kind for kind in answers[0].step.parts if any(abs(c.parts[kind]) > 0 for c in changes)]
+    least = NOISE * answers[0].step.seconds
+    kinds = [
+        kind
+        for kind in {kind: None for change in changes for kind in change.parts}
+        if any(abs(change.parts[kind]) > least for change in changes)
+    ]
     apart = any(change.step.apart for change in changes)
     numbers = ("step", "80 %", *kinds, "total", "80 %", "/ first", "80 %")
     rows = plain_table(
@@ -44,9 +51,9 @@ def show(
         rows.add_row(
             name,
             *_seconds(change.step),
-            *(_signed(change.parts[kind]) for kind in kinds),
+            *(_signed(change.parts[kind], least) for kind in kinds),
             *_seconds(change.total),
-            f"{told.ratio.value:.2f}",
+            f"{told.ratio.value:.3g}",
             _ratios(told.ratio),
             *((_ratios(told.apart),) if apart else ()),
             "-" if change.faster is None else f"{change.faster:.0%}",
@@ -115,21 +122,23 @@ def _side_by_side(
 def _why(console: Console, first: str, name: str, change: Against) -> None:
     """What was asked or assumed otherwise."""
     machine = {path: pair for path, pair in change.fields.items() if path.startswith(MACHINE)}
-    asked = {path: pair for path, pair in change.fields.items() if path not in machine}
-    found = [f"{path} {_text(a)} -> {_text(b)}" for path, (a, b) in asked.items()]
-    if "hardware.device" not in asked:
-        found += [f"{path} {_text(a)} -> {_text(b)}" for path, (a, b) in machine.items()]
-        machine = {}
-    console.print()
-    if found:
-        console.print(f"{name}: {', '.join(found[: 2 * MOST_FIGURES])}")
-    more = len(machine) + max(len(found) - 2 * MOST_FIGURES, 0)
-    if more:
-        console.print(f"{name}: {more} more figures are different (--json)")
-    for text in change.assumed:
-        console.print(f"assumed for {name}: {text}")
-    for text in change.dropped:
-        console.print(f"assumed for {first} alone: {text}")
+    shown = {path: pair for path, pair in change.fields.items() if path not in machine}
+    if "hardware.device" not in shown and len(shown) + len(machine) <= MOST_FIELDS:
+        shown, machine = shown | machine, {}
+    lines = [f"{path} {_text(a)} -> {_text(b)}" for path, (a, b) in shown.items()]
+    if machine:
+        lines.append(f"{len(machine)} figures of the machine (--json tells which)")
+    least = NOISE * max(map(abs, change.causes.values()), default=0.0)
+    told = {kind: one for kind, one in change.causes.items() if abs(one) > least}
+    if len(told) > 1:
+        by = ", ".join(f"{_signed(seconds)} {kind}" for kind, seconds in told.items())
+        lines.append(f"total: {by}")
+    lines += [f"assumed: {text}" for text in change.assumed]
+    lines += [f"assumed for {first} alone: {text}" for text in change.dropped]
+    if lines:
+        console.print(f"\n{name}")
+    for line in lines:
+        console.print(f"  {line}")
 
 
 def _warn(console: Console, names: Sequence[str], answers: Sequence[Estimate]) -> None:
@@ -169,16 +178,16 @@ def _seconds(change: Change | None) -> tuple[str, str]:
 
 
 def _ratios(ratio: Ratio | None) -> str:
-    return f"{ratio.low:.2f} .. {ratio.high:.2f}" if ratio else "-"
+    return f"{ratio.low:.3g} .. {ratio.high:.3g}" if ratio else "-"
 
 
-def _signed(seconds: float) -> str:
-    """A difference for a reader.
+def _signed(seconds: float, least: float = 0.0) -> str:
+    """A difference for a reader; 0 where it is no more than `least`.
 
-    >>> _signed(-0.0031), _signed(0.0)
-    ('-3.1 ms', '0')
+    >>> _signed(-0.0031), _signed(0.0), _signed(1e-18, least=1e-9)
+    ('-3.1 ms', '0', '0')
     """
-    if not seconds:
+    if abs(seconds) <= least:
         return "0"
     return f"{'-' if seconds < 0 else '+'}{seconds_text(abs(seconds))}"
 

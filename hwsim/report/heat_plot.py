@@ -17,6 +17,7 @@ from hwsim.report.picture import canvas, write
 
 MOST_TEXTS = 12  # of cells along an axis have their value in them
 MOST_TICKS = 12
+MOST_LINED = 1000  # cells with lines between them, each an object of its own in the file
 
 
 def save_heat(
@@ -45,7 +46,12 @@ def save_heat(
     low, high = (float(cells.min()), float(cells.max())) if cells.count() else (1.0, 1.0)
     wide = low > 0 and high / low > 10.0
     norm = LogNorm(low, high) if wide else Normalize(low, high)
-    grid = panel.pcolormesh(cells, cmap="YlGnBu_r", norm=norm, edgecolors="white", linewidth=0.8)
+    line: dict[str, Any] = (
+        {"edgecolors": "white", "linewidth": 0.8}
+        if cells.size <= MOST_LINED
+        else {"rasterized": True}
+    )
+    grid = panel.pcolormesh(cells, cmap="YlGnBu_r", norm=norm, **line)
     bar = figure.colorbar(grid, ax=panel, pad=0.02)
     bar.set_label(style.named(names[2]))
     bar.outline.set_visible(False)

@@ -14,6 +14,7 @@ from hwsim.report import style
 from hwsim.report.picture import canvas, write
 
 MOST_LABELS = 10
+MOST_DRAWN = 2000  # points, of which each is an object of its own in the file
 
 
 def save_pareto(
@@ -34,25 +35,32 @@ def save_pareto(
     figure = canvas(path, 7.0, 4.6)
     panel = figure.subplots()
     known = [n for n, (x, y) in enumerate(zip(xs, ys, strict=True)) if math.isfinite(x + y)]
-    best = sorted((n for n in front if n in set(known)), key=lambda n: (xs[n], -ys[n]))
-    rest = [n for n in known if n not in set(best)]
+    finite, chosen = set(known), set(front)
+    best = sorted(finite & chosen, key=lambda n: (xs[n], -ys[n]))
+    rest = [n for n in known if n not in chosen]
     panel.scatter(
-        [xs[n] for n in rest], [ys[n] for n in rest], 14, color=style.PALE, label="others"
-    )
+        [xs[n] for n in rest], [ys[n] for n in rest], 14, color=style.PALE, label="others",
+        rasterized=len(rest) > MOST_DRAWN,
+    )  # fmt: skip
     line = {"where": "post", "color": style.COLORS[0], "lw": 1}
     panel.step([xs[n] for n in best], [ys[n] for n in best], **line)
     panel.plot(
         [xs[n] for n in best], [ys[n] for n in best], "o", ms=5, color=style.COLORS[0],
         label="no other is better in both",
     )  # fmt: skip
-    for values, scale in ((xs, panel.set_xscale), (ys, panel.set_yscale)):
+    panel.margins(0.25 if labels else 0.08, 0.12)
+    for values, scale, axis in (
+        (xs, panel.set_xscale, panel.xaxis),
+        (ys, panel.set_yscale, panel.yaxis),
+    ):
         if known and min(values[n] for n in known) > 0:
             scale("log")
-    panel.margins(0.2 if labels else 0.08, 0.12)
+            panel.autoscale_view()
+            style.numbers_on(axis)
     style.bare(panel, title=title, x=names[0], y=names[1])
     if labels:
         _label(panel, [(xs[n], ys[n], labels[n]) for n in best])
-    style.legend(panel, loc="upper right")
+    style.legend(panel, loc="lower left")  # where no point can be
     write(figure, path)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from hwsim.units import seconds_text
+from hwsim.units import seconds_text, si_text
 
 COLORS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#9c6b4e", "#97bbf5", "#9498a0")
 PARTS = {
@@ -26,6 +27,18 @@ def named(text: str, most: int = 60) -> str:
     return short.replace("$", r"\$")
 
 
+def folded(text: str, width: int = 14, lines: int = 3) -> str:
+    """A name in lines of so many letters, cut short behind the last one.
+
+    >>> folded("hopper plan.dp=8"), folded("device.memory.bandwidth", 14, 1)
+    ('hopper\\nplan.dp=8', 'device.memo...')
+    """
+    made = textwrap.wrap(text, width)
+    if len(made) > lines:
+        made = [*made[: lines - 1], made[lines - 1][: width - 3] + "..."]
+    return "\n".join(made).replace("$", r"\$")
+
+
 def bare(panel: Any, *, grid: str = "both", title: str = "", x: str = "", y: str = "") -> None:
     """A panel without its upper and right edge, with a faint grid along "x", "y" or "both"."""
     panel.set_axisbelow(True)
@@ -38,8 +51,9 @@ def bare(panel: Any, *, grid: str = "both", title: str = "", x: str = "", y: str
 
 
 def legend(panel: Any, **options: Any) -> None:
-    """A small legend without a frame."""
-    panel.legend(frameon=False, fontsize=SMALL, **options)
+    """A small legend without a frame, where there is something to tell."""
+    if panel.get_legend_handles_labels()[0]:
+        panel.legend(frameon=False, fontsize=SMALL, **options)
 
 
 def at(axis: Any, places: Sequence[float], texts: Sequence[str]) -> None:
@@ -49,12 +63,21 @@ def at(axis: Any, places: Sequence[float], texts: Sequence[str]) -> None:
 
 
 def seconds_on(axis: Any) -> None:
-    """Ticks of a logarithmic axis of seconds as durations: 1, 2 and 5 of a decade where few are
-    seen, else its powers of ten."""
+    """Round ticks of a logarithmic axis of seconds, as durations."""
+    _round(axis, seconds_text)
+
+
+def numbers_on(axis: Any) -> None:
+    """Round ticks of a logarithmic axis of numbers, large and small ones with SI prefixes."""
+    _round(axis, lambda value: f"{value:g}" if 1e-3 <= value < 1e4 else si_text(value, ""))
+
+
+def _round(axis: Any, text: Callable[[float], str]) -> None:
+    """1, 2 and 5 of every decade where few are seen, else powers of ten."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     low, high = axis.get_view_interval()
     few = low > 0 and high / low < 300.0
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: seconds_text(value)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
     axis.set_minor_formatter(NullFormatter())

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from hwsim.convergence.law import interval
 from hwsim.errors import InputError
 from hwsim.hardware.spec import System
-from hwsim.site import YEAR, Site
+from hwsim.site import Site
+from hwsim.spending import told
 from hwsim.spending.energy import device_joules, waiting_joules, whole
-from hwsim.spending.power import HOST, IDLE, NETWORK, NODE, SOURCES, Figure, Power, power_of
-from hwsim.spending.price import NETWORK as WIRES
+from hwsim.spending.power import SOURCES, Figure, Power, power_of
 from hwsim.spending.price import Tariff, dollars, kilograms, tariff_of
 from hwsim.spending.record import Amount, Cost, Energy, Spending, Spent
 from hwsim.units import HOUR
@@ -24,7 +25,6 @@ Floats = npt.NDArray[np.float64]
 DOUBT = 0.15
 """Standard deviation of the logarithm of a machine's power about the one that is told."""
 SEED = 2
-LOW, HIGH = 10.0, 90.0
 IDLES = ("startup", "checkpoint")
 
 
@@ -66,9 +66,12 @@ def _spent(system: System, site: Site, devices: int, times: list[Time]) -> Spent
             draws.append(_doubted(joules[-1], scaled, time, power, devices))
     energy = _energy(joules, draws, step, times, site, devices) if power else None
     cost = _cost(joules, draws, times, tariff, devices) if tariff else None
-    told = [*_powers(system, site, devices, power), *_prices(system, site, devices, tariff, power)]
+    lines = [
+        *told.powers(system, site, devices, power),
+        *told.prices(system, site, devices, tariff, known=power is not None),
+    ]
     sources = [f"power.{name}: {source}" for name, source in SOURCES.items()] if power else []
-    return Spent(energy, cost, told, sources)
+    return Spent(energy, cost, lines, sources)
 
 
 def _numbers(parts: Mapping[str, Figure]) -> dict[str, float]:
@@ -164,47 +167,8 @@ def _spending(amounts: list[Amount]) -> Spending:
 
 def _amount(parts: dict[str, float], draws: Floats) -> Amount:
     value = sum(parts.values())
-    low, high = (float(end) for end in np.percentile(draws, (LOW, HIGH)))
+    low, high = interval(draws)
     if not math.isfinite(value + high):
         what = "found an energy or a cost that is not finite"
         raise InputError("estimate", what, "write smaller figures")
     return Amount(value=value, low=min(low, value), high=max(high, value), parts=parts)
-
-
-def _powers(system: System, site: Site, devices: int, power: Power | None) -> Iterator[str]:
-    """What energy takes for granted, or why it is not known."""
-    if power is None:
-        name = system.device.name
-        yield f"energy is not known: {name} states no limit (--set device.power.limit=300W)"
-        return
-    stated, node = system.device.power, system.node
-    rest = "" if stated and stated.idle else f", at rest {IDLE:.0%} of it"
-    yield f"devices draw shares of device.power.limit by what they do{rest}"
-    if site.host is None:
-        of = "node.power" if node.power else f"{NODE} x the limits of its devices"
-        yield f"hosts draw {HOST:.0%} of {of}"
-    if devices > node.devices and site.network_power is None:
-        yield f"the network between nodes draws {NETWORK:.0%} of what they do (site.network_power)"
-    if site.pue is None:
-        yield "energy leaves out the facility around the machines (site.pue)"
-
-
-def _prices(
-    system: System, site: Site, devices: int, tariff: Tariff | None, power: Power | None
-) -> Iterator[str]:
-    """What cost takes for granted, or why it is not known."""
-    if tariff is None:
-        yield "cost is not known: no price is (--set site.hour=2USD)"
-        return
-    price = system.device.price
-    when = f", {price.date}" if price and price.date and "device" in tariff.path else ""
-    hour = f"{tariff.second * HOUR:.3g} USD"
-    if tariff.way == "rent":
-        yield f"a device is rented for {hour} per hour ({tariff.path}{when})"
-        return
-    years = f"{site.utilization:.0%} of {site.lifetime / YEAR:.3g} years"
-    yield f"what a device costs ({tariff.path}{when}) is spread over {years}: {hour} per hour"
-    if devices > system.node.devices and site.network_price is None:
-        yield f"the network between nodes adds {WIRES:.0%} to their price (site.network_price)"
-    if tariff.joule is None or power is None:
-        yield "cost leaves out electricity (site.electricity)"

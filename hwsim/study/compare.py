@@ -16,26 +16,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwsim import jsonfile, records
 from hwsim.convergence.law import interval
-from hwsim.errors import InputError
 from hwsim.estimate import Estimate, Interval, step_luck
-from hwsim.study.pareto import front
+from hwsim.study.objectives import figures
 from hwsim.study.total import Ratio, draws, time_of
 
 Floats = npt.NDArray[np.float64]
 
-AXES = {
-    "step": "seconds per step",
-    "steps": "steps",
-    "total": "seconds of training",
-    "memory": "bytes on a device",
-    "energy": "joules",
-    "cost": "USD",
-    "carbon": "kg CO2e",
-    "devices": "devices",
-}
-MOST_CHOSEN = 4
 _FIGURE = re.compile(r"^((?:device|node|network|nodes)[\w.]*) = (.*?): ")
 
 
@@ -61,27 +48,22 @@ class Change:
 class Against:
     """One estimate against the first.
 
-    `parts` sum to the difference of a step. `faster` is the share of draws in which its training
-    (its step, where no steps are counted) takes less time, None where not both have draws. `fields`
-    are what was asked or what the machine has: path -> (of the first, here). `assumed` only here,
-    `dropped` only by the first.
+    `parts` sum to the difference of a step, `causes` to that of the total; `more` are differences
+    of `hwsim.study.objectives.figures` that both know. `faster` is the share of draws in which its
+    training (its step, where no steps are counted) takes less time, None where not both have
+    draws. `fields` are what was asked or what the machine has: path -> (of the first, here).
+    `assumed` only here, `dropped` only by the first.
     """
 
     step: Change
     total: Change | None
     parts: dict[str, float]
+    causes: dict[str, float]
+    more: dict[str, float]
     faster: float | None
     fields: dict[str, tuple[Any, Any]]
     assumed: tuple[str, ...]
     dropped: tuple[str, ...]
-
-
-def read(text: str, where: str) -> Estimate:
-    """The estimate that `hwsim estimate --json` printed. Raises InputError for anything else."""
-    tree = jsonfile.read_object(text, where)
-    if "schema" not in tree:
-        raise InputError(where, "found no estimate", "write the output of hwsim estimate --json")
-    return records.validate(Estimate, tree, where)
 
 
 def against(first: Estimate, other: Estimate) -> Against:
@@ -101,11 +83,41 @@ def against(first: Estimate, other: Estimate) -> Against:
         step=step,
         total=total,
         parts={kind: after.get(kind, 0.0) - before.get(kind, 0.0) for kind in {**before, **after}},
+        causes=_causes(first, other),
+        more=dict(_more(figures(first), figures(other))),
         faster=None if over is None else float(np.mean(over < 1.0)),
         fields=dict(_differences(_fields(first), _fields(other))),
         assumed=_only(other.assumptions, first.assumptions),
         dropped=_only(first.assumptions, other.assumptions),
     )
+
+
+def _more(
+    first: Mapping[str, float | None], other: Mapping[str, float | None]
+) -> Iterator[tuple[str, float]]:
+    for name, value in first.items():
+        here = other[name]
+        if value is not None and here is not None:
+            yield name, here - value
+
+
+def _causes(first: Estimate, other: Estimate) -> dict[str, float]:
+    """What the difference of two totals comes from; empty where one isn't known.
+
+    Of n steps of t seconds, n' t' - n t = (n' - n) (t + t') / 2 + (t' - t) (n + n') / 2; the rest
+    is what a run spends besides its steps.
+    """
+    if first.total is None or other.total is None:
+        return {}
+    before, after = first.total.parts, other.total.parts
+    one, two = first.step.seconds, other.step.seconds
+    counts = before["steps"] / one, after["steps"] / two
+    found = {
+        "number of steps": (counts[1] - counts[0]) * (one + two) / 2,
+        "time per step": (two - one) * (counts[0] + counts[1]) / 2,
+    }
+    rest = {**before, **after}.keys() - {"steps"}
+    return found | {kind: after.get(kind, 0.0) - before.get(kind, 0.0) for kind in sorted(rest)}
 
 
 def _drawn(first: Estimate, other: Estimate) -> tuple[Floats | None, Floats | None]:
@@ -155,61 +167,6 @@ def fastest(estimates: Sequence[Estimate]) -> tuple[int | None, tuple[float | No
     least = np.argmin(np.stack(drawn), axis=0)
     shares = {number: float(np.mean(least == place)) for place, number in enumerate(fit)}
     return best, tuple(shares.get(number, 0.0) for number in range(len(estimates)))
-
-
-def figures(estimate: Estimate) -> dict[str, float | None]:
-    """What can be an objective: seconds, steps, bytes a device, joules, dollars, kg CO2e, devices.
-
-    Energy, cost and carbon are those of the training, or of a step where no steps are counted.
-    """
-
-    def spent(record: Any) -> float | None:
-        if record is None:
-            return None
-        amount = record.step if estimate.total is None else record.total
-        return None if amount is None else float(amount.value)
-
-    count, energy = estimate.convergence, estimate.energy
-    return {
-        "step": estimate.step.seconds,
-        "steps": count.steps if count else None,
-        "total": estimate.total.seconds if estimate.total else None,
-        "memory": estimate.memory.bytes,
-        "energy": spent(energy),
-        "cost": spent(estimate.cost),
-        "carbon": spent(energy.carbon if energy else None),
-        "devices": float(estimate.plan["devices"]),
-    }
-
-
-def chosen(text: str) -> tuple[str, ...]:
-    """The objectives of `total,cost`. Raises InputError for others."""
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
-    if not set(names) <= set(AXES) or len(names) > MOST_CHOSEN:
-        instead = f"write up to {MOST_CHOSEN} of {', '.join(AXES)}, with commas"
-        raise InputError("--pareto", f"found '{text}'", instead)
-    return names
-
-
-def best(estimates: Sequence[Estimate], objectives: Sequence[str]) -> list[int]:
-    """The numbers of those that fit and that none beats in all `objectives`.
-
-    Raises InputError for an objective that no estimate knows.
-    """
-    table = [figures(estimate) for estimate in estimates]
-    for name in objectives:
-        if all(row[name] is None for row in table):
-            instead = "write another, or give what it needs (power, price, a count of steps)"
-            raise InputError("--pareto", f"found '{name}', which is not known here", instead)
-    rows = [
-        [_or_nan(row[name] if one.memory.fits else None) for name in objectives]
-        for one, row in zip(estimates, table, strict=True)
-    ]
-    return [int(number) for number in front(rows)]
-
-
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else value
 
 
 def _steps(estimate: Estimate) -> Floats:

@@ -56,15 +56,18 @@ def _distinct(rows: Floats) -> Flags:
     A row is dominated by rows before it only.
     """
     count, objectives = rows.shape
+    kept = np.zeros(count, dtype=np.bool_)
     if objectives == 1:
-        return np.arange(count) == 0
+        kept[0] = True
+        return kept
     if objectives == 2:
         least = np.minimum.accumulate(rows[:, 1])
-        return np.concatenate([[True], rows[1:, 1] < least[:-1]])
+        kept[0] = True
+        kept[1:] = rows[1:, 1] < least[:-1]
+        return kept
     left = np.arange(count)
     for pivots in PIVOTS:
         left = left[~_dominated(rows[left], rows[left[_good(rows[left], pivots)]])]
-    kept = np.zeros(count, dtype=np.bool_)
     kept[left[_staircase(rows[left]) if objectives == 3 else _blockwise(rows[left])]] = True
     return kept
 
@@ -125,5 +128,4 @@ def _any_dominates(others: Floats, rows: Floats) -> Flags:
     for other, row in zip(others.T, rows.T, strict=True):
         worse &= other[None, :] <= row[:, None]
         equal &= other[None, :] == row[:, None]
-    found: Flags = (worse & ~equal).any(axis=1)
-    return found
+    return np.asarray((worse & ~equal).any(axis=1), dtype=np.bool_)

@@ -51,6 +51,29 @@ def test_the_rule_of_power_is_that_of_scaling():
         assert power(device, H100.device) == pytest.approx(device.power.limit, rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("base", "name", "mm2"), [("rtx6000ada", "l4", 294.5), ("quadro-rtx8000", "t4", 545.0)]
+)
+def test_the_area_of_a_smaller_die_of_the_family(base, name, mm2):
+    assert area(catalog.load(name).device, catalog.load(base).device) == pytest.approx(mm2, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("base", "name"),
+    [
+        ("v100-sxm2-16gb", "v100-pcie-16gb"),
+        ("v100-sxm2-16gb", "v100-sxm3-32gb"),
+        ("a100-sxm-40gb", "a30"),
+        ("h100-sxm-80gb", "h100-pcie-80gb"),
+        ("h100-sxm-80gb", "h200-sxm"),
+        ("b200-sxm", "b300-sxm"),
+    ],
+)
+def test_the_power_of_a_relative_is_about_right(base, name):
+    device = catalog.load(name).device
+    assert power(device, catalog.load(base).device) == pytest.approx(device.power.limit, rel=0.36)
+
+
 def test_an_own_device_is_not_judged():
     own = H100.device.model_copy(update={"name": "ours", "multiprocessors": 1000})
     assert warnings(own) == []

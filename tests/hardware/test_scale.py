@@ -36,6 +36,7 @@ def test_multiprocessors_take_peaks_along():
     assert larger.multiprocessors == 264
     assert peaks(larger) == pytest.approx(grown(HOPPER.device, 2.0))
     assert larger.memory == HOPPER.device.memory
+    assert larger.power.idle == 2 * HOPPER.device.power.idle
 
 
 def test_peaks_follow_the_multiprocessors_that_there_are():

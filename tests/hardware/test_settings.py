@@ -69,10 +69,21 @@ def test_a_factor_multiplies_what_is_there(path, text, found):
     assert found(catalog.override(VOLTA, {path: text}))
 
 
+@pytest.mark.parametrize("name", ["volta", "hopper", "blackwell"])
+def test_once_every_figure_is_no_change(name):
+    system = catalog.load(name)
+    told = {figure.path: figure.text for figure in figures(system)}
+    for path in set(told) - {"device.link.bandwidth"}:
+        found = {f.path: f.text for f in figures(catalog.override(system, {path: "1x"}))}
+        peaks = ("device.vector.", "device.matrix.")  # made of their parts again
+        assert path in found
+        assert all(text == told[p] for p, text in found.items() if not p.startswith(peaks))
+
+
 @pytest.mark.parametrize(
     ("path", "text", "found"),
     [
-        ("device.power.idle", "2x", "found '2x'"),
+        ("device.caches.l2.bandwidth", "2x", "found '2x'"),
         ("device.memory.bandwidth", "0x", "more than zero"),
         ("device.memory.bandwidth", "1e999x", "not finite"),
         ("device.multiprocessors", "0.001x", "found 0"),

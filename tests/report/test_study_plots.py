@@ -16,6 +16,7 @@ from hwsim.report.tornado_plot import save_tornado
 
 NAME = "a <b> & $c$"
 NAN = math.nan
+NAMES = ("x", "y", "s")
 
 
 def tornado(path, name=NAME):
@@ -55,6 +56,14 @@ def texts(path):
 def test_a_name_appears_as_it_stands(save, tmp_path):
     save(tmp_path / "picture.svg")
     assert "a &lt;b&gt; &amp; $c$" in texts(tmp_path / "picture.svg")
+
+
+def test_a_long_name_below_a_bar_is_folded(tmp_path):
+    name = "hopper device.memory.bandwidth=2x and so on"
+    save_breakdown(tmp_path / "picture.svg", [name], [{"compute": 1.0}])
+    lines = [text for text in texts(tmp_path / "picture.svg") if "hopper" in text]
+    assert lines
+    assert all(len(line) <= 14 for text in lines for line in text.splitlines())
 
 
 @pytest.mark.parametrize("save", PICTURES)
@@ -113,3 +122,29 @@ def test_a_step_has_its_operators_and_its_parts(tmp_path):
     dots = [Dot("product", 10.0, 1e12, 1.0, "compute")]
     save_step(tmp_path / "a.svg", dots, {"fp32": 1e13}, 9e11, {"compute": 3.0, "bubble": 1.0}, "x")
     assert {"product", "fp32, 10 TFLOP/s", "75%", "bubble"} <= set(texts(tmp_path / "a.svg"))
+
+
+NOTHING = {
+    "tornado": lambda path: save_tornado(path, [], [], []),
+    "heat": lambda path: save_heat(path, ["1"], ["2"], [[NAN]], NAMES),
+    "scaling": lambda path: save_scaling(path, [1, 2], {"a": [NAN, NAN]}),
+    "breakdown": lambda path: save_breakdown(path, ["a"], [{}]),
+    "roofline": lambda path: save_roofline(path, [], {"fp32": 1e13}, 9e11),
+    "pareto": lambda path: save_pareto(path, [NAN], [1.0], [0], ("x", "y"), ["a"]),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_nothing_to_show_is_an_empty_picture(name, tmp_path):
+    NOTHING[name](tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_many_points_are_one_object(tmp_path):
+    path = tmp_path / "many.svg"
+    xs = [1.0 + (37 * n) % 4000 for n in range(4000)]
+    save_pareto(path, xs, xs[::-1], [0], ("x", "y"))
+    assert path.read_text().count("<use") < 400
+    names = [str(x) for x in range(60)]
+    save_heat(path, names, names, [[1.0 + x + y for x in range(60)] for y in range(60)], NAMES)
+    assert path.read_text().count("<path") < 400

@@ -110,7 +110,7 @@ def texts(subject: Subject) -> dict[str, str]:
 def _fields(subject: Subject) -> Iterator[tuple[str, Any]]:
     """Path and value, as a file has it, of every field."""
     yield from leaves(subject.system.model_dump(mode="json"))
-    for root in ("workload", "plan", "software", "run", "site"):
+    for root in ("workload", "plan", "software", "run"):
         record = getattr(subject, root)
         if record is not None:
             yield from leaves(record.model_dump(mode="json"), root)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from hwsim.errors import InputError
@@ -53,13 +54,14 @@ def study(
         number = numbers[path]
         try:
             made = effect(point, number)
-            if search and made.matters and number.kind != "other":
-                made = replace(made, enough=searched(point, number))
         except InputError as error:
             if path in of:
                 raise
             left_out[path] = str(error)
             continue
+        if search and made.matters and number.kind != "other":
+            with suppress(InputError):  # some value of the range is refused
+                made = replace(made, enough=searched(point, number))
         if made.matters or path in of:
             found.append(made)
         else:

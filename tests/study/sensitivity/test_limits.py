@@ -8,7 +8,9 @@ from hwsim.cost.calibration import load
 from hwsim.hardware import catalog
 from hwsim.parallel.plan import Plan
 from hwsim.simulate.step import prepared, simulate
+from hwsim.study.sensitivity import quantity
 from hwsim.study.sensitivity.limits import limits
+from hwsim.study.subject import Subject
 from workloads.charlm import CharLM
 from workloads.transformer import Transformer
 
@@ -23,8 +25,10 @@ FAR = catalog.override(HOPPER, {"node.link.latency": "1 ms"})
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 def test_they_sum_to_the_step(steps, data):
     asked = data.draw(steps())
-    seconds = simulate(*asked).seconds
-    assert sum(limits(asked.staged).values()) == pytest.approx(seconds, rel=1e-3)
+    found = limits(asked.staged)
+    assert sum(found.values()) == pytest.approx(simulate(*asked).seconds, rel=1e-3)
+    machine = {one.path for one in quantity.machine(Subject(asked.system, asked.workload))}
+    assert {name for name in found if "." in name} <= machine
 
 
 @pytest.mark.parametrize(
