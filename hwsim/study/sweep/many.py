@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Any, Literal
@@ -13,13 +14,14 @@ import numpy.typing as npt
 from hwsim.cost.calibration import Calibration
 from hwsim.errors import InputError
 from hwsim.study.answers import Answers
+from hwsim.study.plans import Plans
+from hwsim.study.plans.rows import Column, groups
 from hwsim.study.subject import Subject
 from hwsim.study.sweep import paths
 from hwsim.study.sweep.axes import Axes, Axis, Span
 from hwsim.study.vary import annotation_at
 
 Way = Literal["figures", "plans", "scalar"]
-MODULES: dict[Way, str] = {"figures": "hwsim.study.many", "plans": "hwsim.study.plans"}
 KINDS: dict[Way, paths.Kind] = {"figures": "figure", "plans": "plan"}
 FEW = 8  # points that are as soon answered one by one
 DEGREES = ("dp", "tp", "pp", "cp", "scaling")
@@ -53,19 +55,19 @@ def answers(way: Way, subject: Subject, inner: Sequence[Span], calibration: Cali
     """The points of a box of figures, or of fields of the plan, each on its own axis."""
     shape = tuple(span.end - span.first for span in inner)
     if way == "figures":
-        figures = {}
-        for place, span in enumerate(inner):
-            own = [1] * len(inner)
-            own[place] = -1
-            for path, texts in zip(span.axis.paths, span.texts, strict=True):
-                figures[path] = paths.numbers(path, texts, subject).reshape(own)
-        found = _module(way).answers(subject, figures, calibration)
-    else:
-        columns = {
-            path.removeprefix("plan."): _values(path, texts, subject)
-            for path, texts in _columns(inner)
+        figures = {
+            path: paths.numbers(path, texts, subject).reshape(_alone(place, shape))
+            for place, span in enumerate(inner)
+            for path, texts in zip(span.axis.paths, span.texts, strict=True)
         }
-        found = _module(way).answers(subject, columns, calibration)
+        found = _figures().answers(subject, figures, calibration)
+    else:
+        found = _plans(subject, calibration).answers(
+            {
+                path.removeprefix("plan."): Column(_values(path, column.values, subject), column[1])
+                for path, column in _columns(inner).items()
+            }
+        )
         shape = (math.prod(shape),)
     arrays = (np.broadcast_to(column, shape) for column in found if not isinstance(column, dict))
     seconds, low, high, spread, why, size, fits = arrays
@@ -73,44 +75,62 @@ def answers(way: Way, subject: Subject, inner: Sequence[Span], calibration: Cali
     return Answers(seconds, low, high, spread, parts, why, size, fits)
 
 
-def same_count(
-    way: Way, subject: Subject, inner: Sequence[Span], size: int
-) -> Iterator[tuple[Subject, Any]]:
+def same_count(way: Way, subject: Subject, inner: Sequence[Span]) -> Iterator[tuple[Subject, Any]]:
     """Rows whose plans have the same degrees, on which the count of steps hangs."""
-    columns = dict(_columns(inner)) if way == "plans" else {}
+    columns = _columns(inner) if way == "plans" else {}
     columns = {path: columns[path] for name in DEGREES if (path := f"plan.{name}") in columns}
     if not columns:
         yield subject, slice(None)
         return
-    rows: dict[tuple[str, ...], list[int]] = {}
-    for number, texts in enumerate(zip(*columns.values(), strict=True)):
-        rows.setdefault(texts, []).append(number)
-    for texts, places in rows.items():
-        settings = dict(zip(columns, texts, strict=True))
-        mask = np.zeros(size, dtype=bool)
-        mask[places] = True
-        yield subject.with_settings(settings), mask
+    number = math.prod(span.end - span.first for span in inner)
+    first, group = groups(number, *(column.codes for column in columns.values()))
+    order = np.argsort(group, kind="stable")
+    ends = np.cumsum(np.bincount(group, minlength=len(first)))
+    for row, rows in zip(first, np.split(order, ends[:-1]), strict=True):
+        texts = {path: column.values[column.codes[row]] for path, column in columns.items()}
+        yield subject.with_settings(texts), rows
 
 
-def _columns(inner: Sequence[Span]) -> Iterator[tuple[str, Sequence[str]]]:
-    """By path, the texts of all points of a box."""
-    sizes = [span.end - span.first for span in inner]
+def _alone(place: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of what varies along one axis of a box."""
+    return tuple(-1 if axis == place else 1 for axis in range(len(shape)))
+
+
+def _columns(inner: Sequence[Span]) -> dict[str, Column]:
+    """By path, the texts that there are in a box, and which of them each point has."""
+    shape = tuple(span.end - span.first for span in inner)
+    columns = {}
     for place, span in enumerate(inner):
-        before, behind = math.prod(sizes[:place]), math.prod(sizes[place + 1 :])
         for path, texts in zip(span.axis.paths, span.texts, strict=True):
-            yield path, [text for text in texts for _ in range(behind)] * before
+            number = {text: code for code, text in enumerate(dict.fromkeys(texts))}
+            codes = np.array([number[text] for text in texts]).reshape(_alone(place, shape))
+            columns[path] = Column(tuple(number), np.broadcast_to(codes, shape).ravel())
+    return columns
 
 
-def _values(path: str, texts: Sequence[str], subject: Subject) -> list[Any]:
+def _values(path: str, texts: Sequence[str], subject: Subject) -> tuple[Any, ...]:
     annotation = annotation_at(path, subject)
-    known = {text: paths.value(annotation, text) for text in set(texts)}
-    return [known[text] for text in texts]
+    return tuple(paths.value(annotation, text) for text in texts)
+
+
+class _Last(threading.local):
+    """The plans that this thread priced last: blocks of one group have the same layers."""
+
+    known: tuple[Subject, Calibration, Plans] | None = None
+
+
+_LAST = _Last()
+
+
+def _plans(subject: Subject, calibration: Calibration) -> Plans:
+    if _LAST.known is None or _LAST.known[:2] != (subject, calibration):
+        _LAST.known = subject, calibration, Plans(subject, calibration)
+    return _LAST.known[2]
 
 
 def _takes(way: Way, subject: Subject, axis: Axis, calibration: Calibration) -> bool:
     """Whether there is an answer to many points along an axis."""
-    module = _module(way)
-    if module is None:
+    if way == "figures" and _figures() is None:
         return False
     try:
         answers(way, subject, [Span(axis, 0, 1)], calibration)
@@ -119,9 +139,9 @@ def _takes(way: Way, subject: Subject, axis: Axis, calibration: Calibration) -> 
     return True
 
 
-def _module(way: Way) -> Any:
+def _figures() -> Any:
     try:
-        return import_module(MODULES[way])
+        return import_module("hwsim.study.many")
     except ModuleNotFoundError:
         return None
 

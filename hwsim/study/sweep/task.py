@@ -125,7 +125,7 @@ class Task:
         _take(found, answers)
         if self.engine == "auto" and self.way != "scalar":
             self._simulate(found, first)
-        for planned, rows in many.same_count(self.way, subject, inner, size):
+        for planned, rows in many.same_count(self.way, subject, inner):
             try:
                 self._total(found, rows, planned, counted)
                 self._spend(found, rows, planned)
