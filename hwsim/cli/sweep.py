@@ -16,6 +16,7 @@ from rich.progress import Progress, TaskID
 from hwsim.cli import counting, planned
 from hwsim.cost.calibration import read_layer
 from hwsim.errors import DoesNotFit, InputError, SurroundingsError
+from hwsim.report import picture
 from hwsim.report import sweep as report
 from hwsim.report.console import make_console
 from hwsim.report.progress import make_bar
@@ -71,6 +72,9 @@ EngineName = Annotated[
     str, typer.Option(metavar="NAME", help="auto, closed or events (all simulated).")
 ]
 Jobs = Annotated[int, typer.Option(metavar="N", help="Processes that answer points.")]
+Plot = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Times over two axes: a .svg, .png or .pdf.")
+]
 Scheduler = Annotated[
     str | None, typer.Option(metavar="TCP://HOST:PORT", help="Answer points on a Dask cluster.")
 ]
@@ -127,12 +131,15 @@ def command(
     target_loss: counting.TargetLoss = None,
     critical_batch: counting.CriticalBatch = None,
     json_: planned.Json = False,
+    plot: Plot = None,
 ) -> None:
     plan = {
         **{"dp": dp, "tp": tp, "pp": pp, "cp": cp, "ep": ep, "micro_batch": micro_batch},
         **{"schedule": schedule, "zero": zero, "recompute": recompute},
     }
     _check(engine, out, best, events, resume=resume)
+    if plot is not None:
+        _check_plot(plot, [*(grid or ()), *(paired or ())[:1]], random, resume=resume)
     subject = planned.load_subject(hw, model, set_, plan)
     planned.check_borrow(calibration, borrow=borrow)
     layer = read_layer(calibration, subject.system.device, borrow=borrow) if calibration else None
@@ -140,8 +147,9 @@ def command(
     counted = counting.Varied(steps, tokens, epochs, law, target_loss, critical_batch)
     task = _task(subject, axes, counted, Fitted(layer, borrow), ENGINES[engine])
     form = Form(style_of(out, as_json=json_), columns.chosen(columns_, task.axes.paths))
-    task = replace(task, form=form, best=max(best, 1))
-    _Asked(task, _executor(jobs, scheduler), out, best, events, json_).run(resume=resume)
+    task = replace(task, form=form, best=max(best, 1), drawn=plot is not None)
+    asked = _Asked(task, _executor(jobs, scheduler), out, best, events, json_, plot)
+    asked.run(resume=resume)
 
 
 def _check(engine: str, out: Path | None, best: int, events: int, *, resume: bool) -> None:
@@ -152,6 +160,15 @@ def _check(engine: str, out: Path | None, best: int, events: int, *, resume: boo
     for name, number, most in (("best", best, MOST_BEST), ("events", events, MOST_EVENTS)):
         if not 0 <= number <= most:
             raise InputError(f"--{name}", f"found {number}", f"write 0 to {most:,}")
+
+
+def _check_plot(plot: Path, axes: list[str], random: list[str] | None, *, resume: bool) -> None:
+    picture.check(plot)
+    if len(axes) != 2 or random:
+        instead = "write two of --grid, or one and pairs; hwsim estimate --vary draws one"
+        raise InputError("--plot", f"found {len(axes)} axes", instead)
+    if resume:
+        raise InputError("--plot and --resume", "found together", "draw a sweep of its own")
 
 
 def _task(
@@ -201,6 +218,7 @@ class _Asked:
     best: int
     events: int
     as_json: bool
+    plot: Path | None
 
     def run(self, *, resume: bool) -> None:
         header = self.task.form.header(self.task.axes.paths)
@@ -243,6 +261,9 @@ class _Asked:
             report.show_best(target, self.task, digest.best)
         elif digest.best:
             console.print(report.best_line(self.task, digest.best[0]))
+        if self.plot is not None and digest.fit:
+            report.draw(self.plot, self.task, digest)
+            console.print(f"wrote {self.plot}")
         if self.as_json and self.out is not None:
             print(json.dumps(report.record(self.task, found, gap), indent=2))
         if digest.points and not digest.fit:

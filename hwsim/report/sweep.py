@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
 from hwsim.report.console import plain_table
@@ -80,3 +82,26 @@ def record(task: Task, found: Summary, gap: Gap | None) -> dict[str, Any]:
 
 def _known(figures: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in figures.items() if not math.isnan(value)}
+
+
+def draw(path: Path, task: Task, digest: Digest) -> None:
+    """A heat map of the times over the two axes of a sweep."""
+    from hwsim.report.heat_plot import save_heat
+
+    down, across = task.axes.axes
+    names = [" and ".join(axis.paths) for axis in (across, down)]
+    xs, ys = (
+        [", ".join(row) for row in zip(*axis.texts(0, axis.size), strict=True)]
+        for axis in (across, down)
+    )
+    whole = "training" if digest.best[0].figures.get("steps", 0.0) > 0 else "step"
+    subject = task.subject
+    save_heat(
+        path,
+        xs,
+        ys,
+        np.reshape(digest.times, (down.size, across.size)),
+        (names[0], names[1], f"seconds of a {whole}"),
+        f"{subject.workload.name} on {subject.system.name}",
+        seconds_text,
+    )

@@ -52,7 +52,7 @@ class Listed:
 
 
 class Range(NamedTuple):
-    """Numbers from `low` to `high`, evenly in their logarithm, with a unit behind them."""
+    """Numbers from `low` to `high`, evenly in their logarithm, with a unit right behind them."""
 
     low: float
     high: float
@@ -62,7 +62,7 @@ class Range(NamedTuple):
     def texts(self, places: Floats) -> list[str]:
         """Values at places from 0 to 1."""
         numbers = self.low * (self.high / self.low) ** places
-        one = ("%d" if self.whole else "%.6g") + (f" {self.unit}" if self.unit else "")
+        one = ("%d" if self.whole else "%.6g") + self.unit
         if self.whole:
             numbers = np.rint(numbers)
         return ("\n".join([one] * len(places)) % tuple(numbers.tolist())).split("\n")

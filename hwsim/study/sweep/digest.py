@@ -19,16 +19,21 @@ class Best(NamedTuple):
 
 
 class Digest(NamedTuple):
-    """Points, those with an answer, those of them that fit, the best; a reason for none."""
+    """Points, those with an answer, those of them that fit, the best; a reason for none.
+
+    `times` are the seconds of every point of a sweep that is drawn, infinite where it has no answer
+    or doesn't fit.
+    """
 
     points: int = 0
     answered: int = 0
     fit: int = 0
     best: tuple[Best, ...] = ()
     why: str = ""
+    times: tuple[float, ...] = ()
 
 
-def digest(first: int, found: Columns, most: int) -> Digest:
+def digest(first: int, found: Columns, most: int, *, drawn: bool = False) -> Digest:
     """Of a block whose first point has the number `first`, with up to `most` of its best points."""
     answered = found.answered
     good = answered & (found.fits == 1)
@@ -51,6 +56,7 @@ def digest(first: int, found: Columns, most: int) -> Digest:
         int(good.sum()),
         tuple(sorted(best, key=lambda one: one[:2])),
         why,
+        tuple(times.tolist()) if drawn else (),
     )
 
 
@@ -64,4 +70,5 @@ def together(digests: Iterable[Digest], most: int) -> Digest:
         sum(part.fit for part in digests),
         tuple(best[:most]),
         next((part.why for part in digests if part.why), ""),
+        tuple(time for part in digests for time in part.times),
     )

@@ -109,8 +109,15 @@ def _columns(inner: Sequence[Span]) -> dict[str, Column]:
 
 
 def _values(path: str, texts: Sequence[str], subject: Subject) -> tuple[Any, ...]:
-    annotation = annotation_at(path, subject)
-    return tuple(paths.value(annotation, text) for text in texts)
+    """What a field of the plan makes of texts, also where one is relative to the value there is."""
+    annotation, field = annotation_at(path, subject), path.partition(".")[2]
+    found = []
+    for text in texts:
+        value = paths.value(annotation, text)
+        if value is None:
+            value = getattr(subject.with_settings({path: text}).plan, field)
+        found.append(value)
+    return tuple(found)
 
 
 class _Last(threading.local):

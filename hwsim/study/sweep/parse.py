@@ -10,6 +10,7 @@ from hwsim.study import vary
 from hwsim.study.subject import Subject
 from hwsim.study.sweep import paths, sobol
 from hwsim.study.sweep.axes import Axis, Choice, Drawn, Listed, Range
+from hwsim.study.sweep.paths import RELATIVE
 
 MOST = 10**9  # points
 
@@ -97,6 +98,5 @@ def _source(text: str, subject: Subject) -> tuple[str, Range | Choice]:
     if ":" not in values:
         return found.path, Choice(found.values)
     kinds = vary.plain_types(vary.annotation_at(found.path, subject))
-    ends = [end.partition(" ") for end in (found.values[0], found.values[-1])]
-    low, high = (float(number) for number, _, _ in ends)
-    return found.path, Range(low, high, ends[0][2], int in kinds)
+    (low, unit), (high, _) = (paths.parted(end) for end in (found.values[0], found.values[-1]))
+    return found.path, Range(low, high, unit, int in kinds and unit != RELATIVE)

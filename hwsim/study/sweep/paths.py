@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Literal
@@ -19,6 +20,8 @@ from hwsim.study.vary import annotation_at, plain_types
 COUNTS = ("steps", "tokens", "epochs", "law", "target_loss", "critical_batch")
 MACHINE = ("device", "node", "network")
 PROCESSORS = "device.multiprocessors"
+RELATIVE = "x"  # behind a factor of the figure that there is
+_NUMBER = re.compile(r"([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)(.*)$")
 Kind = Literal["figure", "plan", "other"]
 
 
@@ -58,17 +61,23 @@ def count(path: str, text: str) -> float:
 
 def numbers(path: str, texts: Sequence[str], subject: Subject) -> npt.NDArray[np.float64]:
     """The figures that texts stand for, in the units of the record (SI)."""
-    annotation = annotation_at(path, subject)
-    units = {text.partition(" ")[2] for text in texts}
-    if len(texts) > 1 and len(units) == 1:
-        plain = np.array([text.partition(" ")[0] for text in texts], dtype=float)
-        unit = units.pop()
-        if not unit:
-            return plain
-        one = value(annotation, f"1 {unit}")
-        if one is not None:
-            return np.asarray(plain * one)
-    return np.array([_number(path, text, subject) for text in texts])
+    plain = np.array([parted(text)[0] for text in texts]) if texts else np.empty(0)
+    units = {parted(text)[1] for text in texts}
+    if len(units) > 1:
+        return np.array([_number(path, text, subject) for text in texts])
+    unit = "".join(units)
+    found = np.asarray(plain * _number(path, f"1{unit}", subject))
+    return np.rint(found) if path == PROCESSORS else found
+
+
+def parted(text: str) -> tuple[float, str]:
+    """The number that a text begins with, and the unit behind it as it stands.
+
+    >>> parted("1.5 TB/s"), parted("2x")
+    ((1.5, ' TB/s'), (2.0, 'x'))
+    """
+    match = _NUMBER.match(text)
+    return (float(match[1]), match[2]) if match else (float("nan"), text)
 
 
 def _number(path: str, text: str, subject: Subject) -> float:

@@ -71,7 +71,8 @@ class Done(NamedTuple):
 class Task:
     """A sweep: what it varies about a subject, how points are answered and what is written.
 
-    `counted` makes of the values of swept `COUNTS` what counts the steps.
+    `counted` makes of the values of swept `COUNTS` what counts the steps. The `best` points are
+    remembered, and if `drawn` the times of all.
     """
 
     subject: Subject
@@ -82,6 +83,7 @@ class Task:
     engine: Engine
     form: Form = ALL
     best: int = 1
+    drawn: bool = False
 
     @property
     def block(self) -> tuple[int, int]:
@@ -99,7 +101,7 @@ class Task:
                 found.append(self.answer(box, low))
         whole = joined(found)
         text = self.form.rows(boxes, whole)
-        return Done(first, end, text, digest(first, whole, self.best))
+        return Done(first, end, text, digest(first, whole, self.best, drawn=self.drawn))
 
     def answer(self, box: list[Span], first: int = 0) -> Columns:
         """The points of a box within one group."""

@@ -70,7 +70,7 @@ def test_a_drawn_point_is_the_same_whoever_asks(even, first, number, paths, seed
 
 def test_ranges_are_even_in_their_logarithm():
     places = np.linspace(0, 1, 3)
-    assert Range(1.0, 100.0, "GB/s", False).texts(places) == ["1 GB/s", "10 GB/s", "100 GB/s"]
+    assert Range(1.0, 100.0, " GB/s", False).texts(places) == ["1 GB/s", "10 GB/s", "100 GB/s"]
     assert Range(1.0, 1000.0, "", True).texts(places) == ["1", "32", "1000"]
     assert Choice(("x", "y")).texts(np.array([0.0, 0.49, 0.5, 0.99])) == ["x", "x", "y", "y"]
 

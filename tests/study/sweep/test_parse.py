@@ -33,7 +33,7 @@ def test_what_is_drawn_is_one_axis(small):
     assert axis.sources == (
         Range(8.0, 32.0, "", True),
         Choice(("1", "2")),
-        Range(1.0, 10.0, "us", False),
+        Range(1.0, 10.0, " us", False),
     )
 
 

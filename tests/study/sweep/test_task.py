@@ -153,7 +153,12 @@ def test_runs_that_spend_more_than_their_steps(sweep):
 @settings(deadline=None, max_examples=8)
 def test_drawn_points(sweep, data):
     pool = ["workload.hidden=8:64", "plan.dp=1,2,4", "device.memory.bandwidth=0.1:4TB/s"]
-    pool += ["node.link.bandwidth=1:300GB/s", "workload.dtype=fp32,fp16", "nodes=1,2"]
+    pool += [
+        "device.multiprocessors=0.5x:2x",
+        "node.link.bandwidth=1:300GB/s",
+        "workload.dtype=fp32,fp16",
+        "nodes=1,2",
+    ]
     random = data.draw(st.lists(st.sampled_from(pool), min_size=1, max_size=4, unique=True))
     drawing = Drawing(6, data.draw(st.integers(0, 99)), data.draw(st.booleans()))
     assert check(sweep(random=random, drawing=drawing)) > 0
