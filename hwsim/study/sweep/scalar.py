@@ -42,7 +42,6 @@ def answer(subject: Subject, calibration: Calibration, engine: Engine = "closed"
     Raises InputError if the subject has no step.
     """
     system, plan = subject.system, subject.plan
-    subject.run.check()
     step = prepared(system, subject.workload, plan, calibration, software=subject.software)
     used = needed(scaled(subject.workload, plan), plan, step.cuts)
     room = fits(used, plan, system)

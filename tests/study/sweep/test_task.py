@@ -16,6 +16,7 @@ from hwsim.errors import InputError
 from hwsim.estimate import estimate, step_luck
 from hwsim.overheads import Overheads
 from hwsim.parallel.check import scaled
+from hwsim.study.sweep import scalar
 from hwsim.study.sweep import totals as totaling
 from hwsim.study.sweep.columns import SECONDS
 from hwsim.study.sweep.digest import together
@@ -240,3 +241,13 @@ def test_what_is_not_known_stays_so():
     assert np.isnan(found.seconds[0])
     assert np.isnan(found.low[0])
     assert found.seconds[1] == 7.0
+
+
+def test_steps_are_answered_once_for_all_that_they_do_not_see(sweep, monkeypatch):
+    asked = []
+    answer = scalar.answer
+    monkeypatch.setattr(scalar, "answer", lambda *more: asked.append(1) or answer(*more))
+    site = "site.electricity=0.1 USD/kWh,0.2 USD/kWh"
+    task = sweep("workload.hidden=16,32", "steps=10,20,30", site)
+    assert check(task) == 12
+    assert len(asked) == 2
