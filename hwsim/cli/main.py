@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 from hwsim.errors import HwsimError, InputError, SurroundingsError
 
 COMMANDS = (
-    *("estimate", "simulate", "search", "sensitivity", "compare"),
+    *("estimate", "simulate", "sweep", "search", "sensitivity", "compare"),
     *("hardware", "software", "workload"),
 )
 GROUP = "hwsim.commands"
