@@ -20,7 +20,6 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
-
 MOST = 2000  # characters of each part of a message
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +11,7 @@ import typer
 
 from calibration.extras import need
 from hwsim.errors import InputError, SurroundingsError, near
-from hwsim.report.console import make_console, plain_table
+from hwsim.report.console import make_console, plain_table, say
 
 if TYPE_CHECKING:
     from calibration.reproduce.campaigns import Campaigns
@@ -54,7 +53,7 @@ def command(
     _folder(out)
     _say_missing(found)
     files = list(draw(names, found, out))
-    print("judging the claims", file=sys.stderr)
+    say("judging the claims")
     claims = document.judged(found)
     files += document.write(found, claims, out)
     if json_:
@@ -84,7 +83,7 @@ def _folder(out: Path) -> None:
 def _say_missing(found: Campaigns) -> None:
     missing = [f"{name}.jsonl" for name, campaign in found.items() if campaign is None]
     if missing:
-        print(f"not measured: there is no {', '.join(missing)}", file=sys.stderr)
+        say(f"not measured: there is no {', '.join(missing)}")
 
 
 def _show(claims: Sequence[Claim], files: Sequence[Path]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +15,7 @@ from hwsim.estimate import Engine, Estimate, estimate
 from hwsim.parallel.check import scaled
 from hwsim.parallel.memory import StageMemory
 from hwsim.report import table
+from hwsim.report.console import say
 from hwsim.study import vary
 from hwsim.study.subject import Subject
 from hwsim.study.total import Optimum, optimum
@@ -137,7 +137,7 @@ def _many(subject: Subject, text: str, count: _Asked, *, as_json: bool, plot: Pa
         from hwsim.report import plot as pictures
 
         pictures.save(plot, variation, answers, found)
-        print(f"wrote {plot}", file=sys.stderr)
+        say(f"wrote {plot}")
     if as_json:
         record: dict[str, Any] = {
             "vary": asdict(variation),

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hwsim.errors import printable
 from hwsim.hardware import catalog
 from hwsim.hardware.figures import figures, leaves
 from hwsim.hardware.spec import System
@@ -73,7 +74,7 @@ def check(
         for problem in found:
             typer.echo(str(problem), err=True)
         if not found:
-            typer.echo(f"{file}: ok")
+            typer.echo(f"{printable(file)}: ok")
         wrong = wrong or bool(found)
     if wrong:
         raise typer.Exit(2)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import faulthandler
 import io
 import json
+import math
 import os
 import re
 import resource
@@ -68,7 +69,12 @@ def faults(asked: Input, found: Outcome) -> list[str]:
         wrong.append("control characters")
     if len(found.err) > LONGEST:
         wrong.append("a message without end")
-    if found.code == 0 and "--json" in asked.words and found.out.strip() and "--help" not in asked.words:
+    if (
+        found.code == 0
+        and "--json" in asked.words
+        and found.out.strip()
+        and "--help" not in asked.words
+    ):
         try:
             json.loads(found.out, parse_constant=_no_number)
         except ValueError as error:
@@ -99,9 +105,13 @@ def _in_child(asked: Input, out: int, err: int) -> int:
         os.dup2(descriptor, number)
     sys.stdin, sys.stdout, sys.stderr = (
         io.TextIOWrapper(open(number, mode, closefd=False), encoding="utf-8", errors=errors)  # noqa: SIM115
-        for number, mode, errors in ((0, "rb", "strict"), (1, "wb", "strict"), (2, "wb", "backslashreplace"))
+        for number, mode, errors in (
+            (0, "rb", "strict"),
+            (1, "wb", "strict"),
+            (2, "wb", "backslashreplace"),
+        )
     )
-    os.chdir(tempfile.gettempdir())
+    os.chdir(asked.folder)
     os.environ.update(asked.environment | {"COLUMNS": "100"})
     _limit()
     from hwsim.cli.main import run as hwsim
@@ -118,17 +128,24 @@ def _in_child(asked: Input, out: int, err: int) -> int:
 
 def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 2))
+    most = math.ceil(SECONDS)
+    resource.setrlimit(resource.RLIMIT_CPU, (most, most + 2))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     faulthandler.register(signal.SIGXCPU, file=sys.stderr.fileno(), chain=True)
-    signal.alarm(6 * SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, 6 * SECONDS)  # others may use the processor
 
 
 def prepare() -> None:
     """Import what commands import: children are forked of this process."""
     for name in ("estimate", "simulate", "hardware", "software", "workload"):
         import_module(f"hwsim.cli.{name}")
-    for name in ("validate_cli", "calibrate_cli", "cli", "reproduce.command", "validation.outcomes"):
+    for name in (
+        "validate_cli",
+        "calibrate_cli",
+        "cli",
+        "reproduce.command",
+        "validation.outcomes",
+    ):
         import_module(f"calibration.{name}")
     for name in ("scipy.optimize", "matplotlib.figure", "workloads.charlm", "workloads.resnet"):
         with suppress(ImportError):

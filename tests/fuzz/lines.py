@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -53,7 +54,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     ),
     "converge fit {steps}": ("--predict {steps}", "--predictions {out}", "--json"),
     "converge status {curves}": ("--json",),
-    "reproduce --out {folder} --figures {word}": ("--json", "--curves {folder}"),
+    "reproduce --out {folder} --figures x{word}": ("--json", "--curves {folder}"),
     "{word}": ("{word}", "--{word}", "--version", "--help"),
 }
 GOOD = {
@@ -80,14 +81,17 @@ class Input(NamedTuple):
     words: tuple[str, ...]
     environment: dict[str, str]
     stdin: bytes
+    folder: Path = Path(tempfile.gettempdir())  # where it runs
 
 
 def draw(rng: random.Random, folder: Path, part: str = "") -> Input:
-    """An input of which one or two doors are spoiled; its files are in `folder`.
+    """An input of which one or two doors are spoiled; its files, and what it writes, are in
+    `folder`.
 
     It is of a command that has `part` in its line.
     """
-    base = rng.choice([line for line in COMMANDS if part in line])
+    found = [line for line in COMMANDS if part in line]
+    base = rng.choices(found, [3 if MACHINE in line else 1 for line in found])[0]
     options = COMMANDS[base]
     chosen = rng.sample(options, min(len(options), rng.choice([0, 1, 1, 2, 3])))
     words = " ".join([base, *chosen]).split()
@@ -95,7 +99,7 @@ def draw(rng: random.Random, folder: Path, part: str = "") -> Input:
     odd = set(rng.sample(doors, min(len(doors), rng.choice([1, 1, 1, 2])))) if doors else set()
     environment, stdin, kinds = {}, b"", []
     for number in doors:
-        kind = words[number].strip("-{}")
+        kind = words[number].partition("{")[2].partition("}")[0]
         if number not in odd:
             words[number] = words[number].replace(f"{{{kind}}}", _good(kind, rng, folder))
             continue
@@ -106,8 +110,9 @@ def draw(rng: random.Random, folder: Path, part: str = "") -> Input:
         elif kind == "hardware" and rng.random() < 0.08:
             text, environment = "local", {"HWSIM_DATA": spoiled.local_folder(rng, folder)}
         words[number] = words[number].replace(f"{{{kind}}}", text)
-    # No process can be given a NUL; what comes in process can.
-    return Input(" ".join(kinds) or "nothing", tuple(words), environment, stdin)
+    # No process can be given a NUL.
+    given = tuple(word.replace("\0", "") for word in words)
+    return Input(" ".join(kinds) or "nothing", given, environment, stdin, folder)
 
 
 def _file_kind(kind: str) -> str:
@@ -158,10 +163,10 @@ def _range(rng: random.Random) -> str:
 
 
 def _out(rng: random.Random, folder: Path) -> str:
-    """Where nothing can be written, or hardly: full disks, folders, odd names."""
-    name = oddities.text(rng)[:80].replace("/", "_").replace("\0", "_")
+    """Where nothing can be written, or hardly: full disks, folders, odd names; all in `folder`."""
+    name = oddities.text(rng)[:80].replace("/", "_").replace("..", "_")
     ends = rng.choice([".svg", ".png", ".json", ".csv", ""])
-    places = ("/dev/full", "/dev/null", str(folder), "/none/x.svg", "/proc/x.svg", "", "a\0b.svg")
+    device = spoiled.device(rng.choice(["full", "null"]), folder)
     if rng.random() < 0.5:
-        return rng.choice(places)
+        return rng.choice([device, str(folder), str(folder / "none" / "x.svg"), "/proc/x.svg", ""])
     return str(folder / f"{name}{ends}")

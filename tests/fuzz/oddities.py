@@ -1,4 +1,4 @@
-"""Values that no careful reader would write: what a file, an option or a name may hold all the same."""
+"""Values that no careful person writes: what a file, an option or a name may hold all the same."""
 
 from __future__ import annotations
 
@@ -15,7 +15,16 @@ TEXTS = (
     *("", " ", "\t", "none", "null", "true", "[]", "{}", "[[", '"', "'", "\\", "=", ",", ":", "::"),
     *("[red]boo[/red]", "[/]", "[link=http://x]y[/link]", ":smile:", "$x^2$", "$\\frac{1}$", "$"),
     *("<script>alert(1)</script>", "]]>", "&amp;&lt;", "%s%d%n", "{0}{x}", "\x1b[31mred\x1b[0m"),
-    *("\x1b]0;title\x07", "\x9b31m", "a\rb", "a\nb", "a\x00b", "\x08\x7f", "\u202ereversed", "\u2066"),
+    *(
+        "\x1b]0;title\x07",
+        "\x9b31m",
+        "a\rb",
+        "a\nb",
+        "a\x00b",
+        "\x08\x7f",
+        "\u202ereversed",
+        "\u2066",
+    ),
     *("\ufeff", "\u200b", "\ud800", "日本語", "é", "e\u0301", "\U0001f600", "\uffff", "ß" * 3),
     *("../../etc/passwd", "/", ".", "..", "~", "CON", "-", "--", "-h", "x" * 100_000, "🙂" * 2000),
 )
@@ -38,11 +47,33 @@ PATHS = (
     *("workload.hidden", "workload.batch", "workload.sequence", "workload.vocabulary"),
     *("workload.depth", "workload.layers", "workload.heads", "workload.dataset", "workload.dtype"),
     *("workload.optimizer", "workload.corpus", "workload.learning_rate", "workload", "workload."),
-    *("plan.dp", "plan.tp", "plan.pp", "plan.cp", "plan.ep", "plan.micro_batch", "plan.time_chunks"),
-    *("plan.virtual", "plan.schedule", "plan.bucket", "plan.placement", "plan.zero", "plan.offload"),
+    *(
+        "plan.dp",
+        "plan.tp",
+        "plan.pp",
+        "plan.cp",
+        "plan.ep",
+        "plan.micro_batch",
+        "plan.time_chunks",
+    ),
+    *(
+        "plan.virtual",
+        "plan.schedule",
+        "plan.bucket",
+        "plan.placement",
+        "plan.zero",
+        "plan.offload",
+    ),
     *("plan.overlap", "plan.recompute", "plan.first_bucket", "plan.dispatch", "plan.balance"),
     *("software", "software.released", "software.optimizer", "software.after", "run"),
-    *("run.checkpoint", "run.failures", "run.startup", "run.evaluation", "site.pue", "no.such.field"),
+    *(
+        "run.checkpoint",
+        "run.failures",
+        "run.startup",
+        "run.evaluation",
+        "site.pue",
+        "no.such.field",
+    ),
     *("device" + ".x" * 5000, "__class__", "device.__class__", "plan.model_config", "plan.devices"),
 )
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import random
+import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import oddities
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "hwsim"
+DEVICES = {"null": 3, "zero": 5, "full": 7}  # minor numbers
 WORKLOADS = (
     {"workload": "charlm", "hidden": 64, "depth": 3, "sequence": 12, "vocabulary": 40, "batch": 8},
     {"workload": "transformer", "layers": 2, "hidden": 64, "heads": 4, "sequence": 16, "batch": 8},
@@ -35,9 +38,12 @@ TABLES = {
     "pointwise": "source,device,dtype,op,rows,cols,bytes_moved,timing,seconds\n"
     "neusight,a100-pcie-40gb,fp32,add,1048576,2048,25769803776,call,0.01895649\n",
 }
-STEPS = "source,workload,model_params,dataset,target,target_kind,batch,batch_unit,steps,steps_sd,n_runs\n" + "".join(
-    f"own,bert,336000000,wikipedia,0.72,metric,{64 * 2**i},sequences,{20000 / 2**i + 900},30,20\n"
-    for i in range(5)
+STEPS = (
+    "source,workload,model_params,dataset,target,target_kind,batch,batch_unit,steps,steps_sd,n_runs\n"
+    + "".join(
+        f"own,bert,336000000,wiki,0.72,metric,{64 * 2**i},sequences,{20000 / 2**i + 900},30,20\n"
+        for i in range(5)
+    )
 )
 CURVES = "run,parameters,data,batch,step,loss\n" + "".join(
     f"m{m}-d{d},{m},{d},8,{s},{3 + abs(s - 60 * d / m) / 50}\n"
@@ -60,7 +66,9 @@ def write(kind: str, rng: random.Random, folder: Path) -> str:
     data, suffix = good(kind, rng)
     if rng.random() < 0.1:
         suffix = rng.choice(["", ".json", ".csv", ".txt"])
-    place = folder / f"{rng.choice(['mine', 'm[red]y', 'a b', 'é$x$'])}-{rng.getrandbits(40):x}{suffix}"
+    place = (
+        folder / f"{rng.choice(['mine', 'm[red]y', 'a b', 'é$x$'])}-{rng.getrandbits(40):x}{suffix}"
+    )
     place.write_bytes(spoil(data, suffix, rng))
     return str(place)
 
@@ -84,8 +92,23 @@ def _no_file(rng: random.Random, folder: Path) -> str:
     closed.write_text("{}")
     closed.chmod(0)
     names = (folder, loop, link, closed, folder / "none.json", loop / "x.json")
-    devices = ("/dev/null", "/dev/full", "/dev/zero", "/dev/stdin", "/proc/self/mem", "/dev/tty")
-    return rng.choice([*map(str, names), *devices, "x" * 5000 + ".json", "a\0b.json", "\udcff.json"])
+    devices = [device(name, folder) for name in DEVICES]
+    return rng.choice([*map(str, names), *devices, "x" * 5000 + ".json", "\udcff.json"])
+
+
+def device(name: str, folder: Path) -> str:
+    """A device in the folder, so that a program that replaces it harms no one; else a missing file.
+
+    A superuser makes it; for others, who can't replace a machine's device, it is a link to that.
+    """
+    place = folder / f"{name}.csv"
+    if not place.is_symlink() and not place.exists():
+        if os.geteuid():
+            place.symlink_to(f"/dev/{name}")
+        else:
+            with suppress(OSError):
+                os.mknod(place, stat.S_IFCHR | 0o666, os.makedev(1, DEVICES[name]))
+    return str(place)
 
 
 def _shipped(*folders: str) -> Callable[[random.Random], tuple[bytes, str]]:
@@ -156,7 +179,9 @@ def _recoded(data: bytes, rng: random.Random) -> bytes:
 
 def _sown(data: bytes, rng: random.Random) -> bytes:
     place = rng.randrange(len(data) + 1)
-    seed = rng.choice([b"\0", b"\xff\xfe", b"\x1b[31m", b"\r", b"\n\n", b'"', b"\xe2\x80\xae", b","])
+    seed = rng.choice(
+        [b"\0", b"\xff\xfe", b"\x1b[31m", b"\r", b"\n\n", b'"', b"\xe2\x80\xae", b","]
+    )
     return data[:place] + seed * rng.choice([1, 1, 50]) + data[place:]
 
 
@@ -164,8 +189,22 @@ def _other(data: bytes, rng: random.Random) -> bytes:
     deep = rng.choice([50, 900, 100_000])
     return rng.choice(
         [
-            *(b"", b" \n", b"\0" * 4096, rng.randbytes(2000), b"[" * deep, b"[" * deep + b"]" * deep),
-            *(b'{"a":' * deep + b"1" + b"}" * deep, b"null", b"[]", b"{}", b"1e999", b"\xef\xbb\xbf"),
+            *(
+                b"",
+                b" \n",
+                b"\0" * 4096,
+                rng.randbytes(2000),
+                b"[" * deep,
+                b"[" * deep + b"]" * deep,
+            ),
+            *(
+                b'{"a":' * deep + b"1" + b"}" * deep,
+                b"null",
+                b"[]",
+                b"{}",
+                b"1e999",
+                b"\xef\xbb\xbf",
+            ),
             *(b"a," * 100_000 + b"\n", data * 30, data.replace(b"\n", b"\r"), b"9" * 6000),
         ]
     )
@@ -203,7 +242,13 @@ def _in_json(data: bytes, rng: random.Random) -> bytes:
 
 
 def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
-    items = tree.items() if isinstance(tree, dict) else enumerate(tree)
+    items = (
+        tree.items()
+        if isinstance(tree, dict)
+        else enumerate(tree)
+        if isinstance(tree, list)
+        else ()
+    )
     for key, inner in items:
         yield tree, key
         if isinstance(inner, (dict, list)):
