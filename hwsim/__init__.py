@@ -18,6 +18,7 @@ from hwsim.hardware.catalog import load as load_system
 from hwsim.hardware.spec import Device, System
 from hwsim.overheads import Overheads
 from hwsim.parallel.plan import Plan
+from hwsim.site import Site
 from hwsim.software.catalog import load as load_software
 from hwsim.software.spec import Software
 
@@ -31,6 +32,7 @@ __all__ = [
     "Law",
     "Overheads",
     "Plan",
+    "Site",
     "Software",
     "StepGraph",
     "SurroundingsError",

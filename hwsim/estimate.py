@@ -26,6 +26,7 @@ from hwsim.cost.calibration import Calibration, load_for
 from hwsim.errors import InputError
 from hwsim.graph.step import StepGraph
 from hwsim.graph.workload import Workload
+from hwsim.hardware import budget
 from hwsim.hardware.spec import System
 from hwsim.overheads import Overheads
 from hwsim.parallel.check import check, samples, scaled
@@ -39,7 +40,10 @@ from hwsim.parallel.preset import plan_under, workload_under
 from hwsim.parallel.staged import staged
 from hwsim.simulate.engine import run
 from hwsim.simulate.timeline import Timeline
+from hwsim.site import Site
 from hwsim.software.spec import Software
+from hwsim.spending.record import Cost, Energy
+from hwsim.spending.spent import Time, spent
 
 Floats = npt.NDArray[np.float64]
 
@@ -108,6 +112,9 @@ class Luck:
     __hash__ = None  # type: ignore[assignment]
 
 
+UNTOLD = Luck(np.empty(0))
+
+
 class Convergence(Record):
     """Steps to the target with an 80 % interval, and the law that says so.
 
@@ -138,9 +145,11 @@ class Memory(Record):
 
 
 class Estimate(Record):
-    """The answer. `convergence` and `total` are None where no law and no count is at hand.
+    """The answer. `convergence` and `total` are None where no law and no count is at hand, `energy`
+    where the device states no power limit, `cost` where no price is known.
 
-    `luck` is that of the total, or of a step where there is none; it is no part of the record.
+    `luck` is that of the total, or of a step where there is none; it is no part of the record, and
+    empty in one that was read.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -151,16 +160,17 @@ class Estimate(Record):
     plan: dict[str, Any]
     software: str | None
     run: dict[str, Any]
+    site: dict[str, Any]
     step: Step
     convergence: Convergence | None
     total: Total | None
     memory: Memory
-    energy: None = None
-    cost: None = None
+    energy: Energy | None
+    cost: Cost | None
     assumptions: list[str]
     warnings: list[str]
     sources: list[str]
-    luck: Luck = Field(exclude=True, repr=False)
+    luck: Luck = Field(UNTOLD, exclude=True, repr=False)
 
     def record(self) -> dict[str, Any]:
         """Plain JSON values under the stable keys."""
@@ -176,22 +186,24 @@ def estimate(
     engine: Engine = "events",
     software: Software | None = None,
     overheads: Overheads | None = None,
+    site: Site | None = None,
 ) -> Estimate:
     """How long `workload` takes to train on `system`.
 
     Without `plan` one device is used, without `calibration` what was fitted to the device, its
     architecture or any device; `steps` (a number, or a way to count them) replaces the workload's
-    law; `engine` simulates the step's events, or
-    takes its closed form; `software` says how a framework runs the step, and decides fields of the
-    plan that were not set; `overheads` are what the run spends besides its steps. A step that needs
-    more memory than there is comes back with `memory.fits` False. Raises InputError if the plan
-    doesn't suit workload and system, if an overhead lacks the other that it needs, if the device
-    has no rate for the data type, if the closed form doesn't hold, or if a time is not finite.
+    law; `engine` simulates the step's events, or takes its closed form; `software` says how a
+    framework runs the step, and decides fields of the plan that were not set; `overheads` are what
+    the run spends besides its steps, `site` tells what power and machines cost there. A step that
+    needs more memory than there is comes back with `memory.fits` False. Raises InputError if the
+    plan doesn't suit workload and system, if an overhead lacks the other that it needs, if the
+    device has no rate for the data type, if the closed form doesn't hold, or if a time is not
+    finite.
     """
     plan = plan_under(plan or Plan(), software)
     workload = workload_under(workload, software)
     calibration = calibration or load_for(system.device)
-    overheads = overheads or Overheads()
+    overheads, site = overheads or Overheads(), site or Site()
     check(plan, workload, system)
     overheads.check()
     workload = scaled(workload, plan)
@@ -199,28 +211,30 @@ def estimate(
     timeline = formula(step) if engine == "closed" else run(lower(step), trace=False)
     graph = workload.graph(samples(plan, workload))
     count, warnings = _steps(workload, graph, steps)
-    luck = _luck(timeline.spread)
-    total = None
-    if count is not None:
-        total, luck = _total(timeline.seconds, count, luck, overheads, plan.devices)
+    one, luck_of_step = _step(timeline), step_luck(timeline.spread)
+    total, luck = _total(timeline.seconds, count, luck_of_step, overheads, plan.devices)
+    times = [Time(one.parts, luck_of_step), *([Time(total.parts, luck)] if total else [])]
+    spending = spent(system, site, plan.devices, *times)
+    told = basis.assumptions(
+        system, workload, graph, plan, calibration, count, overheads, software=software
+    )
+    known = basis.sources(system, calibration, count, software=software)
     return Estimate(
         hardware=_hardware(system, plan, calibration),
         workload=_work(workload, graph, plan),
         plan={"devices": plan.devices} | plan.model_dump(),
         software=software.name if software else None,
         run=overheads.model_dump(),
-        step=_step(timeline),
+        site=site.model_dump(),
+        step=one,
         convergence=_convergence(count, workload.batch),
         total=total,
         memory=_memory(system, needed(workload, plan, step.cuts), plan),
-        assumptions=[
-            *([QUICK] if engine == "closed" else []),
-            *basis.assumptions(
-                system, workload, graph, plan, calibration, count, overheads, software=software
-            ),
-        ],
-        warnings=warnings,
-        sources=basis.sources(system, calibration, count, software=software),
+        energy=spending.energy,
+        cost=spending.cost,
+        assumptions=([QUICK] if engine == "closed" else []) + told + spending.assumptions,
+        warnings=[*warnings, *budget.warnings(system.device)],
+        sources=known + spending.sources,
         luck=Luck(luck),
     )
 
@@ -247,7 +261,7 @@ def _steps(
 
 def _step(timeline: Timeline | Found) -> Step:
     seconds, parts = _finite(timeline.seconds), timeline.parts()
-    low, high = interval(_luck(timeline.spread))
+    low, high = interval(step_luck(timeline.spread))
     return Step(
         seconds=seconds,
         low=seconds * low,
@@ -263,16 +277,18 @@ def _finite(seconds: float) -> float:
     return seconds
 
 
-def _luck(spread: float) -> Floats:
-    """Draws of measured / predicted seconds per step."""
+def step_luck(spread: float) -> Floats:
+    """Draws of measured / predicted seconds per step, for the spread of its logarithm."""
     random = np.random.default_rng(SEED)
     return np.asarray(np.exp(spread * random.standard_normal(DRAWS)))
 
 
 def _total(
-    step: float, count: Steps, luck: Floats, overheads: Overheads, devices: int
-) -> tuple[Total, Floats]:
-    """The whole training, and the luck of it."""
+    step: float, count: Steps | None, luck: Floats, overheads: Overheads, devices: int
+) -> tuple[Total | None, Floats]:
+    """The whole training where its steps are known, and the luck of it, or of a step."""
+    if count is None:
+        return None, luck
     found = overheads.parts(count.value, step, devices)
     parts = {name: _finite(float(seconds)) for name, seconds in found.items()}
     seconds = _finite(sum(parts.values()))

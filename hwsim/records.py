@@ -6,6 +6,8 @@ A fault says where ("volta.json: node.link.bandwidth"), what was found there and
 from __future__ import annotations
 
 import json
+import math
+import re
 import types
 import typing
 from collections.abc import Sequence
@@ -17,6 +19,7 @@ from hwsim.errors import InputError, at, near, several, shown
 from hwsim.jsonfile import TOO_DEEP
 
 R = TypeVar("R", bound=BaseModel)
+_FACTOR = re.compile(r"^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*x\s*$")
 
 
 def validate(record: type[R], tree: dict[str, Any], where: str, hint: str = "") -> R:
@@ -129,13 +132,19 @@ def words_of(annotation: Any) -> tuple[str, ...]:
     return typing.get_args(inner[0]) if chosen else ()
 
 
-def from_text(annotation: Any, text: str) -> Any:
+def from_text(annotation: Any, text: str, present: Any = None) -> Any:
     """The text of a `--set` as a field of this annotation takes it: others than text as JSON, a
-    list of words with commas between them, none or null where a field can be empty.
+    list of words with commas between them, none or null where a field can be empty, and `2x` as
+    twice the figure that is `present` (as in a file), whole numbers rounded.
 
     >>> from_text(tuple[Literal["tp", "dp"], ...], "tp, dp"), from_text(int | None, "none")
     (['tp', 'dp'], None)
+    >>> from_text(int, "1.5x", 3), from_text(float, "0.5x", 3.0), from_text(str, "2x", "name")
+    (4, 1.5, '2x')
     """
+    factor = factor_of(text)
+    if factor is not None and _is_figure(annotation, present):
+        return multiplied(present, factor)
     if _without_none(annotation) is not annotation and text.strip() in ("none", "null"):
         return None
     if is_text(annotation):
@@ -146,6 +155,36 @@ def from_text(annotation: Any, text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
+
+
+def factor_of(text: str) -> float | None:
+    """What `2x` multiplies by; None for other text.
+
+    >>> factor_of("1.5x"), factor_of("2 x"), factor_of("2"), factor_of("0x10")
+    (1.5, 2.0, None, None)
+    """
+    match = _FACTOR.match(text)
+    return float(match.group(1)) if match else None
+
+
+def multiplied(present: float | str, factor: float) -> float | str:
+    """A figure as a file has it, number or quantity, times a factor; whole numbers are rounded.
+
+    >>> multiplied("900 GB/s", 2.0), multiplied(3, 1.5), multiplied(3.0, 1.5)
+    ('1800 GB/s', 4, 4.5)
+    """
+    if isinstance(present, str):
+        number, space, unit = present.partition(" ")
+        return f"{float(number) * factor:.15g}{space}{unit}"
+    found = present * factor
+    return round(found) if isinstance(present, int) and math.isfinite(found) else found
+
+
+def _is_figure(annotation: Any, present: Any) -> bool:
+    """Whether there is a figure that a factor could multiply."""
+    if isinstance(present, str):
+        return bool(_example(_without_none(annotation)))
+    return isinstance(present, (int, float)) and not isinstance(present, bool)
 
 
 def _problem(record: type[BaseModel], fault: Any, where: str) -> InputError:

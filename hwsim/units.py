@@ -150,7 +150,31 @@ POWER = Dimension("power", "W", "300 W")
 MONEY = Dimension(
     "price", "USD", "9000 USD", {"$": 1.0, "dollar": 1.0, "dollars": 1.0}, zero=True, prefixed=False
 )
-DIMENSIONS = (MEMORY, BANDWIDTH, COMPUTE, TIME, FREQUENCY, POWER, MONEY)
+ELECTRICITY = Dimension(
+    "price of electricity",
+    "USD/kWh",
+    "0.1 USD/kWh",
+    {"USD/kWh": 1.0, "$/kWh": 1.0, "USD/MWh": 1e-3},
+    zero=True,
+    prefixed=False,
+)
+CARBON = Dimension(
+    "carbon intensity",
+    "kg/kWh",
+    "0.4 kg/kWh",
+    {"kg/kWh": 1.0, "g/kWh": 1e-3, "t/MWh": 1.0},
+    zero=True,
+    prefixed=False,
+)
+MASS = Dimension(
+    "mass", "kg", "150 kg", {"kg": 1.0, "g": 1e-3, "t": 1e3}, zero=True, prefixed=False
+)
+DIMENSIONS = (
+    *(MEMORY, BANDWIDTH, COMPUTE, TIME, FREQUENCY, POWER, MONEY),
+    *(ELECTRICITY, CARBON, MASS),
+)
+KWH = 3.6e6  # joules
+HOUR = 3600.0  # seconds
 
 
 def _split_prefix(unit: str) -> tuple[str, float]:
@@ -201,6 +225,16 @@ Seconds = _field(TIME)
 Hertz = _field(FREQUENCY)
 Watts = _field(POWER)
 Dollars = _field(MONEY)
+DollarsPerKwh = _field(ELECTRICITY)
+KilogramsPerKwh = _field(CARBON)
+Kilograms = _field(MASS)
+
+
+class _Rounded(Quantity):
+    """What a reader sees, with the prefixes of large machines too."""
+
+
+_Rounded.set_prefs(output_sf="EPTGMkmunpfa")
 
 
 def seconds_text(seconds: float) -> str:
@@ -219,10 +253,50 @@ def seconds_text(seconds: float) -> str:
 def si_text(value: float, unit: str) -> str:
     """A figure for a reader, three digits with an SI prefix.
 
-    >>> si_text(12_345_678_901, "B"), si_text(0.0, "B")
-    ('12.3 GB', '0 B')
+    >>> si_text(12_345_678_901, "B"), si_text(2.5e15, "FLOP/s")
+    ('12.3 GB', '2.5 PFLOP/s')
     """
-    return str(Quantity(value, unit).render(prec=2))
+    return str(_Rounded(value, unit).render(prec=2))
+
+
+def short_text(text: str) -> str:
+    """A quantity for a reader, three digits and the prefix that fits.
+
+    >>> short_text("13217 us"), short_text("0.0384 TFLOPS")
+    ('13.2 ms', '38.4 GFLOPS')
+    """
+    return str(_Rounded(text).render(prec=2))
+
+
+def energy_text(joules: float) -> str:
+    """Energy for a reader, in watt hours.
+
+    >>> energy_text(3.6e6), energy_text(1.0)
+    ('1 kWh', '278 uWh')
+    """
+    return si_text(1e3 * joules / KWH, "Wh")
+
+
+def money_text(dollars: float) -> str:
+    """Dollars for a reader: three digits, or whole ones.
+
+    >>> money_text(0.0123), money_text(4.5), money_text(1234567.8)
+    ('0.0123 USD', '4.5 USD', '1,234,568 USD')
+    """
+    return f"{dollars:,.0f} USD" if dollars >= 100 else f"{dollars:.3g} USD"
+
+
+def mass_text(kilograms: float) -> str:
+    """Mass for a reader, in grams, kilograms or tonnes.
+
+    >>> mass_text(0.012), mass_text(512.0), mass_text(24_700.0)
+    ('12 g', '512 kg', '24.7 t')
+    """
+    for unit, size in (("t", 1e3), ("kg", 1.0)):
+        if kilograms >= size:
+            count = kilograms / size
+            return f"{count:,.0f} {unit}" if count >= 1e3 else f"{count:.3g} {unit}"
+    return f"{1e3 * kilograms:.3g} g"
 
 
 def bytes_text(size: float) -> str:

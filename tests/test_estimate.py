@@ -107,6 +107,7 @@ def test_the_record_has_exactly_the_stable_keys():
         "plan",
         "software",
         "run",
+        "site",
         "step",
         "convergence",
         "total",
@@ -135,7 +136,9 @@ def test_the_record_has_exactly_the_stable_keys():
     }
     assert record["total"].keys() == {"seconds", "low", "high", "parts"}
     assert record["memory"].keys() == {"bytes", "capacity", "fits", "parts", "stage", "host"}
-    assert record["energy"] is record["cost"] is None
+    assert record["energy"].keys() == {"step", "total", "watts", "device_watts", "carbon"}
+    assert record["cost"].keys() == {"step", "total", "way", "hour", "price"}
+    assert record["cost"]["total"].keys() == {"value", "low", "high", "parts"}
     assert all(isinstance(text, str) for text in record["assumptions"] + record["sources"])
     assert json.loads(json.dumps(record, allow_nan=False)) == record
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from calibration.converge.campaign import Run
 from calibration.converge.train import Evaluation
-from calibration.progress import make_bar
 from hwsim.report.console import make_console
+from hwsim.report.progress import make_bar
 
 
 class CampaignProgress:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from calibration.measure.design import expected, rounds
 from calibration.measure.place import Place
 from calibration.measurement import Case
-from calibration.progress import make_bar
 from hwsim.report.console import make_console
+from hwsim.report.progress import make_bar
 
 PAUSE = 20.0  # seconds between two plain lines
 

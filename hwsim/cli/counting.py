@@ -1,12 +1,26 @@
-"""The options of `hwsim estimate` that say how steps are counted."""
+"""The options that say how steps are counted."""
 
 from __future__ import annotations
 
 import math
+from typing import Annotated
+
+import typer
 
 from hwsim.convergence.counting import Counting, load
 from hwsim.errors import InputError
 from hwsim.graph.workload import Workload
+
+Steps = Annotated[float | None, typer.Option(help="Your own count of steps.")]
+Tokens = Annotated[float | None, typer.Option(help="Items to train on, instead.")]
+Epochs = Annotated[float | None, typer.Option(help="Passes over the data, instead.")]
+Law = Annotated[
+    str | None, typer.Option(metavar="LAW", help="A law's name or file, or a table size,steps.")
+]
+TargetLoss = Annotated[float | None, typer.Option(help="The loss to reach, with a law of losses.")]
+CriticalBatch = Annotated[
+    float | None, typer.Option(help="Samples at which a batch is half as efficient.")
+]
 
 
 class Options:

@@ -10,13 +10,15 @@ from typing import Annotated, Any
 import typer
 
 from hwsim.cli import counting, planned
-from hwsim.errors import DoesNotFit, InputError
-from hwsim.estimate import Engine, Estimate, estimate
-from hwsim.parallel.check import scaled
+from hwsim.cli.asked import Asked, EngineName
+from hwsim.errors import DoesNotFit
+from hwsim.estimate import Estimate
 from hwsim.parallel.memory import StageMemory
-from hwsim.report import table
+from hwsim.parallel.staged import Staged
+from hwsim.report import picture, table
 from hwsim.report.console import say
 from hwsim.study import vary
+from hwsim.study.operators import operators, roofs
 from hwsim.study.subject import Subject
 from hwsim.study.total import Optimum, optimum
 
@@ -54,25 +56,22 @@ def command(
     ] = None,
     calibration: planned.CalibrationFile = None,
     borrow: planned.Borrow = False,
-    steps: Annotated[float | None, typer.Option(help="Your own count of steps.")] = None,
-    tokens: Annotated[float | None, typer.Option(help="Items to train on, instead.")] = None,
-    epochs: Annotated[float | None, typer.Option(help="Passes over the data, instead.")] = None,
-    law: Annotated[
-        str | None, typer.Option(metavar="LAW", help="A law's name or file, or a table size,steps.")
-    ] = None,
-    target_loss: Annotated[
-        float | None, typer.Option(help="The loss to reach, with a law of losses.")
-    ] = None,
-    critical_batch: Annotated[
-        float | None, typer.Option(help="Samples at which a batch is half as efficient.")
-    ] = None,
-    engine: Annotated[
-        str, typer.Option(metavar="NAME", help="events (simulated), or closed (quick).")
-    ] = "events",
+    steps: counting.Steps = None,
+    tokens: counting.Tokens = None,
+    epochs: counting.Epochs = None,
+    law: counting.Law = None,
+    target_loss: counting.TargetLoss = None,
+    critical_batch: counting.CriticalBatch = None,
+    engine: EngineName = "events",
     json_: planned.Json = False,
     cite: Annotated[bool, typer.Option("--cite", help="Print where every figure is from.")] = False,
-    plot: Annotated[Path | None, typer.Option(help="With --vary: a .svg, .png or .pdf.")] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw the operators, or what --vary finds: a .svg, .png or .pdf."),
+    ] = None,
 ) -> None:
+    if plot is not None:
+        picture.check(plot)
     plan = {
         **{"dp": dp, "tp": tp, "pp": pp, "cp": cp, "ep": ep, "micro_batch": micro_batch},
         **{"schedule": schedule, "zero": zero, "recompute": recompute},
@@ -80,46 +79,17 @@ def command(
     subject = planned.load_subject(hw, model, set_, plan)
     planned.check_borrow(calibration, borrow=borrow)
     counted = counting.Options(steps, tokens, epochs, law, target_loss, critical_batch)
-    count = _Asked(counted, calibration, borrow, engine)
+    count = Asked(counted, calibration, borrow, engine)
     if vary_ is None:
-        if plot is not None:
-            raise InputError("--plot", "found without --vary", "add --vary PATH=LO:HI:N")
-        _one(subject, count, as_json=json_, cite=cite)
+        _one(subject, count, as_json=json_, cite=cite, plot=plot)
     else:
         _many(subject, vary_, count, as_json=json_, plot=plot)
 
 
-class _Asked:
-    """How steps are counted, the calibration and the engine."""
-
-    def __init__(
-        self, counted: counting.Options, calibration: str | None, borrow: bool, engine: str
-    ) -> None:
-        if engine not in ("closed", "events"):
-            raise InputError("--engine", f"found '{engine}'", "write closed or events")
-        self._engine: Engine = "closed" if engine == "closed" else "events"
-        self._calibration, self._borrow = calibration, borrow
-        self._counted = counted
-
-    def answer(self, subject: Subject) -> Estimate:
-        system, plan = subject.system, subject.plan
-        calibration = planned.load_calibration(
-            system.device, self._calibration, borrow=self._borrow
-        )
-        return estimate(
-            system,
-            subject.workload,
-            plan,
-            calibration,
-            steps=self._counted.of(scaled(subject.workload, plan)),
-            engine=self._engine,
-            software=subject.software,
-            overheads=subject.run,
-        )
-
-
-def _one(subject: Subject, count: _Asked, *, as_json: bool, cite: bool) -> None:
+def _one(subject: Subject, count: Asked, *, as_json: bool, cite: bool, plot: Path | None) -> None:
     answer = count.answer(subject)
+    if plot is not None:
+        _draw(plot, answer, count.step(subject))
     if as_json:
         print(json.dumps(answer.record(), indent=2))
     elif answer.memory.fits:
@@ -129,7 +99,19 @@ def _one(subject: Subject, count: _Asked, *, as_json: bool, cite: bool) -> None:
         raise planned.does_not_fit(subject, used)
 
 
-def _many(subject: Subject, text: str, count: _Asked, *, as_json: bool, plot: Path | None) -> None:
+def _draw(path: Path, answer: Estimate, step: Staged) -> None:
+    """The operators under the roofline, and the parts of the step."""
+    from hwsim.report.roofline_plot import Dot
+    from hwsim.report.step_plot import save_step
+
+    dots = [Dot(o.name, o.intensity, o.rate, o.seconds, o.bound) for o in operators(step)]
+    where = f"{answer.plan['devices']} x {answer.hardware.device}"
+    name = f"{answer.workload.name} ({answer.workload.sizes['dtype']}) on {where}"
+    save_step(path, dots, *roofs(step), answer.step.parts, name)
+    say(f"wrote {path}")
+
+
+def _many(subject: Subject, text: str, count: Asked, *, as_json: bool, plot: Path | None) -> None:
     variation = vary.parse(text, subject)
     answers = vary.run(subject, variation, count.answer)
     found = optimum(answers) if any(answer.memory.fits for answer in answers) else None

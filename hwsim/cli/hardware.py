@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from hwsim.cli.options import parse_settings
 from hwsim.errors import printable
-from hwsim.hardware import catalog
+from hwsim.hardware import budget, catalog
 from hwsim.hardware.figures import figures, leaves
 from hwsim.hardware.spec import System
 from hwsim.report.console import make_console, plain_table
@@ -45,15 +46,25 @@ def list_hardware(as_json: Json = False) -> None:
 def show(
     name: Ref,
     sources: Annotated[bool, typer.Option("--sources", help="Say where figures are from.")] = False,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Set a field first."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show every field of a device or a system.
+    """Show every field of a device or a system, and whether it can be built.
 
     With --json it is the file form, which every --hw reads back.
 
     Example: hwsim hardware show volta --sources
+
+    Example: hwsim hardware show hopper --set device.scale.multiprocessors=2x --json > larger.json
     """
     system = catalog.load(name, stdin=sys.stdin)
+    if set_:
+        system = catalog.override(system, parse_settings(set_))
+    for warning in budget.warnings(system.device):
+        typer.echo(f"warning: {warning}", err=True)
     if as_json:
         _print_json(catalog.file_form(system))
         return

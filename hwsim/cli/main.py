@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 
 from hwsim.errors import HwsimError, InputError, SurroundingsError
 
-COMMANDS = ("estimate", "simulate", "hardware", "software", "workload")
+COMMANDS = ("estimate", "simulate", "sensitivity", "compare", "hardware", "software", "workload")
 GROUP = "hwsim.commands"
 INTERRUPTED = 130
 

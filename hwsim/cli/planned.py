@@ -59,6 +59,14 @@ def load_subject(
 
     Raises InputError for what is given twice, and for what is not there.
     """
+    fields = all_settings(settings, plan)
+    if hw == model == "-":
+        raise InputError("--hw and --model", "found '-' twice", "give one of them as a file")
+    return Subject(catalog.load(hw, stdin=sys.stdin), workloads.load(model)).with_settings(fields)
+
+
+def all_settings(settings: list[str] | None, plan: Mapping[str, str | None]) -> dict[str, str]:
+    """`--set` texts and short forms of the plan by path. Raises InputError for one given twice."""
     fields = parse_settings(settings or [])
     for name, text in plan.items():
         if text is None:
@@ -68,9 +76,7 @@ def load_subject(
             what = f"{option} and --set plan.{name}"
             raise InputError(what, "found together", "write one of them")
         fields[f"plan.{name}"] = text
-    if hw == model == "-":
-        raise InputError("--hw and --model", "found '-' twice", "give one of them as a file")
-    return Subject(catalog.load(hw, stdin=sys.stdin), workloads.load(model)).with_settings(fields)
+    return fields
 
 
 def load_calibration(device: Device, path: str | None, *, borrow: bool) -> Calibration:

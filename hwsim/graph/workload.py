@@ -211,13 +211,14 @@ def parse(text: str, where: str) -> Workload:
 
 
 def override(workload: W, settings: Mapping[str, str]) -> W:
-    """The workload with some fields set from text; numbers and booleans are read as JSON.
+    """The workload with some fields set from text; numbers and booleans are read as JSON, `2x` is
+    twice the present number.
 
     Raises InputError for an unknown field and for a value that does not fit.
     """
-    kind = type(workload)
+    kind, present = type(workload), workload.model_dump(mode="json")
     values = {
-        name: records.from_text(records.field_at(kind, [name]), text)
+        name: records.from_text(records.field_at(kind, [name]), text, present.get(name))
         for name, text in settings.items()
     }
     return kind.model_validate(workload.model_dump(exclude_unset=True) | values)

@@ -13,6 +13,7 @@ import difflib
 import json
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -67,6 +68,14 @@ def shipped() -> list[Shipped]:
         kind = "system" if tree["kind"] == "alias" else tree["kind"]
         found.append(Shipped(name, kind, tree.get("description", "")))
     return found
+
+
+@lru_cache
+def shipped_device(name: str) -> Device | None:
+    """The shipped device of a name; None if there is none."""
+    entry = _entries().get(name)
+    found = parse(entry.read_text(encoding="utf-8"), name) if entry else None
+    return found if isinstance(found, Device) else None
 
 
 def parse(text: str, where: str) -> Device | System:

@@ -8,19 +8,24 @@ from typing import Any
 
 from hwsim import records
 from hwsim.errors import InputError, near
+from hwsim.hardware import scale
 from hwsim.hardware.spec import ENGINES, FROM_PARTS, System
 
 BY_USER = "set by the user"
 
 
 def applied(form: dict[str, Any], values: dict[str, str]) -> dict[str, Any]:
-    """A copy of a system's file form with `values` (dotted path -> text) set.
+    """A copy of a system's file form with `values` (dotted path -> text) set, rules of scale first.
 
     Raises InputError for a path that does not exist, for a clock or multiprocessors that some
     stated peak can't follow, and for a device's links where the node's decide; whether a value
     fits its field is for validation.
     """
     form = copy.deepcopy(form)
+    for path, text in values.items():
+        if scale.is_rule(path):
+            scale.apply(form, path, text)
+    values = {path: text for path, text in values.items() if not scale.is_rule(path)}
     for path, text in values.items():
         if path != "device":
             _set(form, path, text)
@@ -58,7 +63,7 @@ def _set(form: dict[str, Any], path: str, text: str) -> None:
             raise InputError(f"--set {path}", f"found '{part}' below a plain value", "cut it off")
         annotation = _field(annotation, part, path)
         if last:
-            _put(holder, part, _value(annotation, text, path))
+            _put(holder, part, _value(annotation, text, path, holder.get(part)))
         else:
             empty: Any = [] if typing.get_origin(annotation) is tuple else {}
             holder = holder.setdefault(part, empty)
@@ -95,12 +100,13 @@ def _put(holder: dict[str, Any], field: str, value: Any) -> None:
         holder[field] = value
 
 
-def _value(annotation: Any, text: str, path: str) -> Any:
-    """`text` as the field takes it: a quantity and a word as they stand, others as JSON."""
+def _value(annotation: Any, text: str, path: str, present: Any) -> Any:
+    """`text` as the field takes it: a quantity and a word as they stand, others as JSON, `2x` as
+    twice what is present."""
     if text.strip() == "null":
         return None
     _refuse_object(annotation, path)
-    return records.from_text(annotation, text)
+    return records.from_text(annotation, text, present)
 
 
 def _refuse_object(annotation: Any, path: str) -> None:

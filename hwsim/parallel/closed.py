@@ -89,13 +89,26 @@ def step(
         return Declined(f"a wavefront along time in the order {schedule} has no closed form")
     micro_batches *= time_chunks
     ends = gradients(schedule, stages, micro_batches, passes, virtual=virtual, hop=hop)
-    shape = (virtual, stages, *ends.shape[1:])
+    work = passes.forward + passes.backward + passes.weights
+    return finished(ends, micro_batches * work, stages, sums=sums, update=update)
+
+
+def finished(
+    ends: Floats,
+    work: Floats,
+    stages: int,
+    *,
+    sums: Sequence[Sequence[Sum]] = (),
+    update: Value = 0.0,
+) -> Step:
+    """A step whose chunks have their gradients at `ends`, after so many seconds of `work` in each
+    (both (chunks, points...)); `sums` and `update` as in `step`."""
+    shape = (-1, stages, *ends.shape[1:])
     computed = ends.reshape(shape).max(axis=0)
     summed = _summed(sums, ends, stages) if sums else computed
     done = np.maximum(computed, summed) + update
     seconds = done.max(axis=0)
-    work = passes.forward + passes.backward + passes.weights
-    busy = micro_batches * work.reshape(shape).sum(axis=0).mean(axis=0)
+    busy = work.reshape(shape[:2] + work.shape[1:]).sum(axis=0).mean(axis=0)
     exposed = (np.maximum(computed, summed) - computed).mean(axis=0)
     updating = np.broadcast_to(update, done.shape).mean(axis=0)
     return Step(seconds, busy, exposed, seconds - busy - exposed - updating, updating)

@@ -8,6 +8,8 @@ from functools import cached_property
 from itertools import chain, combinations, product
 from typing import Any
 
+import numpy as np
+
 from hwsim.errors import DoesNotFit, InputError
 from hwsim.hardware.spec import Device, System
 from hwsim.parallel.check import divisors
@@ -41,9 +43,16 @@ def fits(memory: StageMemory, plan: Plan, system: System) -> bool:
 
     A host whose memory is not stated has room.
     """
+    return bool(room_for(memory.bytes, memory.host, plan.devices, system))
+
+
+def room_for(size: Any, host: Any, devices: Any, system: System) -> Any:
+    """`fits` for bytes on each of so many devices, and those that each leaves to its host."""
     room = system.node.host_memory
-    on_host = memory.host * min(plan.devices, system.node.devices)
-    return memory.bytes <= capacity(system.device) and (room is None or on_host <= room)
+    here = size <= capacity(system.device)
+    if room is None:
+        return here
+    return here & (host * np.minimum(devices, system.node.devices) <= room)
 
 
 def does_not_fit(memory: StageMemory, plan: Plan, system: System, advice: str) -> DoesNotFit:

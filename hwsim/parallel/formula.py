@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from hwsim.errors import InputError
 from hwsim.parallel import closed
-from hwsim.parallel.closed import Declined, Passes, Sum
-from hwsim.parallel.pieces import Cut, Pieces, Shared
-from hwsim.parallel.priced import PricedLayer, total
-from hwsim.parallel.program import PARTS, Work
+from hwsim.parallel.closed import Declined, Floats, Passes
+from hwsim.parallel.pieces import Cut, Shared, gathers_ahead
+from hwsim.parallel.plan import Plan
+from hwsim.parallel.priced import PricedLayer, Seconds, total
+from hwsim.parallel.program import PARTS
 from hwsim.parallel.staged import Staged
+from hwsim.parallel.tails import Tail, links, moved
 
 CLAIM = 0.01  # how far the closed form may be from the event simulation
 # Half of it is for what sums of gradients, while they are hidden, take from the kernels.
 HIDDEN = CLAIM / 2
 MOST_SLOTS = 50_000
+RING = "a recurrence is cut inside its time step"
+UNEVEN = "the chunks of a stage send different amounts"
+DOUBTFUL = "traffic that goes on at the same time slows kernels or other traffic"
 
 
 class Found(NamedTuple):
@@ -50,65 +55,118 @@ def formula(staged: Staged) -> Found:
 def attempt(staged: Staged) -> Found | Declined:
     """The step, or why the closed form claims nothing of it."""
     plan, cut = staged.plan, Cut(staged)
-    reason = _beyond(cut)
+    reason = beyond(plan, slots=staged.slots, sums=cut.sums, hides=staged.pricer.hides)
+    reason = reason or _unlike(staged)
     if reason:
         return Declined(reason)
     columns = [
         [total(getattr(layer, way) for layer in chunk) for chunk in staged.chunks]
         for way in ("forward", "inputs", "weights")
     ]
-    ends = [_last_pass(cut, layers) for layers in staged.chunks]
-    updates = [staged.update(stage) for stage in range(plan.pp)]
-    late = [_seconds(cut.late(stage)) for stage in range(plan.pp)]
-    after = [_seconds(cut.after_update(stage)) + late[stage] for stage in range(plan.pp)]
-    made = closed.step(
+    forward, inputs, weights = (np.array([one.total for one in column]) for column in columns)
+    ends = closed.gradients(
         plan.schedule,
         plan.pp,
-        staged.slots // plan.time_chunks,
-        Passes(*(np.array([[one.total] for one in column]) for column in columns)),
+        staged.slots,
+        Passes(forward, inputs, weights),
         virtual=plan.virtual,
-        time_chunks=plan.time_chunks,
-        hop=np.array([[hop] for hop in _hops(staged)]),
-        sums=[end.sums for end in ends],
-        update=np.array([[one.seconds + more] for one, more in zip(updates, after, strict=True)]),
+        hop=np.array(_hops(staged)),
     )
-    if isinstance(made, Declined):
-        return made
-    seconds = float(np.max(made.seconds))
-    stretch, doubt = _hidden(cut, ends)
-    seconds += stretch
-    if any(late):  # the first and the last stage sum a matrix together, then both update
-        doubt += max(updates[-1].seconds - updates[0].seconds, 0.0)
-    if doubt > HIDDEN * seconds:
-        return Declined("traffic that goes on at the same time slows kernels or other traffic")
-    busy = total(one for column in columns for one in column)
-    parts = dict.fromkeys(PARTS, 0.0)
+    lasts: dict[tuple[int, ...], Last] = {}
+    for layers in staged.chunks:
+        same = tuple(map(id, layers))
+        if same not in lasts:
+            lasts[same] = _last_pass(cut, layers)
+    late = [_seconds(cut.late(stage)) for stage in range(plan.pp)]
+    after = [_seconds(cut.after_update(stage)) + late[stage] for stage in range(plan.pp)]
+    made = completed(
+        plan.pp,
+        staged.slots,
+        ends,
+        total(one for column in columns for one in column),
+        [lasts[tuple(map(id, layers))] for layers in staged.chunks] if cut.sums else [],
+        np.array([staged.update(stage).seconds for stage in range(plan.pp)]),
+        np.array(after),
+        late=any(late),
+        hops=[(hop.seconds, links(hop)) for hop in staged.hops],
+    )
+    if made.doubtful:
+        return Declined(DOUBTFUL)
+    parts = {name: float(seconds) for name, seconds in made.parts.items()}
+    return Found(float(made.seconds), float(made.spread), parts)
+
+
+class Completed(NamedTuple):
+    """Seconds of a step, their parts and spread, and whether they may be too far off: numbers, or
+    arrays over points."""
+
+    seconds: Any
+    parts: dict[str, Any]
+    spread: Any
+    doubtful: Any
+
+
+def completed(
+    stages: int,
+    slots: Any,
+    ends: Floats,
+    busy: Seconds,
+    lasts: Sequence[Last],
+    updates: Floats,
+    after: Floats,
+    *,
+    late: Any,
+    hops: Sequence[tuple[Any, Any]],
+) -> Completed:
+    """A step whose chunks have their gradients at `ends` (chunks, points...).
+
+    `busy` is one micro-batch through all chunks, `lasts` what each sums behind its last pass;
+    `updates` and what is said `after` them are (stages, points...), `late` whether the first and
+    the last stage sum a matrix together, `hops` the seconds and links of each transfer.
+    """
+    sums = [[last.tail.sum] for last in lasts]
+    made = closed.finished(ends, np.zeros_like(ends), stages, sums=sums, update=updates + after)
+    stretch, doubt = _hidden(stages, lasts, hops)
+    seconds = made.seconds + stretch
+    # The first and the last stage sum a matrix together, then both update.
+    doubt = doubt + np.where(late, np.maximum(updates[-1] - updates[0], 0.0), 0.0)
+    parts: dict[str, Any] = dict.fromkeys(PARTS, 0.0)
     for name in ("compute", "memory", "launch", "communication"):
-        parts[name] = staged.slots / plan.pp * float(getattr(busy, name))
-    parts["update"] = sum(one.seconds for one in updates) / plan.pp
-    parts["communication"] += float(np.max(made.exposed)) + sum(after) / plan.pp + stretch
+        parts[name] = slots / stages * getattr(busy, name)
+    parts["update"] = updates.sum(axis=0) / stages
+    said = made.exposed + after.sum(axis=0) / stages + stretch
+    parts["communication"] = parts["communication"] + said
     parts["bubble"] = seconds - sum(parts.values())
-    return Found(seconds, busy.work().spread, parts)
+    worked = np.asarray(busy.total, dtype=float)
+    spread = np.divide(busy.doubt, worked, out=np.zeros_like(worked), where=worked > 0)
+    return Completed(seconds, parts, spread, doubt > HIDDEN * seconds)
 
 
-def _beyond(cut: Cut) -> str:
-    """Why a plan has no closed form, if it has none."""
-    staged = cut.staged
-    plan = staged.plan
-    if cut.sums and plan.zero >= 2:
+def beyond(plan: Plan, *, slots: int, sums: bool, hides: bool) -> str:
+    """Why a plan has no closed form, if it has none: with so many `slots` of a chunk, whether it
+    `sums` gradients over devices, and `hides` transfers behind computing."""
+    if sums and plan.zero >= 2:
         return f"ZeRO {plan.zero} sums gradients in every micro-batch"
-    if cut.gathers_ahead:
+    if gathers_ahead(plan, hides=hides, sums=sums):
         return "sharded parameters are gathered during the forward pass"
-    if staged.ring:
-        return "a recurrence is cut inside its time step"
     if plan.offload == "activations":
         return "activations come and go over the host's link"
-    if plan.pp > 1 and plan.schedule != "gpipe" and staged.slots * plan.virtual > MOST_SLOTS:
-        return f"more than {MOST_SLOTS:,} passes of a stage take longer than their simulation"
-    for stage in range(plan.pp):
-        sent = [work.seconds for work in staged.hops[stage :: plan.pp]]
+    if plan.pp > 1 and plan.schedule != "gpipe":
+        if plan.time_chunks > 1:
+            return f"a wavefront along time in the order {plan.schedule} has no closed form"
+        if slots * plan.virtual > MOST_SLOTS:
+            return f"more than {MOST_SLOTS:,} passes of a stage take longer than their simulation"
+    return ""
+
+
+def _unlike(staged: Staged) -> str:
+    """Why its stages have no closed form, if they have none."""
+    if staged.ring:
+        return RING
+    for stage in range(staged.plan.pp):
+        sent = [work.seconds for work in staged.hops[stage :: staged.plan.pp]]
         if sent and max(sent) > min(sent):
-            return "the chunks of a stage send different amounts"
+            return UNEVEN
     return ""
 
 
@@ -120,77 +178,58 @@ def _hops(staged: Staged) -> list[float]:
     ]
 
 
-class _Last(NamedTuple):
-    """The last backward pass of a chunk: its pieces, the sums of its gradients, and the seconds by
-    which those that it hides stretch it."""
+class Last(NamedTuple):
+    """The last backward pass of a chunk with its sums. `beside` are the seconds of those that meet
+    `spoken` seconds of exchanges on their links; where several chunks share a stage, that is all of
+    them, which take `taken` seconds of the next chunk's compute."""
 
-    pieces: Pieces
-    sums: list[Sum]
-    stretch: float
-
-    @property
-    def hidden(self) -> list[Work]:
-        return [work for piece in self.pieces[:-1] for _, work in piece.sums]
+    tail: Tail
+    beside: Any
+    spoken: Any
+    taken: Any = 0.0
 
 
-def _last_pass(cut: Cut, layers: Sequence[PricedLayer]) -> _Last:
+def last_of(tail: Tail, said: Iterable[tuple[Any, Any]], stages: int, virtual: int) -> Last:
+    """The pass of a chunk of a pipeline with the seconds and links of its exchanges."""
+    alone = virtual == 1
+    meet = tail.crossed if alone else tail.links
+    turn = 1 if alone else stages  # passes that follow a chunk's last one
+    spoken = sum((np.where(meet & kinds, seconds, 0.0) for seconds, kinds in said), start=0.0)
+    if alone:
+        return Last(tail, tail.hidden, turn * spoken)
+    return Last(tail, tail.moved, turn * spoken, tail.taken)
+
+
+def _last_pass(cut: Cut, layers: Sequence[PricedLayer]) -> Last:
     """A sum takes its share of the device's compute while it runs; sums follow one another."""
+    plan, tail = cut.staged.plan, Tail()
     if not cut.sums:
-        return _Last((), [], 0.0)
-    pieces = cut.summing(layers, "W" if cut.staged.plan.schedule == "zero-bubble" else "BW")
-    now = free = 0.0
-    moving: list[tuple[float, float, float]] = []  # from, until, share taken
-    ready: list[tuple[float, float]] = []
+        return Last(tail, 0.0, 0.0)
+    pieces = cut.summing(layers, "W" if plan.schedule == "zero-bubble" else "BW")
     for piece in pieces:
-        left = piece.seconds.total
-        for begin, end, taken in moving:
-            idle = max(min(begin - now, left), 0.0)
-            now, left = now + idle, left - idle
-            if left <= 0 or end <= now:
-                continue
-            done = min((end - now) * (1 - taken), left)
-            now, left = now + done / (1 - taken), left - done
-        now += left
-        moving = [one for one in moving if one[1] > now]
-        for _, work in piece.sums:
-            begin = max(now, free)
-            free = begin + work.seconds
-            moving.append((begin, free, work.taken))
-            ready.append((now, work.seconds))
-    sums = [Sum(at - now, seconds) for at, seconds in ready]
-    return _Last(pieces, sums, now - sum(piece.seconds.total for piece in pieces))
+        tail = tail.then(piece.seconds.total, [moved(work) for _, work in piece.sums])
+    said = [said.work for piece in pieces for _, one in piece.passes for said in one.said]
+    return last_of(tail, [(one.seconds, links(one)) for one in said], plan.pp, plan.virtual)
 
 
-def _hidden(cut: Cut, ends: Sequence[_Last]) -> tuple[float, float]:
+def _hidden(stages: int, lasts: Sequence[Last], hops: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
     """Seconds by which hidden sums stretch a step, and how many more or fewer it may be.
 
     On one stage the first is exact. In a pipeline each stage's stretch may delay the stages before
     it or be hidden in a bubble: half of it is taken. What exchanges and hops on the same links lose
     is bounded, and what sums of one chunk take from passes of another on the same stage.
     """
-    staged = cut.staged
-    plan = staged.plan
-    turn = plan.pp if plan.virtual > 1 else 1  # passes that follow a chunk's last one
-    doubt = 0.0
-    used: set[object] = set()
-    for number, end in enumerate(ends):
-        works = [work for piece in end.pieces for _, work in piece.sums]
-        beside = end.hidden if plan.virtual == 1 else works
-        kinds = {link for work in beside for link, _ in work.loads}
-        spoken = sum(
-            said.work.seconds
-            for piece in end.pieces
-            for _, one in piece.passes
-            for said in one.said
-            if kinds.intersection(link for link, _ in said.work.loads)
-        )
-        doubt += min(turn * spoken, sum(work.seconds for work in beside))
-        if number >= plan.pp:
-            doubt += sum(work.seconds * work.taken for work in works)
-        used |= {link for work in works for link, _ in work.loads}
-    doubt += sum(hop.seconds for hop in staged.hops if used.intersection(k for k, _ in hop.loads))
-    stretch = sum(end.stretch for end in ends)
-    if plan.pp == 1:
+    doubt: Any = 0.0
+    used: Any = 0
+    for number, last in enumerate(lasts):
+        doubt = doubt + np.minimum(last.spoken, last.beside)
+        if number >= stages:
+            doubt = doubt + last.taken
+        used = used | last.tail.links
+    if lasts:
+        doubt = sum((np.where(used & kinds, seconds, 0.0) for seconds, kinds in hops), start=doubt)
+    stretch = sum((last.tail.stretch for last in lasts), start=0.0)
+    if stages == 1:
         return stretch, doubt
     return stretch / 2, stretch / 2 + doubt
 

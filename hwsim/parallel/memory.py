@@ -6,13 +6,19 @@ of each chunk a stage holds at once is read off its schedule.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from hwsim.graph.dtypes import Dtype, stored_bytes
 from hwsim.graph.step import MOMENTS, Optimizer, parameter_bytes, state_bytes
-from hwsim.parallel.plan import Plan
-from hwsim.parallel.schedule import Slot, order
+from hwsim.parallel.plan import Plan, Schedule
+from hwsim.parallel.schedule import in_flight, order
+
+Counts = npt.NDArray[np.intp]
 
 # What PyTorch's caching allocator can't use again at once, as a share of activations and buffers.
 # Assumed; out-of-memory reports speak of 4.0 % (Megatron-LM issue 525) and 2.4 %
@@ -73,16 +79,16 @@ def footprint(
     numbers.
     """
     chunks = [tuple(layers[first:end]) for first, end in cuts]
-    return tuple(
-        _stage(
-            chunks[stage :: plan.pp],
-            stage,
-            plan,
-            dtype,
-            optimizer,
-            _slots(plan, stage, micro_batches, ring=ring),
-        )
+    held = [
+        _held(chunks[stage :: plan.pp], stage, plan, _alive(plan, stage, micro_batches, ring=ring))
         for stage in range(plan.pp)
+    ]
+    found, host = parts(Held(*np.array(held, dtype=float).T), how(plan), dtype, optimizer)
+    waiting = np.broadcast_to(host, (plan.pp,)).tolist()
+    columns = zip(*(np.broadcast_to(one, (plan.pp,)).tolist() for one in found.values()))
+    return tuple(
+        StageMemory(dict(zip(found, sizes, strict=True)), waiting[stage], stage)
+        for stage, sizes in enumerate(columns)
     )
 
 
@@ -95,115 +101,152 @@ def fullest(stages: Iterable[StageMemory]) -> StageMemory:
 Chunks = Sequence[Sequence[LayerMemory]]
 
 
-def _slots(plan: Plan, stage: int, micro_batches: int, *, ring: bool) -> Iterator[Slot]:
-    """What a stage does in order; in a ring its time steps are chunks of the same layers."""
-    if ring:
-        slots = order("interleaved", plan.pp, stage, micro_batches, plan.time_chunks)
-        return (slot._replace(chunk=0) for slot in slots)
-    if plan.schedule != "gpipe":
-        micro_batches = min(micro_batches, STEADY * plan.pp)
-    return order(plan.schedule, plan.pp, stage, micro_batches, plan.virtual, plan.time_chunks)
+class Held(NamedTuple):
+    """What a device of a stage holds before anything is sharded: numbers, or arrays.
+
+    Elements: `dense` parameters, those of its `experts`, and of the layer that has the most:
+    `largest`, `largest_dense`. Bytes: `alive` in flight, `again` of the layer that is computed
+    again, `kept` of the layer that keeps most, `message` the largest one with what a pipeline
+    receives.
+    """
+
+    dense: Any
+    experts: Any
+    largest: Any
+    largest_dense: Any
+    alive: Any
+    again: Any
+    kept: Any
+    message: Any
 
 
-def _stage(
-    chunks: Chunks,
-    stage: int,
-    plan: Plan,
-    dtype: Dtype,
-    optimizer: Optimizer,
-    slots: Iterator[Slot],
-) -> StageMemory:
-    own = [layer for chunk in chunks for layer in chunk]
-    held, waiting = _activations(chunks, slots, plan)
-    master = parameter_bytes(dtype) - stored_bytes(dtype) if plan.master_weights else 0.0
-    low = _elements(own, stage, plan, 3) * stored_bytes(dtype)
-    copy = _elements(own, stage, plan, 1) * master
-    moments = _elements(own, stage, plan, 1) * MOMENTS[optimizer] * state_bytes(dtype)
-    if plan.offload == "optimizer":
-        copy, moments, waiting = 0.0, 0.0, copy + moments
-    buffers = _buffers(chunks, stage, plan, dtype)
-    parts = {
-        "parameters": low + copy,
-        "gradients": _elements(own, stage, plan, 2) * state_bytes(dtype),
+class How(NamedTuple):
+    """What of a plan decides where the bytes are: numbers, or arrays."""
+
+    zero: Any
+    replicas: Any
+    ep: Any
+    bucket: Any
+    master: Any
+    optimizer_away: Any
+    activations_away: Any
+
+
+def how(plan: Plan) -> How:
+    away = plan.offload == "optimizer", plan.offload == "activations"
+    return How(plan.zero, plan.dp * plan.cp, plan.ep, plan.bucket, plan.master_weights, *away)
+
+
+def parts(held: Held, how: How, dtype: Dtype, optimizer: Optimizer) -> tuple[dict[str, Any], Any]:
+    """Bytes on a device by part, and in the host's memory.
+
+    Activations in flight are by the schedule (Korthikanti et al. 2022, arXiv 2205.05198), and of
+    one layer what is computed again. Offloaded ones leave two layers' behind: in use and on the
+    way.
+    """
+    copy = np.where(how.master, parameter_bytes(dtype) - stored_bytes(dtype), 0.0)
+    copy = _elements(held, how, 1) * copy
+    moments = _elements(held, how, 1) * MOMENTS[optimizer] * state_bytes(dtype)
+    activations = held.alive + held.again
+    less = np.minimum(held.alive, 2 * held.kept) + held.again
+    activations = np.where(how.activations_away, less, activations)
+    waiting = np.where(how.activations_away, held.alive, 0.0)
+    waiting = np.where(how.optimizer_away, copy + moments, waiting)
+    copy, moments = (np.where(how.optimizer_away, 0.0, one) for one in (copy, moments))
+    buffers = held.message + _buffers(held, how, dtype)
+    return {
+        "parameters": _elements(held, how, 3) * stored_bytes(dtype) + copy,
+        "gradients": _elements(held, how, 2) * state_bytes(dtype),
         "optimizer": moments,
-        "activations": held,
+        "activations": activations,
         "communication": buffers,
-        "fragmentation": FRAGMENTATION * (held + buffers),
-    }
-    return StageMemory(parts, waiting, stage)
+        "fragmentation": FRAGMENTATION * (activations + buffers),
+    }, waiting
 
 
-def _elements(own: Sequence[LayerMemory], stage: int, plan: Plan, level: int) -> float:
-    """Parameters of which one device holds something that ZeRO shards from stage `level` on.
-
-    An output tied to the embedding is the embedding itself on the first stage; on another one it
-    is a copy (Megatron-LM, Shoeybi et al. 2019).
-    """
-    dense = sum(layer.parameters - layer.experts + (layer.tied if stage else 0) for layer in own)
-    experts = sum(layer.experts for layer in own)
-    if plan.zero < level:
-        return dense + experts
-    replicas = plan.dp * plan.cp
-    return (dense + experts * plan.ep) / replicas
+def _elements(held: Held, how: How, level: int) -> Any:
+    """Parameters of which one device holds something that ZeRO shards from stage `level` on."""
+    shared = (held.dense + held.experts * how.ep) / how.replicas
+    return np.where(how.zero < level, held.dense + held.experts, shared)
 
 
-def _activations(chunks: Chunks, slots: Iterable[Slot], plan: Plan) -> tuple[float, float]:
-    """Bytes on the device, and in the host's memory.
-
-    Those in flight by the schedule (Korthikanti et al. 2022, arXiv 2205.05198), and of one layer
-    what is computed again. Offloaded ones leave two layers' behind: in use and on the way.
-    """
-    sizes = [sum(_kept(layer, plan) for layer in chunk) for chunk in chunks]
-    alive = most_alive(slots, sizes, "W" if plan.schedule == "zero-bubble" else "B")
-    layers = [layer for chunk in chunks for layer in chunk]
-    again = max(layer.saved - _kept(layer, plan) for layer in layers)
-    if plan.offload == "activations":
-        return min(alive, 2 * max(_kept(layer, plan) for layer in layers)) + again, alive
-    return alive + again, 0.0
-
-
-def _kept(layer: LayerMemory, plan: Plan) -> float:
-    if plan.recompute == "full":
-        return layer.saved if layer.last else min(layer.input, layer.saved)
-    return layer.saved - (layer.core if plan.recompute == "selective" else 0.0)
-
-
-def most_alive(slots: Iterable[Slot], sizes: Sequence[float], last: str = "B") -> float:
-    """Most bytes alive at once where a micro-batch of chunk c holds sizes[c], from its forward pass
-    to its `last` slot: "W" where the weights' gradients are split off.
-
-    >>> most_alive([Slot("F", 0, 0), Slot("F", 0, 1), Slot("B", 0, 0), Slot("B", 0, 1)], [3.0])
-    6.0
-    """
-    alive = most = 0.0
-    for slot in slots:
-        if slot.kind == "F":
-            alive += sizes[slot.chunk]
-            most = max(most, alive)
-        elif slot.kind == last:
-            alive -= sizes[slot.chunk]
-    return most
-
-
-def _buffers(chunks: Chunks, stage: int, plan: Plan, dtype: Dtype) -> float:
+def _buffers(held: Held, how: How, dtype: Dtype) -> Any:
     """Bytes in which others' data arrive or travel.
 
     PyTorch's DistributedDataParallel keeps a bucket for every gradient. Where ZeRO shards, two
     buckets do: one is filled while one travels; ZeRO-3 gathers the parameters of two layers (in
-    use, and on the way) and has one layer's gradients whole. A pipeline receives a chunk's input
-    and its output's gradient before they are wanted.
+    use, and on the way) and has one layer's gradients whole.
+    """
+    own = how.ep == how.replicas  # nobody else holds the same experts
+    largest = np.where(own, held.largest_dense, held.largest)
+    gradients = (held.dense + np.where(own, 0.0, held.experts)) * state_bytes(dtype)
+    few = np.where(how.zero > 0, np.minimum(2 * how.bucket, gradients), gradients)
+    whole = largest * (2 * stored_bytes(dtype) + state_bytes(dtype))
+    return np.where(how.replicas == 1, 0.0, np.where(how.zero == 3, whole, few))
+
+
+def _held(chunks: Chunks, stage: int, plan: Plan, alive: Counts) -> Held:
+    """A stage's layers added up.
+
+    An output tied to the embedding is the embedding itself on the first stage; on another one it
+    is a copy (Megatron-LM, Shoeybi et al. 2019). A pipeline receives a chunk's input and its
+    output's gradient before they are wanted.
     """
     own = [layer for chunk in chunks for layer in chunk]
-    size = max(layer.message for layer in own)
+    counted = [layer.parameters + (layer.tied if stage else 0) for layer in own]
+    keep = [kept(layer, plan.recompute) for layer in own]
+    message = max(layer.message for layer in own)
     if plan.pp > 1:
-        size += max(chunk[0].input + chunk[-1].output for chunk in chunks)
-    replicas = plan.dp * plan.cp
-    if replicas == 1:
-        return size
-    if plan.ep == replicas:  # nobody else holds the same experts
-        own = [one._replace(parameters=one.parameters - one.experts, experts=0.0) for one in own]
-    if plan.zero == 3:
-        largest = max(layer.parameters + (layer.tied if stage else 0) for layer in own)
-        return size + largest * (2 * stored_bytes(dtype) + state_bytes(dtype))
-    gradients = _elements(own, stage, plan, level=4) * state_bytes(dtype)
-    return size + (min(2 * plan.bucket, gradients) if plan.zero else gradients)
+        message += max(chunk[0].input + chunk[-1].output for chunk in chunks)
+    sizes = [sum(kept(layer, plan.recompute) for layer in chunk) for chunk in chunks]
+    return Held(
+        dense=sum(counted) - sum(layer.experts for layer in own),
+        experts=sum(layer.experts for layer in own),
+        largest=max(counted),
+        largest_dense=max(count - layer.experts for count, layer in zip(counted, own, strict=True)),
+        alive=float((alive @ np.array(sizes[: alive.shape[1]])).max()),
+        again=max(layer.saved - less for layer, less in zip(own, keep, strict=True)),
+        kept=max(keep),
+        message=message,
+    )
+
+
+def kept(layer: LayerMemory, recompute: str) -> float:
+    """Bytes that a layer keeps of a micro-batch."""
+    if recompute == "full":
+        return layer.saved if layer.last else min(layer.input, layer.saved)
+    return layer.saved - (layer.core if recompute == "selective" else 0.0)
+
+
+def _alive(plan: Plan, stage: int, micro_batches: int, *, ring: bool) -> Counts:
+    """What may be alive on a stage at once; in a ring its time steps are chunks of one kind."""
+    if ring:
+        counts = alive("interleaved", plan.pp, stage, micro_batches, plan.time_chunks, 1)
+        return np.asarray(counts.sum(axis=1, keepdims=True))
+    cut = plan.virtual, plan.time_chunks
+    return alive(plan.schedule, plan.pp, stage, micro_batches, *cut)
+
+
+@lru_cache(maxsize=4096)
+def alive(
+    schedule: Schedule, stages: int, stage: int, micro_batches: int, virtual: int, time_chunks: int
+) -> Counts:
+    """How many micro-batches of each of a stage's chunks are alive at once, from their forward pass
+    to that of their gradients (the weights', where these are split off): (moments, chunks), of
+    which one holds the most bytes. Raises InputError where the schedule has no order.
+
+    >>> alive("1f1b", 4, 0, 8, 1, 1)
+    array([[4]])
+    """
+    if schedule != "gpipe":
+        micro_batches = min(micro_batches, STEADY * stages)
+    if virtual == 1:
+        most = in_flight(schedule, stages, stage, micro_batches, 1, time_chunks)
+        return np.array([[most]])
+    slots = list(order(schedule, stages, stage, micro_batches, virtual, time_chunks))
+    last = "W" if schedule == "zero-bubble" else "B"
+    steps = np.zeros((len(slots), virtual), dtype=np.intp)
+    steps[np.arange(len(slots)), [slot.chunk for slot in slots]] = [
+        (slot.kind == "F") - (slot.kind == last) for slot in slots
+    ]
+    return np.unique(np.cumsum(steps, axis=0), axis=0)

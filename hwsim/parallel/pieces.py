@@ -3,6 +3,7 @@ needed that other devices hold."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +13,8 @@ from hwsim.cost.groups import Group
 from hwsim.cost.offload import host_bandwidth
 from hwsim.graph.dtypes import stored_bytes
 from hwsim.parallel.placement import expert_gradient_group, gradient_group, group, hop
+from hwsim.parallel.plan import Plan
+from hwsim.parallel.price import Pricer
 from hwsim.parallel.priced import Pass, PricedLayer, PricedOp, Seconds, total
 from hwsim.parallel.program import HERE, Link, Work
 from hwsim.parallel.ranks import ENDS
@@ -39,6 +42,27 @@ class Piece(NamedTuple):
 Pieces = tuple[Piece, ...]
 
 
+class Bucket(NamedTuple):
+    """Parameters whose gradients are summed together, once there are `limit` of them: `filled` of
+    all, `experts`' own."""
+
+    limit: float
+    filled: float = 0.0
+    experts: float = 0.0
+
+    @classmethod
+    def empty(cls, bytes_: float, size: float) -> Bucket:
+        """One for `bytes_` of gradients of `size` bytes each."""
+        return cls(bytes_ / size)
+
+    def with_(self, filled: float, experts: float) -> Bucket:
+        return Bucket(self.limit, self.filled + filled, self.experts + experts)
+
+    @property
+    def full(self) -> bool:
+        return self.filled + self.experts >= self.limit
+
+
 @dataclass
 class Cut:
     """The passes of each chunk of `staged` in pieces."""
@@ -62,8 +86,7 @@ class Cut:
     @property
     def gathers_ahead(self) -> bool:
         """Whether sharded parameters come in while the first forward pass runs (ZeRO 1 and 2)."""
-        plan = self.staged.plan
-        return plan.zero in (1, 2) and plan.overlap and self.staged.pricer.hides and self.sums
+        return gathers_ahead(self.staged.plan, hides=self.staged.pricer.hides, sums=self.sums)
 
     def plain(self, chunk: Sequence[PricedLayer], kind: str) -> Pieces:
         """A pass as one piece, nothing shared; or layer by layer, where activations are copied."""
@@ -102,9 +125,9 @@ class Cut:
             return tuple(found)
         passes: list[tuple[str, Pass]] = []
         copied = None
-        filled, experts, bucket = 0.0, 0.0, plan.first_bucket
-        size = self.staged.pricer.gradient_bytes
-        eager = plan.overlap and self.staged.pricer.hides
+        pricer = self.staged.pricer
+        eager = plan.overlap and pricer.hides
+        bucket = Bucket.empty(plan.first_bucket if eager else math.inf, pricer.gradient_bytes)
         for layer in chunk[::-1]:
             if plan.offload == "activations":
                 if passes:
@@ -112,15 +135,16 @@ class Cut:
                     passes = []
                 copied = self._copy(layer, kind)
             for op in layer.ops[::-1]:
-                passes.extend(_ways(layer, op, kind))
-                filled += op.gradients
-                experts += op.expert_gradients
-                if eager and (filled + experts) * size >= bucket:
-                    sums = self._sums(filled, experts)
+                passes.extend(ways(layer, op, kind))
+                bucket = bucket.with_(op.gradients, op.expert_gradients)
+                if bucket.full:
+                    sums = self._sums(bucket.filled, bucket.experts)
                     found.append(Piece(tuple(passes), sums=sums, copied=copied))
-                    passes, filled, experts, bucket, copied = [], 0.0, 0.0, plan.bucket, None
+                    passes, copied = [], None
+                    bucket = Bucket.empty(plan.bucket, pricer.gradient_bytes)
         if passes or not found:
-            found.append(Piece(tuple(passes), sums=self._sums(filled, experts), copied=copied))
+            sums = self._sums(bucket.filled, bucket.experts)
+            found.append(Piece(tuple(passes), sums=sums, copied=copied))
         return tuple(found)
 
     def gathers_of(self, layer: PricedLayer) -> Shared:
@@ -140,19 +164,10 @@ class Cut:
     def late(self, stage: int) -> Shared:
         """What is summed once, when all gradients are there: of parameters that every tensor
         neighbor has whole, and of a matrix that the first and the last stage share."""
-        staged, size = self.staged, self.staged.pricer.gradient_bytes
-        plan, transfer = staged.plan, staged.pricer.transfer
-        found: list[tuple[str, Work]] = []
+        staged, plan = self.staged, self.staged.plan
         replicated = sum(layer.replicated for chunk in staged.on(stage) for layer in chunk)
-        if plan.sequence_parallel and replicated and plan.tp > 1:
-            among = group(plan, "tp", staged.system)
-            found.append(("tp", transfer("all_reduce", replicated * size, among, "gradients")))
-        if staged.tied and plan.pp > 1 and stage in (0, plan.pp - 1):
-            among = hop(plan, plan.pp - 1, staged.system)
-            replicas = plan.dp * plan.cp if plan.zero >= 2 else 1
-            tied = transfer("all_reduce", staged.tied * size / replicas, among, "gradients")
-            found.append((ENDS, tied))
-        return tuple(found)
+        edge = stage in (0, plan.pp - 1)
+        return late_sums(staged.pricer, replicated, staged.tied if edge else 0.0)
 
     def _passes(self, layers: Sequence[PricedLayer], kind: str) -> Passes:
         """Every operator's pass in the order in which it runs; F forward, B and W its halves of the
@@ -179,25 +194,56 @@ class Cut:
         return Work(seconds, (("communication", seconds),), loads=((way, 1.0),))
 
     def _works(self, collective: str, shared: float, experts: float, *, low: bool) -> Shared:
-        dtype, transfer = self.staged.graph.dtype, self.staged.pricer.transfer
-        size = stored_bytes(dtype) if low else self.staged.pricer.gradient_bytes
-        found = []
-        for name, parameters, among in (
-            ("sum", shared, self._shared),
-            ("expert sum", experts, self._experts),
-        ):
-            if parameters and among.devices > 1:
-                found.append((name, transfer(collective, parameters * size, among, "gradients")))
-        return tuple(found)
+        among = (self._shared, self._experts)
+        return shared_works(self.staged.pricer, collective, (shared, experts), among, low=low)
+
+
+def gathers_ahead(plan: Plan, *, hides: bool, sums: bool) -> bool:
+    """Whether sharded parameters come in while the first forward pass runs: where transfers hide
+    (`hides`) and there are gradients to be summed (`sums`)."""
+    return plan.zero in (1, 2) and plan.overlap and hides and sums
+
+
+def shared_works(
+    pricer: Pricer,
+    collective: str,
+    parameters: tuple[float, float],
+    among: tuple[Group, Group],
+    *,
+    low: bool,
+) -> Shared:
+    """A collective on parameters of all, and on those of experts, each among its group: in the
+    format of the tensors (`low`) or in that of gradients."""
+    size = stored_bytes(pricer.graph.dtype) if low else pricer.gradient_bytes
+    found = []
+    for name, count, group in zip(("sum", "expert sum"), parameters, among, strict=True):
+        if count and group.devices > 1:
+            found.append((name, pricer.transfer(collective, count * size, group, "gradients")))
+    return tuple(found)
+
+
+def late_sums(pricer: Pricer, replicated: float, tied: float) -> Shared:
+    """Sums of so many parameters that every tensor neighbor has whole, and of a `tied` matrix that
+    the first and the last stage share."""
+    plan, size, transfer = pricer.plan, pricer.gradient_bytes, pricer.transfer
+    found: list[tuple[str, Work]] = []
+    if plan.sequence_parallel and replicated and plan.tp > 1:
+        among = group(plan, "tp", pricer.system)
+        found.append(("tp", transfer("all_reduce", replicated * size, among, "gradients")))
+    if tied and plan.pp > 1:
+        among = hop(plan, plan.pp - 1, pricer.system)
+        replicas = plan.dp * plan.cp if plan.zero >= 2 else 1
+        found.append((ENDS, transfer("all_reduce", tied * size / replicas, among, "gradients")))
+    return tuple(found)
 
 
 def _of(layer: PricedLayer, kind: str) -> Iterator[tuple[str, Pass]]:
     if kind == "F":
         return ((op.name, op.forward) for op in layer.ops)
-    return (way for op in layer.ops[::-1] for way in _ways(layer, op, kind))
+    return (way for op in layer.ops[::-1] for way in ways(layer, op, kind))
 
 
-def _ways(layer: PricedLayer, op: PricedOp, kind: str) -> Iterator[tuple[str, Pass]]:
+def ways(layer: PricedLayer, op: PricedOp, kind: str) -> Iterator[tuple[str, Pass]]:
     """The backward pass of one operator; what is recomputed comes before the layer's last one."""
     if "B" in kind:
         if op is layer.ops[-1]:

@@ -7,6 +7,7 @@ of the inputs, gradients of the weights, and what is said between devices meanwh
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Literal
 
@@ -77,9 +78,23 @@ class Pricer:
         self._groups: dict[Axis, Group] = {}
         self._carried: dict[tuple[str, float, Group, Carrying, int], Work] = {}
         self._costs: dict[Kernel, Seconds] = {}
+        self._products: dict[Kernel, Seconds] = {}
+
+    def beside(self, graph: StepGraph, plan: Plan, micro_batches: int) -> Pricer:
+        """The same for another plan and size of micro-batch of the workload; what both ask for is
+        priced once."""
+        other = copy(self)
+        other.graph, other.plan, other.micro_batches = graph, plan, micro_batches
+        other._groups = {}
+        return other
 
     def layers(self) -> Iterator[PricedLayer]:
         """Every layer in order, equal ones unrolled: they are the same object."""
+        for layer, repeat in self.different():
+            yield from [layer] * repeat
+
+    def different(self) -> Iterator[tuple[PricedLayer, int]]:
+        """Every layer of the graph with its number of repeats."""
         last = len(self.graph.layers) - 1
         received = 0.0
         for number, layer in enumerate(self.graph.layers):
@@ -90,7 +105,7 @@ class Pricer:
                 kept = min(priced.saved, received if layer.repeat == 1 else priced.sent)
                 priced = replace(priced, saved=kept)
             received = priced.sent
-            yield from [priced] * layer.repeat
+            yield priced, layer.repeat
 
     def layer(self, layer: Layer, recompute: str = "none") -> PricedLayer:
         """One layer. Raises InputError if the plan can't split it or a link is missing."""
@@ -248,8 +263,10 @@ class Pricer:
 
     def _product(self, kernel: Kernel) -> Seconds:
         """A kernel without the casts in front of it."""
-        *_, last = self.rates.launches(kernel)
-        return _seconds(last)
+        if kernel not in self._products:
+            *_, last = self.rates.launches(kernel)
+            self._products[kernel] = _seconds(last)
+        return self._products[kernel]
 
     def _say(self, exchange: Exchange, product: float) -> Said:
         """An exchange beside the seconds of a product that no other one overlaps."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from hwsim.cost.calibration import Calibration
 from hwsim.errors import InputError
@@ -107,12 +107,20 @@ class Staged:
         )
 
     def update(self, stage: int) -> Work:
-        """The optimizer on what one device of the stage updates; with sharded state its share."""
-        shared, experts = self.parameters(stage)
-        if self.plan.zero:
-            shared /= self.plan.dp * self.plan.cp
-            experts /= self.plan.dp * self.plan.cp / self.plan.ep
-        return self.pricer.update(shared + experts)
+        """The optimizer on what one device of the stage updates."""
+        plan = self.plan
+        own = updated(*self.parameters(stage), plan.zero > 0, plan.dp * plan.cp, plan.ep)
+        return self.pricer.update(own)
+
+
+def updated(shared: Any, experts: Any, sharded: Any, replicas: Any, ep: Any) -> Any:
+    """Parameters that one device updates, of those that it has: its share where state is sharded.
+
+    >>> updated(6.0, 8.0, False, 4, 2), updated(6.0, 8.0, True, 4, 2)
+    (14.0, 5.5)
+    """
+    ways = 1 + sharded * (replicas - 1)
+    return shared / ways + experts / (1 + sharded * (replicas / ep - 1))
 
 
 def staged(
@@ -128,8 +136,24 @@ def staged(
     Raises InputError if an operator can't be split so, if there are fewer layers than chunks, if a
     ring has no such order, or if the device has no rate for the data type.
     """
-    share = samples(plan, workload)
-    micro = plan.micro_batch or share
+    graph = micro_graph(workload, plan)
+    micro_batches = samples(plan, workload) // graph.batch
+    pricer = Pricer(
+        graph, system, plan, calibration, software=software, micro_batches=micro_batches
+    )
+    layers = tuple(pricer.layers())
+    ring = graph.ring and plan.pp > 1
+    slots = check_slots(plan, micro_batches, ring=ring)
+    cuts = cuts_of(workload.name, graph, [layer.seconds for layer in layers], plan)
+    check_experts(workload.name, layers, plan)
+    chunks = tuple(layers[begin:end] for begin, end in cuts)
+    return Staged(plan, system, graph, pricer, slots, chunks, cuts, ring)
+
+
+def micro_graph(workload: Workload, plan: Plan) -> StepGraph:
+    """One micro-batch on one replica, or one time chunk of it. Raises InputError for a sequence
+    that can't be cut so, and for too many layers."""
+    micro = plan.micro_batch or samples(plan, workload)
     chunked = plan.time_chunks > 1
     # Chunks behind the first have one product more: all are priced so.
     graph = workload.time_chunk(plan.time_chunks, micro, 1) if chunked else workload.graph(micro)
@@ -140,23 +164,34 @@ def staged(
             f"found {count:,} layers",
             f"write fewer: at most {MOST_LAYERS:,} are simulated",
         )
-    pricer = Pricer(
-        graph, system, plan, calibration, software=software, micro_batches=share // micro
-    )
-    layers = tuple(pricer.layers())
-    ring = graph.ring and plan.pp > 1
-    slots = share // micro
+    return graph
+
+
+def check_slots(plan: Plan, micro_batches: int, *, ring: bool) -> int:
+    """How many slots go through each chunk. Raises InputError where a `ring` has no order."""
     if ring:
-        _check_ring(plan, slots)
-    else:
-        slots *= plan.time_chunks
-    stages.check(workload.name, len(layers), plan.pp, plan.virtual)
-    cuts = stages.partition(_costs(graph, layers, plan), plan.pp * plan.virtual)
-    chunks = tuple(layers[begin:end] for begin, end in cuts)
+        _check_ring(plan, micro_batches)
+        return micro_batches
+    return micro_batches * plan.time_chunks
+
+
+def cuts_of(
+    name: str, graph: StepGraph, costs: Sequence[float], plan: Plan
+) -> tuple[tuple[int, int], ...]:
+    """(first, end) of the layers of each chunk, which take `costs`. Raises InputError where the
+    workload `name` has fewer layers than chunks."""
+    stages.check(name, len(costs), plan.pp, plan.virtual)
+    chunks = plan.pp * plan.virtual
+    if plan.balance != "cost":
+        costs = stages.numbers(graph.layers, chunks)
+    return tuple(stages.partition(costs, chunks))
+
+
+def check_experts(name: str, layers: Iterable[PricedLayer], plan: Plan) -> None:
+    """Raises InputError for expert parallelism of a workload `name` without experts."""
     if plan.ep > 1 and not any(layer.expert_gradients for layer in layers):
-        what = f"found {plan.ep}, but {workload.name} has no experts"
+        what = f"found {plan.ep}, but {name} has no experts"
         raise InputError("plan.ep", what, "write 1")
-    return Staged(plan, system, graph, pricer, slots, chunks, tuple(cuts), ring)
 
 
 def _check_ring(plan: Plan, micro_batches: int) -> None:
@@ -173,10 +208,3 @@ def _check_ring(plan: Plan, micro_batches: int) -> None:
             f"out to {plan.pp} stages in turns",
             f"write a size that makes a multiple of {plan.pp} of them, or fewer time_chunks",
         )
-
-
-def _costs(graph: StepGraph, layers: Sequence[PricedLayer], plan: Plan) -> list[float]:
-    """What stages are balanced by."""
-    if plan.balance == "cost":
-        return [layer.seconds for layer in layers]
-    return stages.numbers(graph.layers, plan.pp * plan.virtual)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hwsim.errors import InputError
 from hwsim.estimate import Estimate
+from hwsim.records import factor_of
 from hwsim.report.picture import canvas, plain, write
 from hwsim.study.total import Optimum, time_of
 from hwsim.study.vary import Variation
@@ -58,7 +59,8 @@ def _axis(variation: Variation, answers: Sequence[Estimate]) -> tuple[list[float
     if len(set(sizes)) == len(sizes):
         return sizes, "parameters"
     try:
-        return [float(value.split()[0]) for value in variation.values], variation.path
+        numbers = [factor_of(value) or float(value.split()[0]) for value in variation.values]
+        return numbers, variation.path
     except ValueError:
         raise InputError(
             "--plot", f"'{variation.path}' takes values that are no numbers", "vary a number"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -10,15 +10,16 @@ from rich.table import Table
 from hwsim.convergence.law import GIVEN
 from hwsim.estimate import Estimate
 from hwsim.report.console import make_console, plain_table
+from hwsim.spending.record import Spending
 from hwsim.study.total import Optimum
 from hwsim.study.vary import Variation
-from hwsim.units import bytes_text, seconds_text, si_text
+from hwsim.units import bytes_text, energy_text, mass_text, money_text, seconds_text, si_text
 
 
 def show(answer: Estimate, *, cite: bool) -> None:
     """One estimate: what was asked, the three figures, the parts, memory, what to know."""
     console = make_console()
-    _headline(console, answer)
+    headline(console, answer)
     figures = plain_table("", right=("value", "80 % interval"))
     count, step, total = answer.convergence, answer.step, answer.total
     if count is not None:
@@ -31,6 +32,7 @@ def show(answer: Estimate, *, cite: bool) -> None:
             _range(total.low, total.high),
             style="bold",
         )
+    _spent(figures, answer)
     console.print(figures)
     if count is not None:
         law = "" if count.law == GIVEN else f" (law: {count.law})"
@@ -57,7 +59,7 @@ def show_points(variation: Variation, answers: Sequence[Estimate], found: Optimu
     best of all.
     """
     console = make_console()
-    _headline(console, answers[found.best])
+    headline(console, answers[found.best])
     batches = len({answer.workload.items_per_step for answer in answers}) > 1
     rows = _columns(variation, batches=batches)
     for index, (value, answer) in enumerate(zip(variation.values, answers, strict=True)):
@@ -124,13 +126,30 @@ def _span(first: str, last: str) -> str:
     return f"{first} to {last}"
 
 
-def _headline(console: Console, answer: Estimate) -> None:
+def headline(console: Console, answer: Estimate) -> None:
     work, hardware = answer.workload, answer.hardware
     devices = answer.plan["devices"]
     console.print(
         f"{work.name} ({si_text(work.parameters, '')} parameters, batch {work.sizes['batch']}, "
         f"{work.sizes['dtype']}) on {hardware.name}: {devices} x {hardware.device}\n"
     )
+
+
+def _spent(figures: Table, answer: Estimate) -> None:
+    """Rows of what the training takes besides time, or a step where there is no count."""
+    energy, cost = answer.energy, answer.cost
+    rows: list[tuple[str, Spending | None, Callable[[float], str]]] = [
+        ("energy", energy, energy_text),
+        ("carbon (CO2e)", energy.carbon if energy else None, mass_text),
+        ("cost", cost, money_text),
+    ]
+    for label, spent, text in rows:
+        if spent is None:
+            continue
+        amount = spent.total or spent.step
+        each = "" if spent.total else " per step"
+        ends = f"{text(amount.low)} .. {text(amount.high)}"
+        figures.add_row(label + each, text(amount.value), ends)
 
 
 def _parts(title: str, parts: Mapping[str, float]) -> Table:

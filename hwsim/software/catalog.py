@@ -66,7 +66,7 @@ def override(software: Software, values: Mapping[str, str]) -> Software:
         if annotation is None:
             fields = [name for name in Software.model_fields if name not in ("plan", "sources")]
             raise InputError(where, "found a field that does not exist", near(field, fields))
-        form[field] = records.from_text(annotation, text)
+        form[field] = records.from_text(annotation, text, form.get(field))
         if field in FACTS:
             form["sources"][field] = BY_USER
     found = records.validate(Software, form, "--set software.")

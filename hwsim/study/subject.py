@@ -1,5 +1,5 @@
-"""The thing that is studied: a system, a workload, a plan, the software that runs it and what the
-run spends besides its steps, each field reachable by its path."""
+"""The thing that is studied: a system, a workload, a plan, the software that runs it, what the run
+spends besides its steps and what its site charges, each field reachable by its path."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ from hwsim.hardware.spec import System
 from hwsim.overheads import Overheads
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.preset import plan_under, workload_under
+from hwsim.site import Site
 from hwsim.software import catalog as profiles
 from hwsim.software.spec import Software
 
-ROOTS = ("device", "node", "network", "nodes", "workload", "plan", "software", "run")
-R = TypeVar("R", Plan, Overheads)
-STARTS = "device., node., network.0., nodes, workload., plan., software, software., run."
+ROOTS = ("device", "node", "network", "nodes", "workload", "plan", "software", "run", "site")
+R = TypeVar("R", Plan, Overheads, Site)
+STARTS = "device., node., network.0., nodes, workload., plan., software, software., run., site."
 
 
 @dataclass(frozen=True)
 class Subject:
     """`with_settings({"device.memory.bandwidth": "1.8TB/s", "plan.dp": "8"})` makes another one.
 
-    Workload and plan are those under the software, as `hwsim.parallel.preset` has it.
+    `2x` is twice the present figure. Workload and plan are those under the software, as
+    `hwsim.parallel.preset` has it.
     """
 
     system: System
@@ -36,15 +38,16 @@ class Subject:
     plan: Plan = field(default_factory=Plan)
     software: Software | None = None
     run: Overheads = field(default_factory=Overheads)
+    site: Site = field(default_factory=Site)
 
     def with_settings(self, settings: Mapping[str, str]) -> Subject:
         """The subject with fields set from text. Raises InputError for a path or a value."""
         parts: dict[str, dict[str, str]] = {
-            name: {} for name in ("system", "software", "workload", "plan", "run")
+            name: {} for name in ("system", "software", "workload", "plan", "run", "site")
         }
         for path, text in settings.items():
             root, _, rest = path.partition(".")
-            bare = root in ("workload", "plan", "run") and not rest
+            bare = root in ("workload", "plan", "run", "site") and not rest
             if root not in ROOTS or bare or path.endswith("."):
                 raise InputError(path, "found no such field", f"begin with one of: {STARTS}")
             key = root if root in parts else "system"
@@ -58,8 +61,14 @@ class Subject:
         if parts["plan"]:
             plan = _overridden(plan, parts["plan"], "plan.")
         run = _overridden(self.run, parts["run"], "run.") if parts["run"] else self.run
+        site = _overridden(self.site, parts["site"], "site.") if parts["site"] else self.site
         return Subject(
-            system, workload_under(workload, software), plan_under(plan, software), software, run
+            system,
+            workload_under(workload, software),
+            plan_under(plan, software),
+            software,
+            run,
+            site,
         )
 
 
@@ -78,9 +87,9 @@ def _override_software(software: Software | None, settings: dict[str, str]) -> S
 
 
 def _overridden(record: R, settings: Mapping[str, str], where: str) -> R:
-    kind = type(record)
+    kind, present = type(record), record.model_dump(mode="json")
     fields = record.model_dump(mode="json", exclude_unset=True) | {
-        name: records.from_text(records.field_at(kind, [name]), text)
+        name: records.from_text(records.field_at(kind, [name]), text, present.get(name))
         for name, text in settings.items()
     }
     return records.validate(kind, fields, where)

@@ -18,6 +18,7 @@ from hwsim.estimate import Estimate
 from hwsim.hardware.spec import System
 from hwsim.overheads import Overheads
 from hwsim.parallel.plan import Plan
+from hwsim.site import Site
 from hwsim.software.spec import Software
 from hwsim.study.subject import Subject
 
@@ -118,7 +119,7 @@ def _annotation(path: str, subject: Subject) -> Any:
     own: dict[str, type[BaseModel]]
     own = {
         "workload": type(subject.workload),
-        **{"plan": Plan, "software": Software, "run": Overheads},
+        **{"plan": Plan, "software": Software, "run": Overheads, "site": Site},
     }
     parts = (rest if root in own else path).split(".")
     return records.field_at(
@@ -151,6 +152,7 @@ def _geometric(path: str, values: str, whole: bool) -> tuple[str, ...]:
     if low is None or high is None or not parts[2].strip().isdigit():
         raise shape
     unit = high.group(2) or low.group(2)
+    whole = whole and unit != "x"  # factors of what is there
     if low.group(2) not in ("", unit):
         raise InputError(
             f"--vary {path}", f"found two units in '{values}'", "write both ends in the same unit"

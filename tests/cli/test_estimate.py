@@ -189,6 +189,15 @@ def test_what_a_run_spends_is_set_by_name(answer, hwsim):
     assert "checkpoint " not in out
 
 
+def test_a_site_charges_what_it_is_set_to(answer):
+    words = (*SMALL, "--steps", "1000", "--set", "site.hour=2USD", "--set", "site.carbon=400g/kWh")
+    found = answer(*words)
+    assert found["site"]["hour"] == found["cost"]["hour"] == 2.0
+    assert found["cost"]["total"]["value"] == pytest.approx(2 * found["total"]["seconds"] / 3600)
+    carbon, energy = found["energy"]["carbon"]["total"], found["energy"]["total"]
+    assert carbon["value"] == pytest.approx(0.4 * energy["value"] / 3.6e6)
+
+
 def test_a_batch_for_each_device_grows_with_them(answer, hwsim):
     words = (*SMALL, "--steps", "10", "--set", "workload.batch=32", "--set", "plan.scaling=weak")
     varied = ("--vary", "plan.dp=1,2,4")
@@ -273,3 +282,20 @@ def test_text_of_the_user_is_shown_as_it_stands(hwsim, text):
     code, out, _ = hwsim(*BASE, "--steps", "1", "--vary", f"workload.corpus={text},other")
     assert code == 0
     assert text in out
+
+
+def test_a_picture_of_one_step_has_its_operators(hwsim, tmp_path):
+    path = tmp_path / "step.svg"
+    code, out, err = hwsim(*BASE, "--steps", "1", "--plot", str(path))
+    assert (code, err.strip()) == (0, f"wrote {path}")
+    assert "time per step" in out
+    for words in ("recurrence.rhn", "products in fp32", "bound by"):
+        assert words in path.read_text(encoding="utf-8")
+
+
+def test_factors_are_numbers_of_a_picture(hwsim, tmp_path):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "factors.svg"
+    words = ("--steps", "1", "--vary", "device.memory.bandwidth=1x,2x", "--plot", str(path))
+    assert hwsim(*SMALL, *words).code == 0
+    assert "device.memory.bandwidth" in path.read_text()

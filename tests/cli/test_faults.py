@@ -250,7 +250,7 @@ OPTIONS = [
     option(
         "vary-unit", "--vary", "device.memory.bandwidth=1:2:2", fragments=("bandwidth", EXAMPLE)
     ),
-    option("plot-alone", "--plot", "x.svg", fragments=("--plot", "--vary")),
+    option("plot-alone", "--plot", "x.doc", fragments=("--plot", "x.doc", ".svg")),
     option(
         "plot-suffix",
         *("--vary", "workload.hidden=8,16", "--plot", "x.doc"),

@@ -21,7 +21,7 @@ def failing(monkeypatch, hwsim):
         def refuse(*_, **__):
             raise error
 
-        monkeypatch.setattr("hwsim.cli.estimate.estimate", refuse)
+        monkeypatch.setattr("hwsim.cli.asked.estimate", refuse)
         return hwsim(*ESTIMATE)
 
     return call

@@ -137,7 +137,15 @@ def _limit() -> None:
 
 def prepare() -> None:
     """Import what commands import: children are forked of this process."""
-    for name in ("estimate", "simulate", "hardware", "software", "workload"):
+    for name in (
+        "estimate",
+        "simulate",
+        "sensitivity",
+        "compare",
+        "hardware",
+        "software",
+        "workload",
+    ):
         import_module(f"hwsim.cli.{name}")
     for name in (
         "validate_cli",

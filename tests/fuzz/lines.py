@@ -32,6 +32,13 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         *("--jitter {number} --runs 2 --seed {number}", "--straggler {pair}", "--slow-link {pair}"),
         *("--width {number}", "--json"),
     ),
+    f"sensitivity {MACHINE} --no-search": (
+        *(*STUDY, *COUNTED, "--of {path}", "--json", "--plot {out}", "--engine closed"),
+    ),
+    "compare --model {model} {point} {point}": (
+        *(*STUDY, *COUNTED, "--pareto {word}", "--json", "--plot {out}", "--engine closed"),
+        *("--hw {hardware}", "{point}"),
+    ),
     "hardware list": ("--json", "{word}"),
     "hardware show {hardware}": ("--sources", "--json"),
     "hardware check {hardware}": ("{hardware}",),
@@ -66,6 +73,8 @@ GOOD = {
     "setting": ("workload.batch=8", "device.memory.bandwidth=1 TB/s"),
     "field": ("batch=8", "dtype=bf16"),
     "variation": ("workload.batch=1:64:3", "device.memory.bandwidth=1 GB/s:1 TB/s:3"),
+    "point": ("volta", "hopper", "plan.overlap=false"),
+    "path": ("workload.batch", "device.memory.bandwidth"),
     "degree": ("1", "2", "8"),
     "number": ("10", "2"),
     "pair": ("0=1.5",),
@@ -140,6 +149,8 @@ def _odd(kind: str, rng: random.Random, folder: Path) -> str:
         "setting": lambda: _setting(rng, folder),
         "field": lambda: f"{oddities.path(rng).rpartition('.')[2]}={oddities.text(rng)}",
         "variation": lambda: f"{oddities.path(rng)}={_range(rng)}",
+        "point": lambda: _point(rng, folder),
+        "path": lambda: oddities.path(rng),
         "degree": lambda: oddities.number(rng),
         "number": lambda: oddities.number(rng),
         "pair": lambda: f"{oddities.number(rng)}={oddities.number(rng)}",
@@ -156,6 +167,13 @@ def _setting(rng: random.Random, folder: Path) -> str:
     if rng.random() < 0.05:
         return oddities.text(rng)
     return f"{oddities.path(rng)}={oddities.text(rng)}"
+
+
+def _point(rng: random.Random, folder: Path) -> str:
+    """Of a comparison: a file, or settings with spaces between them."""
+    if rng.random() < 0.4:
+        return spoiled.write(rng.choice(["hardware", "estimate"]), rng, folder)
+    return " ".join(["volta", *(_setting(rng, folder) for _ in range(rng.randint(0, 2)))])
 
 
 def _range(rng: random.Random) -> str:

@@ -8,10 +8,15 @@ import random
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import oddities
+
+from hwsim.estimate import estimate
+from hwsim.graph.workload import load
+from hwsim.hardware import catalog
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "hwsim"
@@ -133,6 +138,12 @@ def _measured(rng: random.Random) -> tuple[bytes, str]:
         return b"".join(stream.readline() for _ in range(4)), ".jsonl"
 
 
+@lru_cache
+def _estimate() -> bytes:
+    asked = estimate(catalog.load("volta"), load("charlm-small"), steps=10)
+    return json.dumps(asked.record()).encode()
+
+
 def _local(rng: random.Random) -> tuple[bytes, str]:
     device = json.loads(rng.choice(_DEVICES).read_text())
     calibration = json.loads((SHIPPED / "data/calibrations/volta.json").read_text())
@@ -144,6 +155,7 @@ def _local(rng: random.Random) -> tuple[bytes, str]:
 _DEVICES = sorted((SHIPPED / "hardware/data/devices").glob("*.json"))
 _READERS: dict[str, Callable[[random.Random], tuple[bytes, str]]] = {
     "hardware": _shipped("hardware/data/devices", "hardware/data/systems"),
+    "estimate": lambda _: (_estimate(), ".json"),
     "software": _shipped("software/data"),
     "calibration": _shipped("data/calibrations"),
     "law": _shipped("data/laws"),

@@ -113,3 +113,17 @@ def test_schema_prints_json(run, kind):
 @pytest.mark.parametrize("command", ["list", "show", "check", "schema"])
 def test_each_command_shows_an_example(run, command):
     assert "Example: hwsim hardware" in run(command, "--help").stdout
+
+
+def test_show_sets_fields_first(run):
+    larger = json.loads(
+        run("show", "hopper", "--set", "device.scale.memory_stacks=2x", "--json").stdout
+    )
+    assert larger["device"]["memory"]["capacity"] == "160 GiB"
+    assert catalog.parse(json.dumps(larger), "larger.json").device.memory.bandwidth == 6.7e12
+
+
+def test_show_warns_of_what_can_not_be_built(run):
+    result = run("show", "hopper", "--set", "device.scale.multiprocessors=2x")
+    assert "reticle" in result.stderr
+    assert "reticle" not in result.stdout

@@ -52,6 +52,51 @@ def test_the_user_is_the_source_of_what_was_set():
     assert source(changed, "device.memory.capacity") == source(VOLTA, "device.memory.capacity")
 
 
+@pytest.mark.parametrize(
+    ("path", "text", "found"),
+    [
+        ("device.memory.bandwidth", "2x", lambda s: s.device.memory.bandwidth == 1.8e12),
+        ("device.memory.capacity", "0.5 x", lambda s: s.device.memory.capacity == 8 * 2**30),
+        ("node.link.latency", "1e-1x", lambda s: s.node.link.latency == pytest.approx(0.34e-6)),
+        ("network.0.ports", "2x", lambda s: s.network[0].ports == 2 * VOLTA.network[0].ports),
+        ("network.0.oversubscription", "1.5x", lambda s: s.network[0].oversubscription == 1.5),
+        ("device.multiprocessors", "1.01x", lambda s: s.device.matrix.fp16 == 81 * 1530e6 * 1024),
+        ("device.matrix.fp16", "2x", lambda s: s.device.matrix.fp16 == 2 * 125e12),
+        ("name", "2x", lambda s: s.name == "2x"),
+    ],
+)
+def test_a_factor_multiplies_what_is_there(path, text, found):
+    assert found(catalog.override(VOLTA, {path: text}))
+
+
+@pytest.mark.parametrize("name", ["volta", "hopper", "blackwell"])
+def test_once_every_figure_is_no_change(name):
+    system = catalog.load(name)
+    told = {figure.path: figure.text for figure in figures(system)}
+    for path in set(told) - {"device.link.bandwidth"}:
+        found = {f.path: f.text for f in figures(catalog.override(system, {path: "1x"}))}
+        peaks = ("device.vector.", "device.matrix.")  # made of their parts again
+        assert path in found
+        assert all(text == told[p] for p, text in found.items() if not p.startswith(peaks))
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "found"),
+    [
+        ("device.caches.l2.bandwidth", "2x", "found '2x'"),
+        ("device.memory.bandwidth", "0x", "more than zero"),
+        ("device.memory.bandwidth", "1e999x", "not finite"),
+        ("device.multiprocessors", "0.001x", "found 0"),
+        ("node.devices", "1e400x", "found"),
+        ("node.in_switch_reduction", "2x", "2x"),
+    ],
+)
+def test_a_factor_that_makes_no_figure(path, text, found):
+    with pytest.raises(InputError) as error:
+        catalog.override(VOLTA, {path: text})
+    assert found in error.value.what
+
+
 def test_nothing_set_is_nothing_changed():
     assert catalog.override(VOLTA, {}) == VOLTA
 

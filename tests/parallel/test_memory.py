@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwsim.parallel.memory import FRAGMENTATION, LayerMemory, footprint, fullest, most_alive
+from hwsim.parallel.memory import FRAGMENTATION, LayerMemory, alive, footprint, fullest
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.schedule import order
 
@@ -149,17 +149,23 @@ def test_interleaving_holds_more_on_the_first_stage(stages, virtual, rounds):
 
 
 @given(
-    st.integers(1, 5),
-    st.integers(1, 12),
-    st.sampled_from(["gpipe", "1f1b"]),
-    st.integers(1, 3),
+    st.integers(1, 4),
+    st.integers(1, 24),
+    st.sampled_from(["gpipe", "1f1b", "interleaved", "zero-bubble"]),
+    st.lists(st.integers(1, 9), min_size=3, max_size=3),
 )
-@settings(deadline=None, max_examples=20)
-def test_no_more_is_alive_than_has_begun(stages, micro_batches, schedule, size):
+@settings(deadline=None, max_examples=40)
+def test_what_is_alive_at_once_is_read_off_the_order(stages, micro, schedule, sizes):
+    virtual = 3 if schedule == "interleaved" else 1
+    micro *= stages if virtual > 1 else 1
     for stage in range(stages):
-        slots = list(order(schedule, stages, stage, micro_batches, 1))
-        most = most_alive(slots, [size])
-        assert size <= most <= size * micro_batches
+        held = most = 0
+        for kind, chunk, _ in order(schedule, stages, stage, micro, virtual):
+            gone = kind == ("W" if schedule == "zero-bubble" else "B")
+            held += sizes[chunk] * ((kind == "F") - gone)
+            most = max(most, held)
+        counts = alive(schedule, stages, stage, micro, virtual, 1)
+        assert (counts @ sizes[:virtual]).max() == most
 
 
 def test_a_tied_output_is_a_copy_on_another_stage():

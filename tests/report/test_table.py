@@ -10,9 +10,11 @@ from hwsim.estimate import estimate
 from hwsim.hardware import catalog
 from hwsim.overheads import Overheads
 from hwsim.report import table
+from hwsim.site import Site
 from hwsim.study.total import optimum
 from hwsim.study.vary import Variation
 from workloads.charlm import CharLM
+from workloads.transformer import Transformer
 
 VOLTA = catalog.load("volta")
 ANSWER = estimate(VOLTA, CharLM(hidden=64), steps=1234)
@@ -42,6 +44,32 @@ def test_an_estimate_shows_its_figures(capsys):
         assert (part in out) == (seconds > 0)
     for name, size in ANSWER.memory.parts.items():
         assert (f"{name} " in out) == (size > 0)
+
+
+def shown(capsys, system, **options):
+    table.show(estimate(system, CharLM(hidden=64), **options), cite=False)
+    return capsys.readouterr().out
+
+
+def test_what_is_spent_has_a_row_each(capsys):
+    out = shown(capsys, VOLTA, steps=1234, site=Site(carbon=0.4))
+    rows = [line.split("  ")[0] for line in out.splitlines()]
+    assert {"energy", "carbon (CO2e)", "cost"} <= set(rows)
+    assert "Wh .. " in out
+    assert " USD .. " in out
+
+
+def test_without_a_count_the_rows_are_of_a_step(capsys):
+    table.show(estimate(VOLTA, Transformer(layers=2, sequence=128)), cite=False)
+    out = capsys.readouterr().out
+    assert "energy per step" in out
+    assert "cost per step" in out
+
+
+def test_what_is_not_known_has_no_row(capsys):
+    out = shown(capsys, catalog.load("gh200"), steps=1)
+    assert not any(line.startswith(("energy  ", "carbon", "cost  ")) for line in out.splitlines())
+    assert "energy is not known: gh200 states no limit" in out
 
 
 def test_sources_are_shown_when_asked(capsys):

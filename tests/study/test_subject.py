@@ -60,6 +60,18 @@ def test_fields_of_a_profile_are_set():
     assert named.with_settings({"software.accumulate": "0"}).software.gradients == 4
 
 
+def test_a_factor_multiplies_what_is_there():
+    twice = {
+        **{"device.memory.bandwidth": "2x", "workload.hidden": "2x", "plan.bucket": "2x"},
+        **{"plan.dp": "4x", "run.startup": "3x"},
+    }
+    found = VOLTA.with_settings({"run.startup": "1 min"}).with_settings(twice)
+    assert found.system.device.memory.bandwidth == 2 * VOLTA.system.device.memory.bandwidth
+    assert found.workload.hidden == 2 * VOLTA.workload.hidden
+    assert found.plan.bucket == 2 * VOLTA.plan.bucket
+    assert (found.plan.dp, found.run.startup) == (4 * VOLTA.plan.dp, 180.0)
+
+
 def test_nothing_set_is_nothing_changed():
     assert VOLTA.with_settings({}) == VOLTA
 

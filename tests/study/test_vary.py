@@ -35,9 +35,12 @@ VOLTA = Subject(catalog.load("volta"), CharLM(hidden=64))
         ("nodes=1:10:4", ("1", "2", "5", "10")),
         ("run.checkpoint_every=10:1000:3", ("10", "100", "1000")),
         ("run.mtbf=1:100h:3", ("1 h", "10 h", "100 h")),
+        ("site.electricity=0.01:1USD/kWh:3", ("0.01 USD/kWh", "0.1 USD/kWh", "1 USD/kWh")),
         ("node.price=1:4 USD:3", ("1 USD", "2 USD", "4 USD")),
         ("network.0.ports=1:9:3", ("1", "3", "9")),
         ("device.memory.technology=HBM2,HBM3", ("HBM2", "HBM3")),
+        ("device.memory.bandwidth=0.5x:2x:3", ("0.5 x", "1 x", "2 x")),
+        ("workload.hidden=0.5x:2x:3", ("0.5 x", "1 x", "2 x")),
     ],
 )
 def test_values(text, values):

@@ -1,0 +1,100 @@
+"""Sums of gradients behind and beside the last backward pass of a chunk: numbers or arrays.
+
+    begin = max(now, end of the sum before)        of a sum whose gradients are there `now`
+    end = begin + seconds
+
+While it goes on it takes its share of the device's compute, and the pass is so much longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hwsim.parallel.closed import Sum
+from hwsim.parallel.program import Work
+
+KINDS = ("node", "network", "host", "host in", "host out")  # of links out of a device
+
+
+class Moved(NamedTuple):
+    """Seconds of a sum, the share of compute that it takes, and its `links`."""
+
+    seconds: Any
+    taken: Any
+    links: Any
+
+
+class Tail(NamedTuple):
+    """A pass and its sums so far, in seconds from its begin: `now` the pass is, `free` the stream
+    of the sums, `work` the pass alone. `moved` are all sums' seconds, `taken` those of compute that
+    they would take, `links` what they use; `hidden`, `crossed` the seconds and links of those but
+    the last piece's. `moving` sums go on: from, until, share of compute."""
+
+    now: Any = 0.0
+    free: Any = 0.0
+    work: Any = 0.0
+    moved: Any = 0.0
+    taken: Any = 0.0
+    links: Any = 0
+    hidden: Any = 0.0
+    crossed: Any = 0
+    moving: tuple[tuple[Any, Any, Any], ...] = ()
+
+    def then(self, seconds: Any, sums: Iterable[Moved]) -> Tail:
+        """After a piece of so many seconds alone, whose gradients are then summed."""
+        now, left, free = self.now, seconds, self.free
+        for begin, end, share in self.moving:
+            idle = np.maximum(np.minimum(begin - now, left), 0.0)
+            now, left = now + idle, left - idle
+            if not np.any(left > 0):
+                break
+            done = np.minimum(np.maximum(end - now, 0.0) * (1 - share), left)
+            now, left = now + done / (1 - share), left - done
+        now = now + left
+        moving = [one for one in self.moving if np.any(one[1] > now)]
+        moved, taken, links = self.moved, self.taken, self.links
+        for one in sums:
+            begin = np.maximum(now, free)
+            free = begin + one.seconds
+            if np.any(one.taken):
+                moving.append((begin, free, one.taken))
+            moved, links = moved + one.seconds, links | one.links
+            taken = taken + one.seconds * one.taken
+        return Tail(
+            now,
+            free,
+            self.work + seconds,
+            moved,
+            taken,
+            links,
+            self.moved,
+            self.links,
+            tuple(moving),
+        )
+
+    @property
+    def sum(self) -> Sum:
+        """All sums as one, to which those of another chunk are behind alike."""
+        return Sum(self.free - self.now - self.moved, self.moved)
+
+    @property
+    def stretch(self) -> Any:
+        """Seconds by which sums make the pass longer."""
+        return self.now - self.work
+
+
+def links(work: Work) -> int:
+    """The kinds of links that a transfer loads, as bits, of which arrays of points can hold sets.
+
+    >>> from hwsim.parallel.program import HERE, Link
+    >>> links(Work(1.0, (), loads=((Link(HERE, "node"), 1.0), (Link(HERE, "host"), 0.5))))
+    5
+    """
+    return sum({1 << KINDS.index(link.kind) for link, _ in work.loads})
+
+
+def moved(work: Work) -> Moved:
+    return Moved(work.seconds, work.taken, links(work))

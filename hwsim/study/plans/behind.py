@@ -1,0 +1,109 @@
+"""Sums of gradients behind the last passes of chunks, for all plans that fill buckets alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hwsim.cost.groups import Group
+from hwsim.parallel.pieces import Bucket, shared_works
+from hwsim.parallel.tails import Moved, Tail, moved
+from hwsim.study.plans.layers import Priced
+
+Floats = npt.NDArray[np.float64]
+Content = tuple[int, ...]  # the layers of a chunk, the last one first
+
+
+class Summed(NamedTuple):
+    """Points: prices of equal profile, each with its groups and how gradients are summed there."""
+
+    prices: list[Priced]
+    among: list[tuple[Group, Group]]
+    collectives: list[str]
+
+
+class _State(NamedTuple):
+    tail: Tail
+    left: Floats | float  # seconds of operators since the last bucket
+    some: bool  # whether there are such, or no bucket before
+    bucket: Bucket
+
+
+def tails(
+    points: Summed, kind: str, contents: Iterable[Content], first: float, bucket: float
+) -> dict[Content, Tail]:
+    """The last pass of chunks with these contents, each an array over `points`.
+
+    `first` and `bucket` are bytes, infinite where sums wait for the end of a pass. Chunks that
+    end with the same layers are walked through together.
+    """
+    walk = _Walk(points, kind, bucket)
+    size = points.prices[0].pricer.gradient_bytes
+    begin = _State(Tail(), 0.0, True, Bucket.empty(first, size))
+    found: dict[Content, Tail] = {}
+    path: list[tuple[Content, _State]] = [((), begin)]
+    for content in sorted(contents):
+        while path[-1][0] != content[: len(path[-1][0])]:
+            path.pop()
+        before, state = path[-1]
+        for layer in content[len(before) :]:
+            state = walk.through(layer, state)
+        path.append((content, state))
+        found[content] = walk.end(state)
+    return found
+
+
+class _Walk:
+    """Through the layers of a chunk, from its last one."""
+
+    def __init__(self, points: Summed, kind: str, bucket: float) -> None:
+        self.points, self.kind, self.bucket = points, kind, bucket
+        self.pricer = points.prices[0].pricer
+        layers = points.prices[0].layers
+        behind = [one.behind(kind) for one in points.prices]
+        self.seconds = [
+            [np.array([one[number][place] for one in behind]) for place in range(len(layer.ops))]
+            for number, layer in enumerate(layers)
+        ]
+        self.ops = [layer.ops[::-1] for layer in layers]
+        self._moved: dict[tuple[float, float], list[Moved]] = {}
+
+    def through(self, layer: int, state: _State) -> _State:
+        tail, left, some, bucket = state
+        for op, seconds in zip(self.ops[layer], self.seconds[layer], strict=True):
+            left, some = left + seconds, some or self.kind == "BW" or bool(seconds.any())
+            bucket = bucket.with_(op.gradients, op.expert_gradients)
+            if bucket.full:
+                tail = tail.then(left, self.moved(bucket))
+                left, some = 0.0, False
+                bucket = Bucket.empty(self.bucket, self.pricer.gradient_bytes)
+        return _State(tail, left, some, bucket)
+
+    def end(self, state: _State) -> Tail:
+        tail, left, some, bucket = state
+        if some:
+            return tail.then(left, self.moved(bucket))
+        return tail
+
+    def moved(self, bucket: Bucket) -> list[Moved]:
+        """The sums of a bucket at every point."""
+        size = bucket.filled, bucket.experts
+        if size not in self._moved:
+            rows: dict[tuple[object, ...], list[Moved]] = {}
+            for collective, among in zip(self.points.collectives, self.points.among, strict=True):
+                key = collective, *among
+                if key not in rows:
+                    works = shared_works(self.pricer, collective, size, among, low=False)
+                    rows[key] = [moved(work) for _, work in works]
+            keys = zip(self.points.collectives, self.points.among, strict=True)
+            every = [rows[collective, *among] for collective, among in keys]
+            most = max(map(len, every))
+            nothing = Moved(0.0, 0.0, 0)
+            self._moved[size] = [
+                Moved(*map(np.array, zip(*column, strict=True)))
+                for column in zip(*(one + [nothing] * (most - len(one)) for one in every))
+            ]
+        return self._moved[size]

@@ -1,0 +1,34 @@
+"""What is found of plans so far."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hwsim.parallel.program import PARTS
+
+NO_FORM = "no closed form: "  # begins the reason of a plan that only its events can tell
+
+
+class Found:
+    """Numbers of each plan, NaN until they are known, and why some have none."""
+
+    def __init__(self, number: int) -> None:
+        self.seconds, self.spread, self.bytes = (np.full(number, np.nan) for _ in range(3))
+        self.parts = {part: np.full(number, np.nan) for part in PARTS}
+        self.fits = np.zeros(number, dtype=bool)
+        self._why = np.zeros(number, dtype=np.intp)
+        self._texts: dict[str, int] = {"": 0}
+
+    def refuse(self, rows: Any, text: str) -> None:
+        """These rows have no answer, for the reason in words."""
+        self._why[rows] = self._texts.setdefault(text, len(self._texts))
+
+    def open(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+        """Which of these rows were not refused."""
+        return self._why[rows] == 0
+
+    def why(self) -> npt.NDArray[np.str_]:
+        return np.array(list(self._texts))[self._why]
