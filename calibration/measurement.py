@@ -120,8 +120,8 @@ class Measurement(Case):
 def text_of(path: str) -> str:
     """The text of a UTF-8 file, or of standard input for `-`. Raises InputError."""
     if path == "-":
-        return jsonfile.stream_text(sys.stdin, jsonfile.LARGEST_DATA)
-    return jsonfile.file_text(path, path, jsonfile.LARGEST_DATA)
+        return jsonfile.stream_text(sys.stdin, jsonfile.LARGEST_TABLE)
+    return jsonfile.file_text(path, path, jsonfile.LARGEST_TABLE)
 
 
 def read(path: str) -> list[Measurement]:

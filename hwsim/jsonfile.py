@@ -14,7 +14,8 @@ from typing import IO, Any, Literal, TextIO
 from hwsim.errors import InputError, SurroundingsError, at, several, shown
 
 LARGEST = 1 << 20  # bytes of one file of specs
-LARGEST_DATA = 1 << 30  # bytes of one file of data: timings, curves, a text to train on
+LARGEST_TABLE = 1 << 26  # bytes of one file of timings or curves
+LARGEST_DATA = 1 << 30  # bytes of a text to train on
 STDIN = "standard input"
 TOO_DEEP = "found objects nested too deep"
 

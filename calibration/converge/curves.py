@@ -119,7 +119,7 @@ def read(path: Path) -> Curves:
 
     Raises InputError if the file is no campaign, or a line other than the last is broken.
     """
-    text = jsonfile.file_text(str(path), str(path), jsonfile.LARGEST_DATA)
+    text = jsonfile.file_text(str(path), str(path), jsonfile.LARGEST_TABLE)
     lines = list(_lines(path, text.splitlines()))
     if not lines or lines[0][1].get("schema") != SCHEMA:
         raise InputError(

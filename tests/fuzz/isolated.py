@@ -21,6 +21,8 @@ from typing import NamedTuple
 
 from lines import Input
 
+from hwsim.cli.main import COMMANDS, FULL
+
 CODES = (0, 2, 3, 4, 130)
 SECONDS = 10
 MEMORY = 1536 << 20  # bytes of data
@@ -65,6 +67,8 @@ def faults(asked: Input, found: Outcome) -> list[str]:
         wrong.append("a traceback or a warning")
     if found.code in (2, 3, 4) and not found.err.strip() and "check" not in asked.words:
         wrong.append("no message")
+    if FULL in found.err:
+        wrong.append("memory without end")
     if UNSAFE.search(found.err) or UNSAFE.search(found.out):
         wrong.append("control characters")
     if len(found.err) > LONGEST:
@@ -137,23 +141,9 @@ def _limit() -> None:
 
 def prepare() -> None:
     """Import what commands import: children are forked of this process."""
-    for name in (
-        "estimate",
-        "simulate",
-        "sensitivity",
-        "compare",
-        "hardware",
-        "software",
-        "workload",
-    ):
+    for name in COMMANDS:
         import_module(f"hwsim.cli.{name}")
-    for name in (
-        "validate_cli",
-        "calibrate_cli",
-        "cli",
-        "reproduce.command",
-        "validation.outcomes",
-    ):
+    for name in ("validate_cli", "calibrate_cli", "cli", "validation.outcomes"):
         import_module(f"calibration.{name}")
     for name in ("scipy.optimize", "matplotlib.figure", "workloads.charlm", "workloads.resnet"):
         with suppress(ImportError):
