@@ -9,6 +9,7 @@ are fields of the `Measurement` alone.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -180,7 +181,7 @@ def write(path: Path, measurements: Iterable[Measurement]) -> None:
 
     Raises InputError for a path that can't be a file, SurroundingsError if the disk refuses.
     """
-    if path.is_dir() or not path.parent.is_dir():
+    if os.path.isdir(path) or not os.path.isdir(path.parent):
         raise InputError(str(path), "found no place for a file", "write a file's path")
     with jsonfile.replaced(path) as file:
         for measurement in measurements:

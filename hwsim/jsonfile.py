@@ -64,7 +64,7 @@ def replaced(path: Path, mode: Literal["w", "wb"] = "w") -> Iterator[IO[Any]]:
     disk refuses.
     """
     place = Path(os.path.realpath(path))  # a link stays one
-    special = place.exists() and not place.is_file()
+    special = os.path.exists(place) and not os.path.isfile(place)
     part = place if special else place.with_name(place.name + ".part")
     try:
         with open(part, mode, encoding=None if "b" in mode else "utf-8") as stream:

@@ -5,6 +5,7 @@ A file that exists is continued if its measurements were made under the same con
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +26,7 @@ def held(path: Path, provenance: Provenance) -> set[Case]:
 
     Raises InputError for a file of something else, or measured under other conditions.
     """
-    if not path.exists():
+    if not os.path.exists(path):
         return set()
     with _refusals(path), path.open("rb") as file:
         return _cases(path, _whole_lines(path, file), provenance)

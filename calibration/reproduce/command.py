@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -47,7 +48,7 @@ def command(
     from calibration.reproduce.figures.catalog import draw
 
     names = _names(figures)
-    if curves is not None and not curves.is_dir():
+    if curves is not None and not os.path.isdir(curves):
         raise InputError(f"--curves {curves}", "found no such folder", "write one of curve files")
     found = load(curves or shipped())
     _folder(out)

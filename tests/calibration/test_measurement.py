@@ -127,3 +127,8 @@ def test_every_shape_says_its_sizes():
     assert Gemm(m=2, n=3, k=4, transpose_a=True).describe() == "batch 1 m 2 n 3 k 4 transpose_a"
     assert made(dtype="fp32").describe() == "p4 fp32 gemm batch 1 m 2 n 3 k 4"
     assert set(SHAPES) == {kind.model_fields["kind"].default for kind in KINDS}
+
+
+def test_a_name_that_is_too_long_is_refused(tmp_path):
+    with pytest.raises(SurroundingsError, match="too long"):
+        write(tmp_path / ("x" * 5000), [made()])

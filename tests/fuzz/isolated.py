@@ -65,7 +65,7 @@ def faults(asked: Input, found: Outcome) -> list[str]:
         wrong.append(f"exit code {found.code}")
     if "Traceback" in found.err or "Warning:" in found.err:
         wrong.append("a traceback or a warning")
-    if found.code in (2, 3, 4) and not found.err.strip() and "check" not in asked.words:
+    if found.code in (2, 3, 4) and not (found.err + found.out).strip():
         wrong.append("no message")
     if FULL in found.err:
         wrong.append("memory without end")

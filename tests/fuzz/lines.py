@@ -105,7 +105,9 @@ def draw(rng: random.Random, folder: Path, part: str = "") -> Input:
     chosen = rng.sample(options, min(len(options), rng.choice([0, 1, 1, 2, 3])))
     words = " ".join([base, *chosen]).split()
     doors = [number for number, word in enumerate(words) if "{" in word]
-    odd = set(rng.sample(doors, min(len(doors), rng.choice([1, 1, 1, 2])))) if doors else set()
+    # Files and names at the front of a line are but one door of many.
+    seldom = [number for number in doors if number > len(base.split()) or rng.random() < 0.4]
+    odd = set(rng.sample(seldom, min(len(seldom), rng.choice([1, 1, 2, 3]))))
     environment, stdin, kinds = {}, b"", []
     for number in doors:
         kind = words[number].partition("{")[2].partition("}")[0]
@@ -148,7 +150,7 @@ def _odd(kind: str, rng: random.Random, folder: Path) -> str:
     drawn: dict[str, Callable[[], str]] = {
         "setting": lambda: _setting(rng, folder),
         "field": lambda: f"{oddities.path(rng).rpartition('.')[2]}={oddities.text(rng)}",
-        "variation": lambda: f"{oddities.path(rng)}={_range(rng)}",
+        "variation": lambda: _variation(rng),
         "point": lambda: _point(rng, folder),
         "path": lambda: oddities.path(rng),
         "degree": lambda: oddities.number(rng),
@@ -166,6 +168,8 @@ def _setting(rng: random.Random, folder: Path) -> str:
         return f"software={spoiled.write('software', rng, folder)}"
     if rng.random() < 0.05:
         return oddities.text(rng)
+    if rng.random() < 0.5:
+        return "=".join(oddities.sized(rng))
     return f"{oddities.path(rng)}={oddities.text(rng)}"
 
 
@@ -174,6 +178,14 @@ def _point(rng: random.Random, folder: Path) -> str:
     if rng.random() < 0.4:
         return spoiled.write(rng.choice(["hardware", "estimate"]), rng, folder)
     return " ".join(["volta", *(_setting(rng, folder) for _ in range(rng.randint(0, 2)))])
+
+
+def _variation(rng: random.Random) -> str:
+    if rng.random() < 0.5:
+        path, value = oddities.sized(rng)
+        number, _, unit = value.partition(" ")
+        return f"{path}={number},{oddities.number(rng)} {unit}" if unit else f"{path}=1:{number}:4"
+    return f"{oddities.path(rng)}={_range(rng)}"
 
 
 def _range(rng: random.Random) -> str:

@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 NUMBERS = (
+    *("1e999999999", "-1e-999999999", "1e99999999999999999999"),
     *("0", "-1", "1", "2", "3", "0.5", "1e400", "-1e400", "1e-400", "1e308", "nan", "inf", "-inf"),
     *("1e9", "1000000000", "10000000", "1000000", "2147483648", "9007199254740993"),
     *("9" * 30, "9" * 5000, "1" + "0" * 100_000, "0x10", "1_000", "١٢", "1e", "--1", "+5", "1.5.2"),
@@ -26,6 +27,7 @@ TEXTS = (
         "\u2066",
     ),
     *("\ufeff", "\u200b", "\ud800", "日本語", "é", "e\u0301", "\U0001f600", "\uffff", "ß" * 3),
+    *("1 a" + " " * 50_000 + "b", " " * 100_000 + "x", "1 " + "(" * 50_000, "1_" * 50_000),
     *("../../etc/passwd", "/", ".", "..", "~", "CON", "-", "--", "-h", "x" * 100_000, "🙂" * 2000),
 )
 VALUES = (
@@ -33,8 +35,18 @@ VALUES = (
     *({"a": {"b": 1}}, [1, 2, 3], "16 GiB", "900 GB/s", "0 B", "1e400 FLOPS", "nan s"),
 )
 RANGES = (
-    *("1:2:3", "1:10:1000000000", "1:1e308:10000", "1e-300:1e300:10001", "5:1:3", "0:1:3", "1:2"),
-    *("1:2:3:4", "::", "1:2:-1", "1:2:1", "nan:2:3", "1:inf:3", "1 GB/s:2 GiB:3", "a:b:c"),
+    *("1:2:3", "1:10:1000000000", "1:1e308:300", "1e-300:1e300:10001", "5:1:3", "0:1:3", "1:2"),
+    *(
+        "1:2:3:4",
+        "::",
+        "1:2:-1",
+        "1:2:1",
+        "1e-300:1e300:9",
+        "nan:2:3",
+        "1:inf:3",
+        "1 GB/s:2 GiB:3",
+        "a:b:c",
+    ),
     *("1:2:" + "9" * 5000, "1e5000:2:3", "1,2,3", ",,,", "1,1,1", "1:100:4", "0.5:4:4 GB/s"),
     *(",".join("1" * 20_000), ",".join(map(str, range(1, 20_000)))),
 )
@@ -76,6 +88,30 @@ PATHS = (
     ),
     *("device" + ".x" * 5000, "__class__", "device.__class__", "plan.model_config", "plan.devices"),
 )
+
+WHOLE = (
+    *("workload.hidden", "workload.batch", "workload.sequence", "workload.vocabulary", "plan.dp"),
+    *("workload.depth", "workload.layers", "workload.heads", "workload.dataset", "plan.tp"),
+    *("workload.experts", "workload.frames", "workload.image", "plan.pp", "plan.cp", "plan.ep"),
+    *("plan.micro_batch", "plan.time_chunks", "plan.virtual", "plan.zero", "nodes", "node.devices"),
+    *("device.multiprocessors", "network.0.nodes"),
+)
+MEASURED = {
+    **dict.fromkeys(("device.memory.bandwidth", "node.link.bandwidth"), "GB/s"),
+    **dict.fromkeys(("device.memory.capacity", "plan.bucket", "plan.first_bucket"), "B"),
+    **dict.fromkeys(("device.vector.fp32", "device.matrix.fp16"), "FLOPS"),
+    **dict.fromkeys(("node.link.latency", "device.launch", "network.0.link.latency"), "s"),
+    **dict.fromkeys(("device.power.limit", "device.clock.boost"), "W"),
+    "workload.learning_rate": "",
+}
+
+
+def sized(rng: random.Random) -> tuple[str, str]:
+    """A path of a number and one that may well be taken, of any size."""
+    if rng.random() < 0.6:
+        return rng.choice(WHOLE), str(2 ** rng.randint(0, 54) + rng.choice([0, 0, 0, -1, 1]))
+    found = rng.choice(list(MEASURED))
+    return found, f"1e{rng.randint(-320, 310) // rng.choice([1, 10, 30])} {MEASURED[found]}"
 
 
 def number(rng: random.Random) -> str:

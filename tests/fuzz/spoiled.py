@@ -236,7 +236,9 @@ def _in_json(data: bytes, rng: random.Random) -> bytes:
     except (ValueError, IndexError, RecursionError):
         return _flip(data, rng)
     kind = rng.random()
-    if kind < 0.55:
+    if kind < 0.3:
+        holder[key] = _scaled(holder[key], rng)
+    elif kind < 0.55:
         holder[key] = oddities.value(rng)
     elif kind < 0.7:
         del holder[key]
@@ -251,6 +253,17 @@ def _in_json(data: bytes, rng: random.Random) -> bytes:
     except (ValueError, RecursionError):
         return _flip(data, rng)
     return b"\n".join(lines) + b"\n"
+
+
+def _scaled(value: Any, rng: random.Random) -> Any:
+    """A number, or one before a unit, that is far larger or smaller; other values as they are."""
+    power = rng.choice([-300, -30, -9, -3, 3, 9, 30, 300])
+    if isinstance(value, str):
+        number, space, unit = value.partition(" ")
+        return f"{number}e{power}{space}{unit}" if number[:1].isdigit() else value
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    return value * 10**power if isinstance(value, int) and power > 0 else value * 10.0**power
 
 
 def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
@@ -275,7 +288,9 @@ def _in_cells(data: bytes, rng: random.Random) -> bytes:
     row = rng.randrange(len(lines)) if rng.random() < 0.8 else 0
     column = rng.randrange(len(lines[row]))
     kind = rng.random()
-    if kind < 0.7:
+    if kind < 0.3:
+        lines[row][column] = oddities.number(rng)
+    elif kind < 0.7:
         lines[row][column] = oddities.text(rng)
     elif kind < 0.8:
         lines = [[*line[:column], *line[column + 1 :]] for line in lines]
