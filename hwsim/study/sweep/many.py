@@ -53,7 +53,7 @@ def arranged(
 
 def answers(way: Way, subject: Subject, inner: Sequence[Span], calibration: Calibration) -> Answers:
     """The points of a box of figures, or of fields of the plan, each on its own axis."""
-    shape = tuple(span.end - span.first for span in inner)
+    shape = tuple(span.size for span in inner)
     if way == "figures":
         figures = {
             path: paths.numbers(path, texts, subject).reshape(_alone(place, shape))
@@ -82,7 +82,7 @@ def same_count(way: Way, subject: Subject, inner: Sequence[Span]) -> Iterator[tu
     if not columns:
         yield subject, slice(None)
         return
-    number = math.prod(span.end - span.first for span in inner)
+    number = math.prod(span.size for span in inner)
     first, group = groups(number, *(column.codes for column in columns.values()))
     order = np.argsort(group, kind="stable")
     ends = np.cumsum(np.bincount(group, minlength=len(first)))
@@ -98,7 +98,7 @@ def _alone(place: int, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _columns(inner: Sequence[Span]) -> dict[str, Column]:
     """By path, the texts that there are in a box, and which of them each point has."""
-    shape = tuple(span.end - span.first for span in inner)
+    shape = tuple(span.size for span in inner)
     columns = {}
     for place, span in enumerate(inner):
         for path, texts in zip(span.axis.paths, span.texts, strict=True):

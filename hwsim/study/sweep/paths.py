@@ -61,12 +61,15 @@ def count(path: str, text: str) -> float:
 
 def numbers(path: str, texts: Sequence[str], subject: Subject) -> npt.NDArray[np.float64]:
     """The figures that texts stand for, in the units of the record (SI)."""
-    plain = np.array([parted(text)[0] for text in texts]) if texts else np.empty(0)
-    units = {parted(text)[1] for text in texts}
-    if len(units) > 1:
+    unit = parted(texts[0])[1]
+    cut = -len(unit) or None
+    try:
+        plain = np.array([float(text[:cut]) for text in texts if text.endswith(unit)])
+        found = plain * _number(path, f"1{unit}", subject)
+    except (ValueError, InputError):
+        found = np.empty(0)
+    if len(found) < len(texts):
         return np.array([_number(path, text, subject) for text in texts])
-    unit = "".join(units)
-    found = np.asarray(plain * _number(path, f"1{unit}", subject))
     return np.rint(found) if path == PROCESSORS else found
 
 

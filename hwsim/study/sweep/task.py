@@ -119,7 +119,7 @@ class Task:
     def answer(self, box: list[Span], first: int = 0) -> Columns:
         """The points of a box within one group."""
         inner = box[self.axes.inner :]
-        size = int(np.prod([span.end - span.first for span in inner], dtype=int))
+        size = int(np.prod([span.size for span in inner], dtype=int))
         found = Columns(size)
         outer = {
             path: texts[0]
