@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from calibration.shapes import SHAPES, AnyShape, MoeStep, Record, Text, TransformerStep
 from hwsim import jsonfile, records
-from hwsim.errors import InputError, SurroundingsError, near, several, shown
+from hwsim.errors import InputError, near, several, shown
 from hwsim.parallel.plan import MOST_DEVICES
 
 Dtype = Literal[
@@ -121,8 +121,8 @@ class Measurement(Case):
 def text_of(path: str) -> str:
     """The text of a UTF-8 file, or of standard input for `-`. Raises InputError."""
     if path == "-":
-        return jsonfile.stream_text(sys.stdin, jsonfile.LARGEST_DATA)
-    return jsonfile.file_text(path, path, jsonfile.LARGEST_DATA)
+        return jsonfile.stream_text(sys.stdin, jsonfile.LARGEST_TABLE)
+    return jsonfile.file_text(path, path, jsonfile.LARGEST_TABLE)
 
 
 def read(path: str) -> list[Measurement]:
@@ -181,13 +181,8 @@ def write(path: Path, measurements: Iterable[Measurement]) -> None:
 
     Raises InputError for a path that can't be a file, SurroundingsError if the disk refuses.
     """
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            for measurement in measurements:
-                file.write(measurement.model_dump_json(exclude_none=True, exclude={"row"}) + "\n")
-        os.replace(part, path)
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise InputError(str(path), str(error.strerror), "write a file's path") from None
-    except OSError as error:
-        raise SurroundingsError(str(path), f"can't be written ({error.strerror})") from None
+    if os.path.isdir(path) or not os.path.isdir(path.parent):
+        raise InputError(str(path), "found no place for a file", "write a file's path")
+    with jsonfile.replaced(path) as file:
+        for measurement in measurements:
+            file.write(measurement.model_dump_json(exclude_none=True, exclude={"row"}) + "\n")

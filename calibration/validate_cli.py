@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
@@ -19,6 +18,7 @@ from hwsim import userdata
 from hwsim.errors import InputError
 from hwsim.hardware import catalog
 from hwsim.report import picture
+from hwsim.report.console import say
 
 if TYPE_CHECKING:
     from calibration.measurement import Measurement
@@ -133,7 +133,7 @@ def _drawn(plot: Path | None, found: Sequence[Outcome], split: Split) -> None:
         from calibration.validation import scatter
 
         scatter.save(plot, found, split.value)
-        print(f"wrote {plot}", file=sys.stderr)
+        say(f"wrote {plot}")
 
 
 def _counted_in_one(files: Sequence[str], outputs: dict[str, Path | None]) -> None:
@@ -147,7 +147,7 @@ def _counted_in_one(files: Sequence[str], outputs: dict[str, Path | None]) -> No
 def _written(path: Path | None, write: Write, found: Sequence[Outcome]) -> None:
     if path is not None:
         write(path, found)
-        print(f"wrote {path}", file=sys.stderr)
+        say(f"wrote {path}")
 
 
 def _read(files: Sequence[str], device: str | None) -> list[Measurement]:
@@ -193,7 +193,7 @@ def _refitted(cases: Sequence[Measurement], split: Split, anchor: int) -> Predic
     need("scipy", "hwsim validate --split")
     from calibration.validation import refit
 
-    print("fitting", file=sys.stderr)
+    say("fitting")
     return refit.predictor(cases, split.value, anchor)
 
 

@@ -20,6 +20,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
+MOST = 2000  # characters of each part of a message
+
 
 class HwsimError(Exception):
     """Where it happened, what was found there and what to write instead (may be empty)."""
@@ -31,8 +33,9 @@ class HwsimError(Exception):
         super().__init__(where, what, instead)
 
     def __str__(self) -> str:
-        text = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{text}; {self.instead}" if self.instead else text
+        where, what, instead = (printable(text, MOST) for text in self.args)
+        text = f"{where}: {what}" if where else what
+        return f"{text}; {instead}" if instead else text
 
     def inside(self, where: str) -> Self:
         """The same error seen from further out: ``where`` goes in front of its place."""
@@ -94,6 +97,27 @@ def at(where: str, path: Sequence[int | str] | str) -> str:
     if where.endswith((".", " ")):
         return where + dotted
     return f"{where}: {dotted}" if dotted else where
+
+
+def printable(text: str, most: int | None = None) -> str:
+    """The text with escapes for what moves a cursor, colors or turns round what follows; cut in its
+    middle to `most` characters.
+
+    Lines and tabs stay. Every text of a file or an argument passes here on its way to a terminal.
+
+    >>> printable("volta\\x1b[31m"), printable("abcdefghijkl", 9)
+    ('volta\\\\x1b[31m', 'ab ... kl')
+    """
+    if most is not None and len(text) > most:
+        half = (most - 5) // 2
+        text = f"{text[:half]} ... {text[-half:]}"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def shown(value: Any) -> str:

@@ -14,7 +14,8 @@ from typing import IO, Any, Literal, TextIO
 from hwsim.errors import InputError, SurroundingsError, at, several, shown
 
 LARGEST = 1 << 20  # bytes of one file of specs
-LARGEST_DATA = 1 << 30  # bytes of one file of data: timings, curves, a text to train on
+LARGEST_TABLE = 1 << 26  # bytes of one file of timings or curves
+LARGEST_DATA = 1 << 30  # bytes of a text to train on
 STDIN = "standard input"
 TOO_DEEP = "found objects nested too deep"
 
@@ -63,7 +64,7 @@ def replaced(path: Path, mode: Literal["w", "wb"] = "w") -> Iterator[IO[Any]]:
     disk refuses.
     """
     place = Path(os.path.realpath(path))  # a link stays one
-    special = place.exists() and not place.is_file()
+    special = os.path.exists(place) and not os.path.isfile(place)
     part = place if special else place.with_name(place.name + ".part")
     try:
         with open(part, mode, encoding=None if "b" in mode else "utf-8") as stream:

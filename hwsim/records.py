@@ -19,6 +19,7 @@ from hwsim.errors import InputError, at, near, several, shown
 from hwsim.jsonfile import TOO_DEEP
 
 R = TypeVar("R", bound=BaseModel)
+LONGEST = 400  # characters of a factor
 _FACTOR = re.compile(r"^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*x\s*$")
 
 
@@ -84,6 +85,18 @@ def field_at(record: type[BaseModel], path: Sequence[int | str]) -> Any:
         for extra in info.metadata:
             annotation = typing.Annotated[annotation, extra]
     return annotation
+
+
+def plain_types(annotation: Any) -> set[type]:
+    """The classes in an annotation: those of `Bytes | None` are float (a quantity) and NoneType.
+
+    >>> from hwsim.units import Bytes
+    >>> sorted(kind.__name__ for kind in plain_types(Bytes | None))
+    ['NoneType', 'float']
+    """
+    if isinstance(annotation, type):
+        return {annotation}
+    return {kind for inner in typing.get_args(annotation) for kind in plain_types(inner)}
 
 
 def wanted(annotation: Any) -> str:
@@ -163,7 +176,7 @@ def factor_of(text: str) -> float | None:
     >>> factor_of("1.5x"), factor_of("2 x"), factor_of("2"), factor_of("0x10")
     (1.5, 2.0, None, None)
     """
-    match = _FACTOR.match(text)
+    match = _FACTOR.match(text) if len(text) <= LONGEST else None
     return float(match.group(1)) if match else None
 
 

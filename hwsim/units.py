@@ -37,6 +37,7 @@ from quantiphy import InvalidNumber, Quantity
 
 from hwsim.errors import UnitError
 
+LONGEST = 400  # characters of a quantity: the largest float has 309 digits
 _NUMBER = r"[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf(?:inity)?)"
 _TEXT = re.compile(rf"^\s*({_NUMBER})\s*(.*?)\s*$", re.IGNORECASE)
 _BITS = {"b": "B", "bit": "B", "bits": "B", "b/s": "B/s", "bps": "B/s", "bit/s": "B/s"}
@@ -77,6 +78,8 @@ class Dimension:
         wanted = f"write for instance '{self.example}'"
         if isinstance(text, bool) or not isinstance(text, (str, int, float)):
             raise UnitError("", f"found {_shown(text)} where a {self.name} is wanted", wanted)
+        if len(str(text)) > LONGEST:
+            raise UnitError("", f"found {len(str(text)):,} characters", wanted)
         match = _TEXT.match(str(text))
         if match is None:
             raise UnitError("", f"found '{text}', which is not a {self.name}", wanted)
@@ -87,7 +90,10 @@ class Dimension:
         if scale is None:
             raise UnitError("", f"found '{text}', which {self._mismatch(unit)}", wanted)
         # In decimals, so that "1.7 us" is the same float as 1.7e-6.
-        value = float(Decimal(number) * Decimal(repr(scale)))
+        try:
+            value = float(Decimal(number) * Decimal(repr(scale)))
+        except ArithmeticError:  # an exponent beyond those of decimals
+            value = math.inf
         if not math.isfinite(value):
             raise UnitError("", f"found '{text}', which is not finite", wanted)
         if value < 0 or (value == 0 and not self.zero):

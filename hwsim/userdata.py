@@ -34,7 +34,7 @@ def read(part: str) -> dict[str, Any]:
     Raises InputError where there is no file, or one that is not of this kind.
     """
     where = str(path())
-    if not path().exists():
+    if not os.path.exists(path()):
         raise InputError(LOCAL, "found no calibration of this machine", f"make one: {HOW}")
     tree = jsonfile.read_object(jsonfile.file_text(where, where), where)
     if tree.get("schema") != SCHEMA:

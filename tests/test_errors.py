@@ -47,3 +47,16 @@ def test_an_error_crosses_a_process(again):
     error = DoesNotFit("memory", "needs more", "use more devices")
     assert str(again(error)) == str(error)
     assert type(again(error)) is DoesNotFit
+
+
+def test_a_message_cannot_take_hold_of_a_terminal():
+    text = str(InputError("a\x1b[31m", "found '\u202e\x07\x9b'", "write \ud800"))
+    assert text.isprintable()
+    assert "a\\x1b[31m" in text
+
+
+def test_a_message_has_an_end():
+    error = InputError("--set", f"found '{'x' * 10**6}'", "write less")
+    assert len(str(error)) < 5000
+    assert str(error).endswith("'; write less")
+    assert len(error.what) > 10**6

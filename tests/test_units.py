@@ -165,3 +165,13 @@ def test_a_duration_is_always_short(seconds):
 def test_figures_have_three_digits():
     assert si_text(92_717_154, "") == "92.7M"
     assert si_text(1.5e12, "FLOPS") == "1.5 TFLOPS"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1e999999999 GB", "1e99999999999999999999 GB", "9" * 10**6 + " GB", "1 a" + " " * 10**6 + "b"],
+    ids=["exponent", "exponent of many digits", "digits", "spaces"],
+)
+def test_numbers_and_texts_without_end_are_refused(text):
+    with pytest.raises(UnitError):
+        MEMORY.parse(text)

@@ -13,7 +13,7 @@ from hwsim.cli.options import parse_settings
 from hwsim.errors import InputError
 from hwsim.graph import workload as workloads
 from hwsim.hardware import catalog
-from hwsim.report.console import make_console, plain_table
+from hwsim.report.console import make_console, plain_table, say
 from hwsim.study.subject import Subject
 
 
@@ -42,7 +42,7 @@ def show(
     found = advise(subject.with_settings(parse_settings(settings)))
     if out is not None:
         measurement.write(out, [one.measurement for one in found])
-        print(f"wrote {out}: hwsim calibrate run measured.jsonl --cases {out}", file=sys.stderr)
+        say(f"wrote {out}: hwsim calibrate run measured.jsonl --cases {out}")
     _print(found)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from math import ceil
 from typing import NamedTuple
 
+from pydantic import ValidationError
+
 from calibration.shapes import (
     AttentionCore,
     Collective,
@@ -19,6 +21,7 @@ from calibration.shapes import (
 )
 from hwsim.cost.rates import Rates
 from hwsim.cost.roofline import BOUNDS, kernel_cost, kind_of, spread_of
+from hwsim.errors import InputError
 from hwsim.graph.dtypes import BYTES, Dtype
 from hwsim.graph.ops import Attention, Convolution2d, Kernel, Normalization, Op
 from hwsim.graph.recurrent import LSTM, RHN
@@ -43,11 +46,19 @@ class Timed(NamedTuple):
 
 
 def timed_kernels(graph: StepGraph, reach: Rates, updating: Rates) -> list[Timed]:
-    """What one device does in a step, equal kernels together; `updating` are the update's rates."""
+    """What one device does in a step, equal kernels together; `updating` are the update's rates.
+
+    Raises InputError for a kernel that is larger than a measurement can be.
+    """
     found: dict[Shape, Timed] = {}
-    for one in _each(graph, reach, updating):
-        before = found.get(one.shape)
-        found[one.shape] = one if before is None else _joined(before, one)
+    try:
+        for one in _each(graph, reach, updating):
+            before = found.get(one.shape)
+            found[one.shape] = one if before is None else _joined(before, one)
+    except ValidationError as error:
+        first = error.errors()[0]
+        what = f"found a kernel of {first['loc'][0]} {first['input']}, which no one can measure"
+        raise InputError("--model", what, "write smaller sizes") from None
     return list(found.values())
 
 

@@ -119,7 +119,7 @@ def read(path: Path) -> Curves:
 
     Raises InputError if the file is no campaign, or a line other than the last is broken.
     """
-    text = jsonfile.file_text(str(path), str(path), jsonfile.LARGEST_DATA)
+    text = jsonfile.file_text(str(path), str(path), jsonfile.LARGEST_TABLE)
     lines = list(_lines(path, text.splitlines()))
     if not lines or lines[0][1].get("schema") != SCHEMA:
         raise InputError(
@@ -189,7 +189,7 @@ def writing(path: Path, header: Header) -> Iterator[tuple[TextIO, set[str]]]:
     Raises InputError if it is a directory, if another campaign writes it or if it was measured in
     another setting, and SurroundingsError if the disk refuses or the system has no file locks.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         raise InputError(str(path), "is a directory", "write a file's path")
     with _disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -258,7 +258,7 @@ def _alone(path: Path) -> Iterator[None]:
 
 def _resume(path: Path, header: Header) -> set[str]:
     """The runs that the file has finished; all else but its header is dropped from it."""
-    if not path.exists() or path.stat().st_size == 0:
+    if not os.path.exists(path) or path.stat().st_size == 0:
         return set()
     found = read(path)
     _same_campaign(path, found.header, header)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-import sys
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +16,8 @@ import typer
 
 from calibration.extras import need
 from hwsim.convergence.target import Target
-from hwsim.errors import InputError, SurroundingsError
+from hwsim.errors import InputError, SurroundingsError, printable
+from hwsim.report.console import say
 
 if TYPE_CHECKING:
     from hwsim.convergence.law import Law
@@ -95,13 +96,14 @@ def _fit_curves(
         if other[1] is not None:
             _check(other[1], "--predictions")
             others.write(other[1], predicted)
-            print(f"wrote {other[1]}", file=sys.stderr)
+            say(f"wrote {other[1]}")
     if json_:
         print(json.dumps({"laws": [law_report.record(law)], "prediction": scores}, indent=2))
     else:
         rows, _ = points(one_setting(found.runs), target, found.patience)
         told = law_report.lines(law, slopes(rows))
-        print("\n".join(told + ([law_report.score_line(scores)] if scores else [])))
+        told += [law_report.score_line(scores)] if scores else []
+        print(printable("\n".join(told)))
     if out is not None:
         _write(out, law)
 
@@ -125,7 +127,7 @@ def _target(loss: float | None, within: float | None) -> Target:
 
 
 def _check(path: Path, option: str) -> None:
-    if path.is_dir() or not path.parent.is_dir():
+    if os.path.isdir(path) or not os.path.isdir(path.parent):
         raise InputError(f"{option} {path}", "found no place for a file", "write a file's path")
 
 
@@ -137,4 +139,4 @@ def _write(out: Path, law: Law) -> None:
         raise InputError(f"--out {out}", str(error.strerror), "write a file's path") from None
     except OSError as error:
         raise SurroundingsError(str(out), f"can't be written ({error.strerror})") from None
-    print(f"wrote {out}", file=sys.stderr)
+    say(f"wrote {out}")

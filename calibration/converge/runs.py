@@ -31,7 +31,7 @@ def read(path: Path, *, patience: float | None = None, measured: bool = True) ->
     `patience` stands in for the file's own. Without `measured` steps and losses of a CSV may be
     empty. Raises InputError.
     """
-    text = jsonfile.file_text(str(path), str(path), jsonfile.LARGEST_DATA)
+    text = jsonfile.file_text(str(path), str(path), jsonfile.LARGEST_TABLE)
     if not text.lstrip().startswith("{"):
         runs = user_curves.parse(text, str(path), measured=measured)
         about = {"curves": path.name}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +24,7 @@ from hwsim import userdata
 from hwsim.cost.calibration import Calibration, Layer, Reach, load, load_for
 from hwsim.errors import InputError, SurroundingsError, near
 from hwsim.hardware import catalog
-from hwsim.report.console import make_console, plain_table
+from hwsim.report.console import make_console, plain_table, say
 
 ALL = "all"
 FEWEST = 3  # usable cases
@@ -49,14 +48,14 @@ def fit_local(files: Sequence[str], *, borrow: bool) -> None:
     _say_few(found.kernels)
     _show(_rows(found))
     place = userdata.write(catalog.file_form(system), record(found.layer))
-    print(f"wrote {place}: try `hwsim estimate --hw local --model charlm-small`", file=sys.stderr)
+    say(f"wrote {place}: try `hwsim estimate --hw local --model charlm-small`")
 
 
 def fit_tables(files: Sequence[str], out: Path, device: str) -> None:
     """One file for each device of the tables, or for the named one; of all also each architecture
     and the default, which has the links and the code around kernels."""
     chosen = _usable(files, None if device == ALL else device, device)
-    print(f"fitting {len(chosen):,} cases", file=sys.stderr)
+    say(f"fitting {len(chosen):,} cases")
     on_hosts = [case for case in chosen if hosted(case)]
     others = [case for case in chosen if not hosted(case)]
     fitted = layers.fit_all(others, kin=load_for)
@@ -97,7 +96,7 @@ def _usable(files: Sequence[str], named: str | None, device: str) -> list[Measur
         raise InputError("--device", f"found '{device}'", near(device, [ALL, *known]))
     kept, warnings = screen((f, case) for f, case in read if device in (ALL, case.device))
     for warning in warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        say(f"warning: {warning}")
     if len(kept) < FEWEST:
         what = f"found {len(kept)} usable measurements"
         raise InputError(", ".join(files), what, f"give tables with at least {FEWEST}")
@@ -162,7 +161,7 @@ def _say_few(fitted: Mapping[Any, Fitted]) -> None:
         if one.kin:
             entry = f"{device} {key.kind} {key.engine} {key.timing}"
             few = f"{len(one.group.cases)} cases are too few for parameters of its own"
-            print(f"{entry}: {few}: drawn to {one.kin.name}'s", file=sys.stderr)
+            say(f"{entry}: {few}: drawn to {one.kin.name}'s")
 
 
 def _code_rows(coded: Fit | None) -> list[Row]:
@@ -220,4 +219,4 @@ def _write(folder: Path, made: Mapping[str, Layer]) -> None:
         raise InputError(f"--out {folder}", "found a file", "write a folder") from None
     except OSError as error:
         raise SurroundingsError(str(folder), f"can't be written ({error.strerror})") from None
-    print(f"wrote {len(made)} calibrations to {folder}", file=sys.stderr)
+    say(f"wrote {len(made)} calibrations to {folder}")

@@ -5,7 +5,7 @@ A file that exists is continued if its measurements were made under the same con
 
 from __future__ import annotations
 
-import sys
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +15,7 @@ from calibration import measurement
 from calibration.measure.place import conditions
 from calibration.measurement import Case, Measurement, Provenance
 from hwsim.errors import InputError, SurroundingsError, shown
+from hwsim.report.console import say
 
 BEGIN = b'{"shape":'  # of every line
 Append = Callable[[Measurement], None]
@@ -25,7 +26,7 @@ def held(path: Path, provenance: Provenance) -> set[Case]:
 
     Raises InputError for a file of something else, or measured under other conditions.
     """
-    if not path.exists():
+    if not os.path.exists(path):
         return set()
     with _refusals(path), path.open("rb") as file:
         return _cases(path, _whole_lines(path, file), provenance)
@@ -47,7 +48,7 @@ def writing(path: Path, provenance: Provenance) -> Iterator[Append]:
             lines = _whole_lines(path, file)
             _cases(path, lines, provenance)
             if len(lines) < file.tell():
-                print(f"{path}: dropped a last line that was cut short", file=sys.stderr)
+                say(f"{path}: dropped a last line that was cut short")
                 file.truncate(len(lines))
         yield lambda measured: _append(path, file, measured)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -127,7 +128,7 @@ def load(folder: Path) -> dict[str, Campaign | None]:
 
 
 def _campaign(path: Path) -> Campaign | None:
-    if not path.exists():
+    if not os.path.exists(path):
         return None
     found = curves.read(path)
     if found.header.workload not in WORKLOADS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +12,7 @@ import typer
 
 from calibration.extras import need
 from hwsim.errors import InputError, SurroundingsError, near
-from hwsim.report.console import make_console, plain_table
+from hwsim.report.console import make_console, plain_table, say
 
 if TYPE_CHECKING:
     from calibration.reproduce.campaigns import Campaigns
@@ -48,13 +48,13 @@ def command(
     from calibration.reproduce.figures.catalog import draw
 
     names = _names(figures)
-    if curves is not None and not curves.is_dir():
+    if curves is not None and not os.path.isdir(curves):
         raise InputError(f"--curves {curves}", "found no such folder", "write one of curve files")
     found = load(curves or shipped())
     _folder(out)
     _say_missing(found)
     files = list(draw(names, found, out))
-    print("judging the claims", file=sys.stderr)
+    say("judging the claims")
     claims = document.judged(found)
     files += document.write(found, claims, out)
     if json_:
@@ -84,7 +84,7 @@ def _folder(out: Path) -> None:
 def _say_missing(found: Campaigns) -> None:
     missing = [f"{name}.jsonl" for name, campaign in found.items() if campaign is None]
     if missing:
-        print(f"not measured: there is no {', '.join(missing)}", file=sys.stderr)
+        say(f"not measured: there is no {', '.join(missing)}")
 
 
 def _show(claims: Sequence[Claim], files: Sequence[Path]) -> None:

@@ -18,7 +18,7 @@ from hwsim.errors import InputError, near, several
 SOURCE = "deepbench-output"
 PADDED = "channels padded to a multiple of 8"
 NO_DEVICE = "add --device NAME, a name that `hwsim hardware list` shows"
-UNIT = re.compile(r"\s*\((usec|us|msec|ms)\)")
+UNIT = re.compile(r"(?<!\s)\s*\((usec|us|msec|ms)\)")
 SECONDS = {"usec": 1e-6, "us": 1e-6, "msec": 1e-3, "ms": 1e-3}
 PRECISIONS = {"float": "fp32", "half": "fp16", "int8": "int8"}
 CELLS = {"vanilla": "rnn", "rnn": "rnn", "lstm": "lstm", "gru": "gru"}

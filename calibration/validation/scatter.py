@@ -12,7 +12,7 @@ import numpy as np
 from calibration.predict import Prediction
 from calibration.validation.outcomes import Outcome
 from hwsim.errors import InputError
-from hwsim.report.picture import canvas, check, write
+from hwsim.report.picture import canvas, check, plain, write
 from hwsim.units import seconds_text
 
 FACTOR = 1.25  # the band around what was measured
@@ -78,7 +78,7 @@ def _draw(above: Any, below: Any, name: str, pairs: Pairs, place: int) -> None:
     label, color = KINDS.get(name, (name, f"C{place % 10}"))
     off = predicted / measured
     inside = np.mean(np.abs(np.log(off)) <= np.log(FACTOR))
-    told = f"{label}: {inside:.0%} of {len(pairs):,}".replace("%", " %")
+    told = f"{plain(label)}: {inside:.0%} of {len(pairs):,}".replace("%", " %")
     # Thousands of points are an image in a vector file, too.
     look = {"color": color, "ms": 3.2, "mew": 0, "alpha": 0.5, "zorder": 3, "rasterized": True}
     above.plot(measured, predicted, "o", label=told, **look)

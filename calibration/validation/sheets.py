@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from hwsim.errors import printable
 from hwsim.units import seconds_text
 
 Suite = dict[str, Any]
@@ -116,9 +117,13 @@ def markdown(sheet: Sheet) -> str:
     | x | 1 |
     """
     lines = [(*sheet.words, *sheet.numbers), *sheet.rows]
-    head, *rows = ["| " + " | ".join(line) + " |" for line in lines]
+    head, *rows = ["| " + " | ".join(map(_cell, line)) + " |" for line in lines]
     rule = "|" + "---|" * len(sheet.words) + "---:|" * len(sheet.numbers)
     return "\n".join([f"## {sheet.title}", "", head, rule, *rows])
+
+
+def _cell(text: str) -> str:
+    return printable(text).replace("\n", " ").replace("|", r"\|")
 
 
 def percent(value: float | None) -> str:

@@ -23,7 +23,7 @@ from hwsim.hardware import catalog
 from hwsim.hardware.spec import System
 from hwsim.report import compare as report
 from hwsim.report import picture
-from hwsim.report.console import make_console
+from hwsim.report.console import make_console, say
 from hwsim.report.progress import make_bar
 from hwsim.study import compare
 from hwsim.study.objectives import AXES, best, chosen, figures
@@ -212,7 +212,7 @@ def _draw(
         xs, ys = ([_number(row[name]) for row in table] for name in objectives)
         names = (AXES[objectives[0]], AXES[objectives[1]])
         save_pareto(path, xs, ys, front, names, points)
-    print(f"wrote {path}", file=sys.stderr)
+    say(f"wrote {path}")
 
 
 def _number(value: float | None) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +16,7 @@ from hwsim.estimate import Estimate
 from hwsim.parallel.memory import StageMemory
 from hwsim.parallel.staged import Staged
 from hwsim.report import picture, table
+from hwsim.report.console import say
 from hwsim.study import vary
 from hwsim.study.operators import operators, roofs
 from hwsim.study.subject import Subject
@@ -108,7 +108,7 @@ def _draw(path: Path, answer: Estimate, step: Staged) -> None:
     where = f"{answer.plan['devices']} x {answer.hardware.device}"
     name = f"{answer.workload.name} ({answer.workload.sizes['dtype']}) on {where}"
     save_step(path, dots, *roofs(step), answer.step.parts, name)
-    print(f"wrote {path}", file=sys.stderr)
+    say(f"wrote {path}")
 
 
 def _many(subject: Subject, text: str, count: Asked, *, as_json: bool, plot: Path | None) -> None:
@@ -119,7 +119,7 @@ def _many(subject: Subject, text: str, count: Asked, *, as_json: bool, plot: Pat
         from hwsim.report import plot as pictures
 
         pictures.save(plot, variation, answers, found)
-        print(f"wrote {plot}", file=sys.stderr)
+        say(f"wrote {plot}")
     if as_json:
         record: dict[str, Any] = {
             "vary": asdict(variation),

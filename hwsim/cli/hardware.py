@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from hwsim.cli.options import parse_settings
+from hwsim.errors import printable
 from hwsim.hardware import budget, catalog
 from hwsim.hardware.figures import figures, leaves
 from hwsim.hardware.spec import System
@@ -84,7 +85,7 @@ def check(
         for problem in found:
             typer.echo(str(problem), err=True)
         if not found:
-            typer.echo(f"{file}: ok")
+            typer.echo(f"{printable(file)}: ok")
         wrong = wrong or bool(found)
     if wrong:
         raise typer.Exit(2)

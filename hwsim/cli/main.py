@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from importlib import import_module
@@ -18,17 +19,12 @@ from typer.core import TyperGroup
 from hwsim.errors import HwsimError, InputError, SurroundingsError
 
 COMMANDS = (
-    "estimate",
-    "simulate",
-    "sensitivity",
-    "sweep",
-    "compare",
-    "hardware",
-    "software",
-    "workload",
+    *("estimate", "simulate", "sweep", "search", "sensitivity", "compare"),
+    *("hardware", "software", "workload"),
 )
 GROUP = "hwsim.commands"
 INTERRUPTED = 130
+FULL = "this machine has too little left"
 
 
 class LazyGroup(TyperGroup):
@@ -73,6 +69,8 @@ def _options(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command line and exit with its code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what its encoding has not is escaped
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(arguments))
 
 
@@ -105,6 +103,8 @@ def run(arguments: list[str] | None = None) -> int:
         # The reader went away (`| head`): nothing to say, and nothing to flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except MemoryError:
+        return _report(SurroundingsError("memory", FULL, "write smaller sizes, or free some"))
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise

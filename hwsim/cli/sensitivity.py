@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +15,7 @@ from hwsim.cli.asked import Asked, EngineName
 from hwsim.parallel.memory import StageMemory
 from hwsim.report import picture
 from hwsim.report import sensitivity as report
-from hwsim.report.console import make_console
+from hwsim.report.console import make_console, say
 from hwsim.report.progress import make_bar
 from hwsim.study.sensitivity.limits import limits
 from hwsim.study.sensitivity.study import Sensitivity, study
@@ -120,4 +119,4 @@ def _draw(path: Path, found: Sensitivity) -> None:
         f"{base.workload.name} on {base.plan['devices']} x {base.hardware.device}",
         "time per step over that of now",
     )
-    print(f"wrote {path}", file=sys.stderr)
+    say(f"wrote {path}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -20,6 +19,7 @@ from hwsim.parallel.memory import fullest
 from hwsim.parallel.needs import stages_needed
 from hwsim.report import simulation
 from hwsim.report import trace as trace_events
+from hwsim.report.console import say
 from hwsim.report.simulation import Simulation
 from hwsim.report.timeline_text import MOST_COLUMNS
 from hwsim.simulate.disturbance import Disturbance
@@ -158,10 +158,10 @@ def _draw(found: Simulation, traced: Path | None, plot: Path | None) -> None:
 
         title = f"{found.workload.name} on {plan.devices} x {found.step.system.device.name}"
         timeline_plot.save(plot, timeline, plan, title)
-        print(f"wrote {plot}", file=sys.stderr)
+        say(f"wrote {plot}")
     if traced is not None:
         trace_events.write(traced, timeline, plan)
-        print(f"wrote {traced}", file=sys.stderr)
+        say(f"wrote {traced}")
 
 
 def _refuse(options: Mapping[str, Any], wrong: bool, why: str, instead: str) -> None:

@@ -4,6 +4,7 @@ depend on the batch (`hwsim.convergence.batch`)."""
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -136,7 +137,7 @@ def _measured_law(ref: str, critical: float | None) -> Counting:
     path = Path(ref)
     if path.suffix == ".csv":
         return Tabled(tabled.parse(file_text(ref, WHERE), path.name), critical)
-    if path.suffix == ".json" or path.exists():
+    if path.suffix == ".json" or os.path.exists(path):
         return Fitted(laws.parse(file_text(ref, WHERE), ref), critical)
     found = laws.load(ref)
     if found is None:

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from hwsim.cost.calibration import Calibration, Code
 from hwsim.cost.collectives import transfer
 from hwsim.cost.groups import Group
 from hwsim.cost.offload import host_bandwidth
+from hwsim.cost.pick import greater, is_array, lesser
 from hwsim.cost.quantized import AHEAD, Launch, Quantization, StepRates, step_rates
 from hwsim.cost.roofline import BOUNDS, kernel_cost, spread_of
 from hwsim.graph.dtypes import stored_bytes
@@ -159,13 +162,13 @@ class Pricer:
         if plan.loss_scaling:
             kernels.insert(0, unscale_kernel(dtype, parameters))
         computed = total(self._computed(kernel, self._updating) for kernel in kernels)
-        seconds, spread = computed.total, computed.work().spread
+        seconds, spread = computed.total, computed.spread
         if self.code is not None:
             seconds *= self.code.update
         if plan.offload == "optimizer":  # states come and go over the host's link meanwhile
             copy = parameter_bytes(dtype, master=plan.master_weights) - stored_bytes(dtype)
             states = MOMENTS[optimizer] * state_bytes(dtype) + copy
-            seconds = max(seconds, parameters * states / host_bandwidth(self.system))
+            seconds = greater(seconds, parameters * states / host_bandwidth(self.system))
         if self.code is not None:
             seconds += self.code.step
         return Work(seconds, (("update", seconds),), spread)
@@ -188,10 +191,10 @@ class Pricer:
             seconds = slower * made.seconds
             self._carried[key] = Work(
                 seconds,
-                (("communication", seconds),) if seconds else (),
+                (("communication", seconds),) if among.devices > 1 else (),
                 made.spread,
                 slower * made.fixed,
-                tuple((Link(HERE, kind), min(load / slower, 1.0)) for kind, load in made.loads),
+                tuple((Link(HERE, kind), lesser(load / slower, 1.0)) for kind, load in made.loads),
                 made.taken,
             )
         return self._carried[key]
@@ -306,6 +309,10 @@ def _repeated(op: Op, recompute: str) -> bool:
 def _seconds(launch: Launch) -> Seconds:
     cost = kernel_cost(*launch)
     doubt = cost.seconds * spread_of(launch.kernel, launch.rates)
+    if is_array(cost.bound):
+        bounds: Any = range(len(BOUNDS))
+        by: Any = (np.where(cost.bound == one, cost.seconds, 0.0) for one in bounds)
+        return Seconds(*by)._replace(doubt=doubt)
     return NOTHING._replace(**{BOUNDS[cost.bound]: cost.seconds}, doubt=doubt)
 
 
@@ -335,7 +342,7 @@ def coded(software: Software | None, calibration: Calibration, family: str) -> s
     return next((one for one in names if one in calibration.software), None)
 
 
-def overlapped(product: float, said: float, chunks: int) -> float:
+def overlapped(product: Any, said: Any, chunks: int) -> Any:
     """Seconds of an exchange that are seen beside a product when both are cut in chunks.
 
         t = max(p, x) + min(p, x) / n - p
@@ -346,7 +353,7 @@ def overlapped(product: float, said: float, chunks: int) -> float:
     >>> overlapped(8.0, 4.0, 4), overlapped(4.0, 8.0, 4), overlapped(8.0, 4.0, 1)
     (1.0, 5.0, 4.0)
     """
-    return max(product, said) + min(product, said) / chunks - product
+    return greater(product, said) + lesser(product, said) / chunks - product
 
 
 def family(graph: StepGraph, calibration: Calibration) -> str:

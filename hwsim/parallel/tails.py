@@ -8,7 +8,7 @@ While it goes on it takes its share of the device's compute, and the pass is so 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,6 +72,10 @@ class Tail(NamedTuple):
             tuple(moving),
         )
 
+    def after(self, until: Any) -> Tail:
+        """The same, going on at `until` at the earliest."""
+        return self._replace(now=np.maximum(self.now, until))
+
     @property
     def sum(self) -> Sum:
         """All sums as one, to which those of another chunk are behind alike."""
@@ -81,6 +85,27 @@ class Tail(NamedTuple):
     def stretch(self) -> Any:
         """Seconds by which sums make the pass longer."""
         return self.now - self.work
+
+
+def gathered(pieces: Sequence[tuple[Any, Sequence[Moved]]], begin: Any) -> tuple[Any, Any]:
+    """How much longer a pass takes that begins at `begin` and gathers parameters from time 0 on,
+    each piece its own before it begins; and until when they are gathered.
+
+    >>> gathered([(2.0, [Moved(1.0, 0.0, 1)]), (2.0, [Moved(4.0, 0.0, 1)])], 0.0)
+    (np.float64(3.0), 5.0)
+    """
+    until, ends, busy = 0.0, [], list[tuple[Any, Any]]()
+    for _, gathers in pieces:
+        for one in gathers:
+            until = until + one.seconds
+            if busy and np.array_equal(busy[-1][1], one.taken):
+                busy.pop()
+            busy.append((until, one.taken))
+        ends.append(until)
+    tail = Tail(now=begin, moving=tuple(busy))
+    for (seconds, _), end in zip(pieces, ends, strict=True):
+        tail = tail.after(end).then(seconds, ())
+    return tail.now - begin - tail.work, until
 
 
 def links(work: Work) -> int:

@@ -8,18 +8,34 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from hwsim.errors import printable
 
 UNFOLDED = 100_000  # columns of what is no terminal; rich allocates nothing for them
+
+
+class _Console(Console):
+    """Whose texts can't take hold of the terminal."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(printable(text), **options)
+
+
+def say(text: str) -> None:
+    """A line to a person, on standard error."""
+    print(printable(text), file=sys.stderr)
 
 
 def make_console(*, stderr: bool = False) -> Console:
     """Standard output (or error) as it is at this moment.
 
     Text appears as it stands, since names come from files: no markup, no emoji codes, no
-    highlighting. Lines that don't go to a terminal are never folded. With NO_COLOR no code is sent.
+    highlighting, and control characters as escapes. Lines that don't go to a terminal are never
+    folded. With NO_COLOR no code is sent.
     """
     terminal = (sys.stderr if stderr else sys.stdout).isatty()
-    return Console(
+    return _Console(
         stderr=stderr,
         color_system=None if os.environ.get("NO_COLOR") else "auto",
         emoji=False,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hwsim.estimate import Estimate
-from hwsim.report.picture import canvas, write
+from hwsim.report.picture import canvas, plain, write
 from hwsim.study.total import Optimum, time_of
 
 COLORS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#9c6b4e")
@@ -36,12 +36,12 @@ def save(path: Path, panels: Mapping[str, Sequence[Curve]], title: str) -> None:
     for panel, (name, curves) in zip(row, panels.items(), strict=True):
         for number, curve in enumerate(curves):
             _draw(panel, curve, COLORS[number % len(COLORS)])
-        panel.set(xscale="log", yscale="log", title=name, xlabel="parameters")
+        panel.set(xscale="log", yscale="log", title=plain(name), xlabel="parameters")
         panel.grid(alpha=0.3, which="major")
         panel.spines[["top", "right"]].set_visible(False)
         panel.legend(frameon=False, fontsize=8)
     row[0].set_ylabel("total seconds")
-    figure.suptitle(title)
+    figure.suptitle(plain(title))
     write(figure, path)
 
 
@@ -54,7 +54,7 @@ def _draw(panel: Any, curve: Curve, color: str) -> None:
     low = [found.ratios[number].low * least for number in shown]
     high = [found.ratios[number].high * least for number in shown]
     panel.fill_between(x, low, high, color=color, alpha=0.2, lw=0)
-    panel.plot(x, times, "o-", color=color, ms=3, lw=1, label=curve.label)
+    panel.plot(x, times, "o-", color=color, ms=3, lw=1, label=plain(curve.label))
     flat = [place for place, number in enumerate(shown) if number in found.flat]
     broad = {"lw": 5, "alpha": 0.5, "solid_capstyle": "round"}
     panel.plot([x[place] for place in flat], [times[place] for place in flat], color=color, **broad)

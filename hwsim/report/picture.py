@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings
 
-from hwsim.errors import InputError, SurroundingsError
+from hwsim.errors import InputError, SurroundingsError, printable
 from hwsim.jsonfile import replaced
 
 FORMATS = (".svg", ".png", ".pdf")
+LONGEST = 200  # characters of a text
 UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+
+
+def plain(text: str) -> str:
+    """A text from a file or an argument as it stands: a dollar opens no formula.
+
+    >>> plain("$x$"), plain("a\\x1b")
+    ('\\\\$x\\\\$', 'a\\\\x1b')
+    """
+    return printable(text, LONGEST).replace("\n", " ").replace("$", r"\$")
 
 
 def check(path: Path) -> None:
@@ -41,5 +52,9 @@ def write(figure: Any, path: Path, **options: Any) -> None:
     from matplotlib import rc_context
 
     suffix = path.suffix.lower()[1:]
-    with rc_context({"svg.hashsalt": "hwsim"}), replaced(path, "wb") as stream:
+    with (
+        rc_context({"svg.hashsalt": "hwsim"}),
+        catch_warnings(category=UserWarning, action="ignore"),  # letters that the font has not
+        replaced(path, "wb") as stream,
+    ):
         figure.savefig(stream, format=suffix, dpi=150, metadata=UNDATED.get(suffix), **options)

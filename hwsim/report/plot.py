@@ -8,7 +8,7 @@ from pathlib import Path
 from hwsim.errors import InputError
 from hwsim.estimate import Estimate
 from hwsim.records import factor_of
-from hwsim.report.picture import canvas, write
+from hwsim.report.picture import canvas, plain, write
 from hwsim.study.total import Optimum, time_of
 from hwsim.study.vary import Variation
 
@@ -50,7 +50,7 @@ def save(
     last.legend(frameon=False, fontsize=8)
     devices, hardware = answers[best].plan["devices"], answers[best].hardware
     name = answers[best].workload.name
-    figure.suptitle(f"{name} on {devices} x {hardware.device}; bands are 80 % intervals")
+    figure.suptitle(plain(f"{name} on {devices} x {hardware.device}; bands are 80 % intervals"))
     write(figure, path)
 
 

@@ -6,20 +6,30 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
+
+from hwsim.errors import printable
 
 # The time left follows the speed over all that was done, not over its last moments.
 SPEED_PERIOD = 1e6
 
 
+class _Description(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(printable(task.description))
+
+
 def make_bar(console: Console) -> Progress:
     """A live bar on a terminal; nothing elsewhere."""
     return Progress(
-        TextColumn("{task.description}", markup=False),
+        _Description(),
         BarColumn(),
         TaskProgressColumn(),
         TimeElapsedColumn(),

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from hwsim.report.picture import plain
 from hwsim.units import seconds_text, si_text
 
 COLORS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#9c6b4e", "#97bbf5", "#9498a0")
@@ -23,8 +24,7 @@ def named(text: str, most: int = 60) -> str:
     >>> named("$x$"), named("a" * 9, 5)
     ('\\\\$x\\\\$', 'aa...')
     """
-    short = text if len(text) <= most else text[: most - 3] + "..."
-    return short.replace("$", r"\$")
+    return plain(text if len(text) <= most else text[: most - 3] + "...")
 
 
 def folded(text: str, width: int = 14, lines: int = 3) -> str:
@@ -36,7 +36,7 @@ def folded(text: str, width: int = 14, lines: int = 3) -> str:
     made = textwrap.wrap(text, width)
     if len(made) > lines:
         made = [*made[: lines - 1], made[lines - 1][: width - 3] + "..."]
-    return "\n".join(made).replace("$", r"\$")
+    return "\n".join(map(plain, made))
 
 
 def bare(panel: Any, *, grid: str = "both", title: str = "", x: str = "", y: str = "") -> None:

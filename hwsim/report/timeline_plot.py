@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.program import COMPUTE
-from hwsim.report.picture import canvas, check, write
+from hwsim.report.picture import canvas, check, plain, write
 from hwsim.report.tracks import IDLE, KINDS, MOVING, Kind, Run, Track, evenly, runs, tracks
 from hwsim.simulate.timeline import Span, Timeline
 from hwsim.units import seconds_text
@@ -56,7 +56,7 @@ def save(path: Path, timeline: Timeline, plan: Plan, title: str) -> None:
         _draw(panel, scene, window)
     _legend(figure, panels[0], scene)
     figure.suptitle(
-        f"{title}: {seconds_text(timeline.seconds)} per step, bubble {timeline.bubble:.1%}"
+        f"{plain(title)}: {seconds_text(timeline.seconds)} per step, bubble {timeline.bubble:.1%}"
         + _left_out(scene, everything)
     )
     write(figure, path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,8 +21,14 @@ from hwsim.site import Site
 from hwsim.software.spec import Software
 from hwsim.study.subject import Subject
 
+LONGEST = 400  # characters of a number with its unit
 MOST_POINTS = 10_000
 _NUMBER = re.compile(r"^\s*([0-9.eE+-]+)\s*(.*?)\s*$")
+
+
+def _figure(text: str) -> re.Match[str] | None:
+    """A number and its unit."""
+    return _NUMBER.match(text) if len(text) <= LONGEST else None
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Variation:
         >>> [Variation("", values).in_order for values in (("1", "8"), ("a", "b"), ("1", "3", "2"))]
         [True, False, False]
         """
-        found = [_NUMBER.match(value) for value in self.values]
+        found = [_figure(value) for value in self.values]
         try:
             numbers = [float(match.group(1)) for match in found if match]
         except ValueError:
@@ -63,9 +68,13 @@ def parse(text: str, subject: Subject, option: str = "--vary") -> Variation:
             option, f"found '{text}'", "write PATH=a,b,c or PATH=lo:hi:n (n values, geometric)"
         )
     if ":" not in values:
-        return Variation(path, tuple(v.strip() for v in values.split(",")))
+        texts = tuple(v.strip() for v in values.split(","))
+        if len(texts) > MOST_POINTS:
+            what, most = f"found {len(texts):,} values", f"write {MOST_POINTS:,} or fewer"
+            raise InputError(f"{option} {path}", what, most)
+        return Variation(path, texts)
     annotation = annotation_at(path, subject)
-    kinds = plain_types(annotation)
+    kinds = records.plain_types(annotation)
     if annotation is not None and kinds.isdisjoint((int, float)):
         raise InputError(
             f"{option} {path}",
@@ -128,18 +137,6 @@ def annotation_at(path: str, subject: Subject) -> Any:
     )
 
 
-def plain_types(annotation: Any) -> set[type]:
-    """The classes in an annotation: those of `Bytes | None` are float (a quantity) and NoneType.
-
-    >>> from hwsim.units import Bytes
-    >>> sorted(kind.__name__ for kind in plain_types(Bytes | None))
-    ['NoneType', 'float']
-    """
-    if isinstance(annotation, type):
-        return {annotation}
-    return {kind for inner in typing.get_args(annotation) for kind in plain_types(inner)}
-
-
 def _geometric(where: str, values: str, whole: bool) -> tuple[str, ...]:
     shape = InputError(
         where,
@@ -149,7 +146,7 @@ def _geometric(where: str, values: str, whole: bool) -> tuple[str, ...]:
     parts = values.split(":")
     if len(parts) != 3:
         raise shape
-    low, high = _NUMBER.match(parts[0]), _NUMBER.match(parts[1])
+    low, high = _figure(parts[0]), _figure(parts[1])
     if low is None or high is None or not parts[2].strip().isdigit():
         raise shape
     unit = high.group(2) or low.group(2)
@@ -163,6 +160,8 @@ def _geometric(where: str, values: str, whole: bool) -> tuple[str, ...]:
     except ValueError:
         raise shape from None
     if not 0 < first < last < math.inf or not 2 <= count <= MOST_POINTS:
+        raise shape
+    if math.isinf(last / first):
         raise shape
     ratio = (last / first) ** (1.0 / (count - 1))
     numbers = [first * ratio**i for i in range(count - 1)] + [last]

@@ -1,10 +1,11 @@
 """Measurements: a file of JSON lines reads back, faults have their line, cases hold no results."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
-from calibration import measurement
 from calibration.measurement import Case, Measurement, Provenance, parse, read, write
 from calibration.shapes import KINDS, SHAPES, AttentionCore, Gemm, Update
 from hwsim.errors import InputError, SurroundingsError
@@ -101,16 +102,33 @@ def test_faulty_lines_are_all_told():
 def test_a_path_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
     with pytest.raises(InputError):
         write(tmp_path / "none" / "m.jsonl", [made()])
+    with pytest.raises(InputError):
+        write(Path(), [made()])
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(measurement.os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(SurroundingsError):
         write(tmp_path / "m.jsonl", [made()])
+
+
+def test_a_pipe_is_written_and_stays_one(tmp_path):
+    pipe = tmp_path / "m.jsonl"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write(pipe, [made()])
+    assert parse(os.read(reader, 1 << 16).decode(), "m.jsonl") == [made()]
+    os.close(reader)
+    assert pipe.is_fifo()
 
 
 def test_every_shape_says_its_sizes():
     assert Gemm(m=2, n=3, k=4, transpose_a=True).describe() == "batch 1 m 2 n 3 k 4 transpose_a"
     assert made(dtype="fp32").describe() == "p4 fp32 gemm batch 1 m 2 n 3 k 4"
     assert set(SHAPES) == {kind.model_fields["kind"].default for kind in KINDS}
+
+
+def test_a_name_that_is_too_long_is_refused(tmp_path):
+    with pytest.raises(SurroundingsError, match="too long"):
+        write(tmp_path / ("x" * 5000), [made()])

@@ -1,6 +1,7 @@
 """The command group: exit codes, streams, and what is loaded when."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 
 from hwsim.cli import main
 from hwsim.errors import DoesNotFit, HwsimError, InputError, SurroundingsError
+from hwsim.hardware import catalog
 
 ESTIMATE = ("estimate", "--hw", "volta", "--model", "charlm", "--steps", "10")
 
@@ -118,3 +120,22 @@ def test_a_command_is_loaded_when_it_is_called():
     code = "import sys, hwsim.cli.main; print([n for n in sys.modules if 'hwsim.cli.' in n])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['hwsim.cli.main']"
+
+
+def test_letters_that_an_encoding_has_not_are_escaped(tmp_path):
+    named = tmp_path / "mine.json"
+    form = catalog.file_form(catalog.load("l4").device) | {"name": "日\x1b[31m"}
+    named.write_text(json.dumps(form))
+    done = subprocess.run(
+        [sys.executable, "-m", "hwsim", "hardware", "show", str(named)],
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        check=True,
+    )
+    assert rb"\u65e5\x1b[31m" in done.stdout
+
+
+def test_too_little_memory_is_no_bug(failing):
+    result = failing(MemoryError())
+    assert result.code == 4
+    assert "memory" in result.err

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from hwsim.report.console import make_console, plain_table
+from hwsim.report.console import make_console, plain_table, say
 
 
 class Terminal(io.StringIO):
@@ -62,3 +62,16 @@ def test_no_color_means_no_codes(monkeypatch):
 def test_messages_go_to_standard_error(capsys):
     make_console(stderr=True).print("a message")
     assert capsys.readouterr() == ("", "a message\n")
+
+
+CONTROLS = "a\x1b[31m\x1b]0;t\x07\u202eb\x9bc"
+
+
+def test_control_characters_are_escaped(monkeypatch, capsys):
+    table = plain_table(CONTROLS)
+    table.add_row(CONTROLS)
+    sent = on_terminal(monkeypatch, CONTROLS, table, no_color="1")
+    say(CONTROLS)
+    for text in (sent.replace("\x1b[1m", "").replace("\x1b[0m", ""), capsys.readouterr().err):
+        assert text.replace("\n", "").isprintable()
+        assert "\\x1b" in text

@@ -142,3 +142,20 @@ def test_a_point_that_can_not_be_answered_is_named():
         vary.run(subject, variation, lambda s: estimate(s.system, s.workload, s.plan, steps=law))
     with pytest.raises(InputError, match=r"^workload\.heads"):
         vary.run(subject, vary.parse("workload.heads=7,12", subject), lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ",".join("1" * 10_001),
+        "1e-300:1e300:9",
+        "1:" + "9" * 5000 + ":3",
+        "1:2 " + " " * 50_000 + "x:3",
+        "1:2:" + "9" * 5000,
+    ],
+    ids=["values", "wide", "digits", "spaces", "count"],
+)
+@pytest.mark.parametrize("path", ["workload.hidden", "workload.learning_rate"])
+def test_what_is_beyond_all_limits_is_refused(path, values):
+    with pytest.raises(InputError, match=path):
+        vary.parse(f"{path}={values}", VOLTA)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from calibration.converge.corpora import markov, recordings, text
@@ -34,7 +35,7 @@ def load(workload: Workload, source: str | None = None) -> AnyCorpus:
         return text.words(path, workload.vocabulary)
     if not isinstance(workload, CharLM):
         raise InputError("--model", f"found '{workload.name}'", f"write a {TRAINED}: these train")
-    if path is not None and source == markov.NAME and not path.exists():
+    if path is not None and source == markov.NAME and not os.path.exists(path):
         return markov.text()
     return text.characters(path)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from calibration.measurement import text_of
-from hwsim.errors import InputError
+from hwsim.errors import InputError, printable
+from hwsim.report.console import say
 
 HEAD = 4096  # bytes that tell what a file is
 
@@ -37,7 +37,7 @@ def fit(file: Path, predict: Path | None, predictions: Path | None, *, as_json: 
     answers = score.answers(found, other)
     if predictions is not None:
         score.write(predictions, answers)
-        print(f"wrote {predictions}", file=sys.stderr)
+        say(f"wrote {predictions}")
     laws_ = records.records(found)
     summary = score.summary(answers) if predict else None
     if as_json:
@@ -90,4 +90,4 @@ def _tell(summary: dict[str, Any], reasons: list[str]) -> None:
             f"{summary['coverage80']:.0%}, inside the 95 % interval {summary['coverage95']:.0%}"
         )
     for why in dict.fromkeys(reasons):
-        print(f"not predicted, {reasons.count(why)}: {why}")
+        print(printable(f"not predicted, {reasons.count(why)}: {why}"))

@@ -32,11 +32,6 @@ def save(drawn: Any, folder: Path, name: str) -> list[Path]:
     return paths
 
 
-def plain(text: str) -> str:
-    """A text from a file as it stands: a dollar opens no formula."""
-    return text.replace("$", r"\$")
-
-
 def dress(panel: Any, *, title: str, x: str, y: str, log: str = "xy") -> None:
     """Grid, titles and scales of a panel; `log` names its logarithmic axes."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter

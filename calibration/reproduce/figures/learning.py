@@ -11,7 +11,8 @@ import numpy as np
 from calibration.reproduce import machines
 from calibration.reproduce.campaigns import CHAR, DOMAINS, Campaign, Campaigns, Floats, Run
 from calibration.reproduce.effects import by
-from calibration.reproduce.figures.common import SMALL, colors, dress, missing, plain, short
+from calibration.reproduce.figures.common import SMALL, colors, dress, missing, short
+from hwsim.report.picture import plain
 
 SIZE = (12.4, 4.2)
 

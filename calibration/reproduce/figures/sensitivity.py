@@ -19,9 +19,9 @@ from calibration.reproduce.figures.common import (
     dress,
     legend_below,
     missing,
-    plain,
     short,
 )
+from hwsim.report.picture import plain
 
 DEPTH_SIZE, BATCH_SIZE, OPTIMIZER_SIZE = (9.0, 4.4), (9.6, 4.8), (6.4, 5.4)
 MARKS = "os^Dv"

@@ -16,11 +16,11 @@ from calibration.reproduce.figures.common import (
     dress,
     legend_below,
     missing,
-    plain,
     short,
     spread,
 )
 from hwsim.convergence.law import Law, predict
+from hwsim.report.picture import plain
 
 STEPS_SIZE, LOSS_SIZE = (12.0, 5.6), (12.0, 4.9)
 
@@ -30,7 +30,7 @@ def draw_steps(figure: Any, found: Campaigns) -> None:
     for panel, campaign, domain in _panels(figure, found):
         runs = campaign.runs
         for (data, same), color in zip(by(runs, lambda r: r.data).items(), PALETTE, strict=False):
-            label = f"{short(data)} {campaign.header.corpus.unit}"
+            label = plain(f"{short(data)} {campaign.header.corpus.unit}")
             _points(panel, same, lambda run: run.steps, color, label, line=campaign.law is None)
             if campaign.law is not None:
                 _band(panel, campaign, campaign.law, data, color)
@@ -49,7 +49,7 @@ def draw_losses(figure: Any, found: Campaigns) -> None:
     for panel, campaign, domain in _panels(figure, found):
         same_data = by([r for r in campaign.runs if not r.diverged], lambda run: run.data)
         for (data, runs), color in zip(same_data.items(), PALETTE, strict=False):
-            label = f"{short(data)} {campaign.header.corpus.unit}"
+            label = plain(f"{short(data)} {campaign.header.corpus.unit}")
             _points(panel, runs, lambda run: run.minimum, color, label, line=True, bounds=False)
         title = plain(f"{domain} ({campaign.header.corpus.name})")
         y = f"minimum validation loss ({campaign.loss_unit})"

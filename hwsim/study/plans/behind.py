@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from hwsim.cost.groups import Group
 from hwsim.parallel.pieces import Bucket, shared_works
 from hwsim.parallel.tails import Moved, Tail, moved
 from hwsim.study.plans.layers import Priced
+from hwsim.study.plans.rows import Ints
 
 Floats = npt.NDArray[np.float64]
 Content = tuple[int, ...]  # the layers of a chunk, the last one first
@@ -23,6 +24,16 @@ class Summed(NamedTuple):
     prices: list[Priced]
     among: list[tuple[Group, Group]]
     collectives: list[str]
+
+
+def stacked(every: Sequence[list[Moved]], of: Ints) -> list[Moved]:
+    """What each point moves, one after the other, as arrays: `every[of[i]]` for point i."""
+    most = max(map(len, every), default=0)
+    filled = [one + [Moved(0.0, 0.0, 0)] * (most - len(one)) for one in every]
+    return [
+        Moved(*(np.array(field)[of] for field in zip(*column, strict=True)))
+        for column in zip(*filled, strict=True)
+    ]
 
 
 class _State(NamedTuple):
@@ -100,10 +111,5 @@ class _Walk:
             for collective, among in self.ways:
                 works = shared_works(self.pricer, collective, size, among, low=False)
                 every.append([moved(work) for _, work in works])
-            most = max(map(len, every))
-            filled = [one + [Moved(0.0, 0.0, 0)] * (most - len(one)) for one in every]
-            self._moved[size] = [
-                Moved(*(np.array(field)[self.way] for field in zip(*column, strict=True)))
-                for column in zip(*filled, strict=True)
-            ]
+            self._moved[size] = stacked(every, self.way)
         return self._moved[size]

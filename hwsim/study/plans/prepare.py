@@ -57,6 +57,12 @@ class Ready:
     def of(self, name: str) -> npt.NDArray[Any]:
         return self.table.of(name)[self.rows]
 
+    def pricer(self, member: int) -> Pricer:
+        """What prices one of the plans."""
+        plan, _ = self.table.at(int(self.rows[member]))
+        priced = self.shop.prices[int(self.price[member])]
+        return priced.pricer.beside(priced.graph, plan, int(self.micro_batches[member]))
+
     def kept(self, which: npt.NDArray[Any]) -> Ready:
         """Some of the plans: by a mask, or by their places."""
         numbers = ("rows", "micro_batches", "price", "place", "cut", "memory")
@@ -86,7 +92,7 @@ class Shop:
         micro, count = self._checked(table, found)
         rows = np.flatnonzero(micro > 0)
         nothing = np.zeros(len(rows), dtype=np.intp)
-        ready = Ready(self, table, rows, count[rows], *[nothing] * 4, alone=nothing[:0])
+        ready = Ready(self, table, rows, count[rows], nothing, nothing, nothing, nothing, rows[:0])
         ready.place = _numbers(ready.unique(PLACED), rows, lambda row: self._placed(table, row))
         ready = self._price(ready, micro[rows], found)
         rings = np.array([one.graph.ring for one in self.prices.things], dtype=bool)
@@ -160,7 +166,7 @@ class Shop:
         like = self._like.get(key[1:])
         if like is not None:
             pricer = like.beside(like.graph, plan, count, alike=True)
-            return Priced(pricer, *zip(*pricer.different(), strict=True))
+            return Priced.of(pricer)
         graph = micro_graph(workload, plan)
         if self.pricer is None:
             self.pricer = Pricer(
@@ -172,7 +178,7 @@ class Shop:
                 micro_batches=count,
             )
         pricer = self._like[key[1:]] = self.pricer.beside(graph, plan, count)
-        return Priced(pricer, *zip(*pricer.different(), strict=True))
+        return Priced.of(pricer)
 
     def _memories(self, table: Rows, row: int, micro: int) -> tuple[LayerMemory, ...]:
         plan, workload = table.at(row)

@@ -26,6 +26,9 @@ class Column(NamedTuple):
     codes: Ints
 
 
+Values = Sequence[Any] | npt.NDArray[Any] | Column
+
+
 class Rows:
     """Plans by their fields; what no column tells is as in `plan`, or in `workload`.
 
@@ -33,9 +36,7 @@ class Rows:
     of different lengths.
     """
 
-    def __init__(
-        self, columns: Mapping[str, Sequence[Any] | Column], plan: Plan, workload: Workload
-    ) -> None:
+    def __init__(self, columns: Mapping[str, Values], plan: Plan, workload: Workload) -> None:
         self.plan, self.workload = plan, workload
         self.columns = {name: _column(values) for name, values in columns.items()}
         for name, column in self.columns.items():
@@ -118,7 +119,7 @@ def _array(values: Sequence[Any]) -> npt.NDArray[Any]:
     return array
 
 
-def _column(values: Sequence[Any] | Column) -> Column:
+def _column(values: Values) -> Column:
     if isinstance(values, Column):
         return values
     if isinstance(values, np.ndarray) and values.dtype != object:

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from hwsim import records
 from hwsim.errors import InputError
 from hwsim.study.subject import Subject
-from hwsim.study.vary import annotation_at, plain_types
+from hwsim.study.vary import annotation_at
 
 COUNTS = ("steps", "tokens", "epochs", "law", "target_loss", "critical_batch")
 MACHINE = ("device", "node", "network")
@@ -30,7 +30,7 @@ def kind(path: str, subject: Subject) -> Kind:
     root = path.partition(".")[0]
     if root == "plan":
         return "plan"
-    found = plain_types(annotation_at(path, subject)) if root in MACHINE else set()
+    found = records.plain_types(annotation_at(path, subject)) if root in MACHINE else set()
     return "figure" if path == PROCESSORS or float in found else "other"
 
 

@@ -15,12 +15,14 @@ from calibration.shapes import (
 from hwsim.cost.calibration import load_for
 from hwsim.cost.rates import rates
 from hwsim.cost.roofline import kernel_cost
+from hwsim.errors import InputError
 from hwsim.graph import workload as workloads
 from hwsim.hardware import catalog
 
 
-def kernels(model, hw="v100-sxm2-16gb"):
-    device, workload = catalog.load(hw).device, workloads.load(model)
+def kernels(model, hw="v100-sxm2-16gb", **sizes):
+    device = catalog.load(hw).device
+    workload = workloads.override(workloads.load(model), sizes)
     graph = workload.graph(workload.batch)
     reach = rates(device, load_for(device), graph.dtype, family=graph.family)
     return graph, reach, timed_kernels(graph, reach, reach)
@@ -66,3 +68,8 @@ def test_equal_layers_are_one_measurement():
         if isinstance(one.shape, AttentionCore) and one.shape.way == "forward"
     ]
     assert forward.fused
+
+
+def test_what_no_one_can_measure_is_refused():
+    with pytest.raises(InputError, match="smaller sizes"):
+        kernels("speech", batch="1000000000", frames="1000000")
