@@ -14,12 +14,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from hwsim import records
 from hwsim.errors import InputError
+from hwsim.study.figures import WHOLE, is_figure
 from hwsim.study.subject import Subject
 from hwsim.study.vary import annotation_at
 
 COUNTS = ("steps", "tokens", "epochs", "law", "target_loss", "critical_batch")
-MACHINE = ("device", "node", "network")
-PROCESSORS = "device.multiprocessors"
 RELATIVE = "x"  # behind a factor of the figure that there is
 _NUMBER = re.compile(r"([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)(.*)$")
 Kind = Literal["figure", "plan", "other"]
@@ -30,8 +29,7 @@ def kind(path: str, subject: Subject) -> Kind:
     root = path.partition(".")[0]
     if root == "plan":
         return "plan"
-    found = records.plain_types(annotation_at(path, subject)) if root in MACHINE else set()
-    return "figure" if path == PROCESSORS or float in found else "other"
+    return "figure" if is_figure(path, subject) else "other"
 
 
 def check(path: str, texts: Sequence[str], subject: Subject, where: str) -> None:
@@ -70,7 +68,7 @@ def numbers(path: str, texts: Sequence[str], subject: Subject) -> npt.NDArray[np
         found = np.empty(0)
     if len(found) < len(texts):
         return np.array([_number(path, text, subject) for text in texts])
-    return np.rint(found) if path == PROCESSORS else found
+    return np.rint(found) if path == WHOLE else found
 
 
 def parted(text: str) -> tuple[float, str]:
