@@ -176,7 +176,7 @@ def _task(
 ) -> Task:
     """Raises InputError for ways to count steps that exclude each other."""
     closed = engine != "events"
-    way, arrangement = arranged(subject, axes, fitted.of(subject), closed=closed)
+    way, arrangement = arranged(subject, axes, closed=closed)
     counted({path: text for path, text in arrangement.settings(0).items() if path in COUNTS})
     return Task(subject, arrangement, way, counted, fitted, engine)
 

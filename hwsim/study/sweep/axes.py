@@ -105,7 +105,8 @@ class Drawn:
         return drawn[:, :number]
 
 
-class Span(NamedTuple):
+@dataclass(frozen=True)
+class Span:
     """Places of an axis."""
 
     axis: Axis
@@ -113,6 +114,10 @@ class Span(NamedTuple):
     end: int
 
     @property
+    def size(self) -> int:
+        return self.end - self.first
+
+    @cached_property
     def texts(self) -> list[Sequence[str]]:
         return self.axis.texts(self.first, self.end)
 

@@ -70,20 +70,29 @@ class Form:
                 self._cells(path, texts)
                 for path, texts in zip(span.axis.paths, span.texts, strict=True)
             ]
-            places = (
-                cells[0] if len(cells) == 1 else ["".join(row) for row in zip(*cells, strict=True)]
-            )
+            places = cells[0] if len(cells) == 1 else list(map("".join, zip(*cells, strict=True)))
             begins = [begin + place for begin in begins for place in places]
         return begins
 
     def _cells(self, path: str, texts: Sequence[str]) -> list[str]:
+        together = "".join(texts)
         if self.style == "csv":
-            return [f"{cell},".replace("%", "%%") for cell in _all_quoted(texts)]
-        key = json.dumps(path)
-        return [
-            f"{key}: {text if _PLAIN.match(text) else json.dumps(text)}, ".replace("%", "%%")
-            for text in texts
-        ]
+            special = any(mark in together for mark in ',"\r\n')
+            cells = [f"{_quoted(text) if special else text}," for text in texts]
+        else:
+            key = json.dumps(path)
+            special = not (together.isascii() and together.isprintable()) or (
+                '"' in together or "\\" in together
+            )
+            cells = [
+                f"{key}: {text}, "
+                if text[-1].isdigit() and _PLAIN.match(text)
+                else f"{key}: {json.dumps(text)}, "
+                if special
+                else f'{key}: "{text}", '
+                for text in texts
+            ]
+        return [_escaped(cell) for cell in cells] if "%" in path + together else cells
 
     def _end(self, known: Sequence[bool], fits: int, why: str) -> str:
         """The columns of a row as a format of the numbers that are known."""
@@ -100,14 +109,6 @@ class Form:
             return ",".join(cells) + "\n"
         pairs = zip(self.columns, cells, strict=True)
         return ", ".join(f"{json.dumps(name)}: {text or 'null'}" for name, text in pairs) + "}\n"
-
-
-def _all_quoted(texts: Sequence[str]) -> Sequence[str]:
-    """CSV cells; most sweeps have but numbers and units, which need no quotes."""
-    together = "".join(texts)
-    if not any(mark in together for mark in ',"\r\n'):
-        return texts
-    return [_quoted(text) for text in texts]
 
 
 def _quoted(text: str) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator, Sequence
-from importlib import import_module
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from hwsim.cost.calibration import Calibration
-from hwsim.errors import InputError
+from hwsim.study import many
 from hwsim.study.answers import Answers
 from hwsim.study.plans import Plans
 from hwsim.study.plans.rows import Column, groups
@@ -27,9 +26,7 @@ FEW = 8  # points that are as soon answered one by one
 DEGREES = ("dp", "tp", "pp", "cp", "scaling")
 
 
-def arranged(
-    subject: Subject, axes: Sequence[Axis], calibration: Calibration, *, closed: bool = True
-) -> tuple[Way, Axes]:
+def arranged(subject: Subject, axes: Sequence[Axis], *, closed: bool = True) -> tuple[Way, Axes]:
     """Axes whose points are answered together behind all others, and how they are answered.
 
     Only a `closed` form is answered so. Those are figures of the machine, or fields of the plan,
@@ -38,10 +35,7 @@ def arranged(
     best: tuple[int, Way, list[Axis]] = (FEW - 1, "scalar", [])
     for way, kind in KINDS.items() if closed else ():
         inner = [
-            axis
-            for axis in axes
-            if all(paths.kind(path, subject) == kind for path in axis.paths)
-            and _takes(way, subject, axis, calibration)
+            axis for axis in axes if all(paths.kind(path, subject) == kind for path in axis.paths)
         ]
         size = math.prod(axis.size for axis in inner)
         if size > best[0]:
@@ -53,14 +47,14 @@ def arranged(
 
 def answers(way: Way, subject: Subject, inner: Sequence[Span], calibration: Calibration) -> Answers:
     """The points of a box of figures, or of fields of the plan, each on its own axis."""
-    shape = tuple(span.end - span.first for span in inner)
+    shape = tuple(span.size for span in inner)
     if way == "figures":
         figures = {
             path: paths.numbers(path, texts, subject).reshape(_alone(place, shape))
             for place, span in enumerate(inner)
             for path, texts in zip(span.axis.paths, span.texts, strict=True)
         }
-        found = _figures().answers(subject, figures, calibration)
+        found = many.answers(subject, figures, calibration)
     else:
         found = _plans(subject, calibration).answers(
             {
@@ -69,10 +63,10 @@ def answers(way: Way, subject: Subject, inner: Sequence[Span], calibration: Cali
             }
         )
         shape = (math.prod(shape),)
-    arrays = (np.broadcast_to(column, shape) for column in found if not isinstance(column, dict))
-    seconds, low, high, spread, why, size, fits = arrays
     parts = {name: np.broadcast_to(column, shape) for name, column in found.parts.items()}
-    return Answers(seconds, low, high, spread, parts, why, size, fits)
+    names = ("seconds", "low", "high", "spread", "why", "bytes", "fits")
+    rest: dict[str, Any] = {name: np.broadcast_to(getattr(found, name), shape) for name in names}
+    return Answers(**rest, parts=parts)
 
 
 def same_count(way: Way, subject: Subject, inner: Sequence[Span]) -> Iterator[tuple[Subject, Any]]:
@@ -82,7 +76,7 @@ def same_count(way: Way, subject: Subject, inner: Sequence[Span]) -> Iterator[tu
     if not columns:
         yield subject, slice(None)
         return
-    number = math.prod(span.end - span.first for span in inner)
+    number = math.prod(span.size for span in inner)
     first, group = groups(number, *(column.codes for column in columns.values()))
     order = np.argsort(group, kind="stable")
     ends = np.cumsum(np.bincount(group, minlength=len(first)))
@@ -98,7 +92,7 @@ def _alone(place: int, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _columns(inner: Sequence[Span]) -> dict[str, Column]:
     """By path, the texts that there are in a box, and which of them each point has."""
-    shape = tuple(span.end - span.first for span in inner)
+    shape = tuple(span.size for span in inner)
     columns = {}
     for place, span in enumerate(inner):
         for path, texts in zip(span.axis.paths, span.texts, strict=True):
@@ -133,24 +127,6 @@ def _plans(subject: Subject, calibration: Calibration) -> Plans:
     if _LAST.known is None or _LAST.known[:2] != (subject, calibration):
         _LAST.known = subject, calibration, Plans(subject, calibration)
     return _LAST.known[2]
-
-
-def _takes(way: Way, subject: Subject, axis: Axis, calibration: Calibration) -> bool:
-    """Whether there is an answer to many points along an axis."""
-    if way == "figures" and _figures() is None:
-        return False
-    try:
-        answers(way, subject, [Span(axis, 0, 1)], calibration)
-    except InputError:
-        return False
-    return True
-
-
-def _figures() -> Any:
-    try:
-        return import_module("hwsim.study.many")
-    except ModuleNotFoundError:
-        return None
 
 
 def one(found: Any) -> Answers:

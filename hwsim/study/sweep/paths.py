@@ -14,12 +14,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from hwsim import records
 from hwsim.errors import InputError
+from hwsim.study.figures import WHOLE, is_figure
 from hwsim.study.subject import Subject
 from hwsim.study.vary import annotation_at
 
 COUNTS = ("steps", "tokens", "epochs", "law", "target_loss", "critical_batch")
-MACHINE = ("device", "node", "network")
-PROCESSORS = "device.multiprocessors"
 RELATIVE = "x"  # behind a factor of the figure that there is
 _NUMBER = re.compile(r"([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)(.*)$")
 Kind = Literal["figure", "plan", "other"]
@@ -30,8 +29,7 @@ def kind(path: str, subject: Subject) -> Kind:
     root = path.partition(".")[0]
     if root == "plan":
         return "plan"
-    found = records.plain_types(annotation_at(path, subject)) if root in MACHINE else set()
-    return "figure" if path == PROCESSORS or float in found else "other"
+    return "figure" if is_figure(path, subject) else "other"
 
 
 def check(path: str, texts: Sequence[str], subject: Subject, where: str) -> None:
@@ -61,13 +59,16 @@ def count(path: str, text: str) -> float:
 
 def numbers(path: str, texts: Sequence[str], subject: Subject) -> npt.NDArray[np.float64]:
     """The figures that texts stand for, in the units of the record (SI)."""
-    plain = np.array([parted(text)[0] for text in texts]) if texts else np.empty(0)
-    units = {parted(text)[1] for text in texts}
-    if len(units) > 1:
+    unit = parted(texts[0])[1]
+    cut = -len(unit) or None
+    try:
+        plain = np.array([float(text[:cut]) for text in texts if text.endswith(unit)])
+        found = plain * _number(path, f"1{unit}", subject)
+    except (ValueError, InputError):
+        found = np.empty(0)
+    if len(found) < len(texts):
         return np.array([_number(path, text, subject) for text in texts])
-    unit = "".join(units)
-    found = np.asarray(plain * _number(path, f"1{unit}", subject))
-    return np.rint(found) if path == PROCESSORS else found
+    return np.rint(found) if path == WHOLE else found
 
 
 def parted(text: str) -> tuple[float, str]:

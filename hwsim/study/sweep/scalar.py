@@ -17,10 +17,10 @@ from hwsim.parallel.needs import needed
 from hwsim.parallel.program import PARTS
 from hwsim.simulate.engine import run
 from hwsim.simulate.step import prepared
+from hwsim.study.answers import NO_FORM
 from hwsim.study.subject import Subject
 
 Engine = Literal["auto", "closed", "events"]
-NO_FORM = "no closed form: "  # begins the reason of a point that only its events can tell
 
 
 class Answer(NamedTuple):

@@ -38,16 +38,19 @@ def sobol(first: int, end: int, dimensions: int, seed: int = 0) -> npt.NDArray[n
     >>> sobol(0, 4, 2).tolist()
     [[0.0, 0.0], [0.5, 0.5], [0.75, 0.25], [0.25, 0.75]]
     """
-    number = np.arange(first, end, dtype=np.uint64)
-    gray = number ^ (number >> np.uint64(1))
-    found = np.zeros((end - first, dimensions), dtype=np.uint64)
-    if seed:
-        found ^= np.random.default_rng(seed).integers(2**BITS, size=dimensions, dtype=np.uint64)
     vectors = _vectors(dimensions)
-    for bit in range(max(end - 1, 1).bit_length()):
-        on = ((gray >> np.uint64(bit)) & np.uint64(1)).astype(bool)
-        found[on] ^= vectors[bit]
-    return found / 2.0**BITS
+    start = np.zeros(dimensions, dtype=np.uint64)
+    if seed:
+        start ^= np.random.default_rng(seed).integers(2**BITS, size=dimensions, dtype=np.uint64)
+    gray = first ^ (first >> 1)
+    for bit in range(gray.bit_length()):
+        if gray >> bit & 1:
+            start ^= vectors[bit]
+    # From one point to the next a single bit of the Gray code changes: the lowest that is set.
+    number = np.arange(first + 1, end)
+    lowest = np.log2(number & -number).astype(int)
+    found = np.bitwise_xor.accumulate(np.concatenate([start[None], vectors[lowest]]), axis=0)
+    return np.asarray(found / 2.0**BITS)
 
 
 def _vectors(dimensions: int) -> npt.NDArray[np.uint64]:

@@ -18,7 +18,7 @@ from hwsim.overheads import Overheads
 from hwsim.parallel.check import scaled
 from hwsim.parallel.program import PARTS
 from hwsim.spending.many import amounts
-from hwsim.study.answers import Answers
+from hwsim.study.answers import NO_FORM, Answers
 from hwsim.study.subject import Subject
 from hwsim.study.sweep import many, scalar
 from hwsim.study.sweep.axes import Axes, Span
@@ -27,7 +27,7 @@ from hwsim.study.sweep.digest import Digest, digest
 from hwsim.study.sweep.form import Form
 from hwsim.study.sweep.many import Way
 from hwsim.study.sweep.paths import COUNTS
-from hwsim.study.sweep.scalar import NO_FORM, Engine
+from hwsim.study.sweep.scalar import Engine
 from hwsim.study.sweep.totals import totals
 
 BLOCK = 65_536  # points that go through one call
@@ -119,7 +119,7 @@ class Task:
     def answer(self, box: list[Span], first: int = 0) -> Columns:
         """The points of a box within one group."""
         inner = box[self.axes.inner :]
-        size = int(np.prod([span.end - span.first for span in inner], dtype=int))
+        size = int(np.prod([span.size for span in inner], dtype=int))
         found = Columns(size)
         outer = {
             path: texts[0]

@@ -29,7 +29,7 @@ def sweep():
     ):
         axes = parse(subject, grid, paired, random, drawing or Drawing())
         fitted = Fitted()
-        way, arrangement = arranged(subject, axes, fitted.of(subject), closed=engine != "events")
+        way, arrangement = arranged(subject, axes, closed=engine != "events")
         form = Form(
             more.pop("style", "csv"), columns.chosen(more.pop("chosen", None), arrangement.paths)
         )
