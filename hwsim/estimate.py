@@ -210,7 +210,7 @@ def estimate(
     step = staged(workload, system, plan, calibration, software=software)
     timeline = formula(step) if engine == "closed" else run(lower(step), trace=False)
     graph = workload.graph(samples(plan, workload))
-    count, warnings = _steps(workload, graph, steps)
+    count, warnings = steps_of(workload, graph, steps)
     one, luck_of_step = _step(timeline), step_luck(timeline.spread)
     total, luck = _total(timeline.seconds, count, luck_of_step, overheads, plan.devices)
     times = [Time(one.parts, luck_of_step), *([Time(total.parts, luck)] if total else [])]
@@ -239,15 +239,21 @@ def estimate(
     )
 
 
+def count_of(workload: Workload, plan: Plan, steps: float | Counting | None = None) -> Steps | None:
+    """Steps of a workload that is already scaled to its plan, as `estimate` counts them; None where
+    nothing counts them."""
+    return _steps(workload, workload.graph(samples(plan, workload)), steps)[0]
+
+
 @lru_cache
 def _law(name: str) -> laws.Law | None:
     return laws.load(name)
 
 
-def _steps(
+def steps_of(
     workload: Workload, graph: StepGraph, given: float | Counting | None
 ) -> tuple[Steps | None, list[str]]:
-    """The count, and what to know of it."""
+    """The count of steps of a workload, and what to know of it."""
     counting = Given(given) if isinstance(given, (int, float)) else given
     law = _law(workload.law) if counting is None and workload.law else None
     if law is not None:

@@ -87,6 +87,18 @@ def field_at(record: type[BaseModel], path: Sequence[int | str]) -> Any:
     return annotation
 
 
+def plain_types(annotation: Any) -> set[type]:
+    """The classes in an annotation: those of `Bytes | None` are float (a quantity) and NoneType.
+
+    >>> from hwsim.units import Bytes
+    >>> sorted(kind.__name__ for kind in plain_types(Bytes | None))
+    ['NoneType', 'float']
+    """
+    if isinstance(annotation, type):
+        return {annotation}
+    return {kind for inner in typing.get_args(annotation) for kind in plain_types(inner)}
+
+
 def wanted(annotation: Any) -> str:
     """What to write in a field of this annotation."""
     bare = _without_none(annotation)

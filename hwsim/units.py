@@ -28,6 +28,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -183,6 +184,7 @@ KWH = 3.6e6  # joules
 HOUR = 3600.0  # seconds
 
 
+@lru_cache(maxsize=256)
 def _split_prefix(unit: str) -> tuple[str, float]:
     """``"GiB/s"`` -> ``("B/s", 2.0**30)``; what can't be a unit at all comes back as it is."""
     try:

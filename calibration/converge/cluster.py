@@ -7,10 +7,8 @@ die of a message that it can't read, where a task only fails.
 
 from __future__ import annotations
 
-import asyncio
 import pickle
 import uuid
-import warnings
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
@@ -19,12 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import dask
 
+from hwsim import cluster
+from hwsim.cluster import distributed  # quiet
 from hwsim.errors import SurroundingsError
-
-# What the client would log is told by errors here.
-with dask.config.set(logging={"distributed": "critical", "distributed.client": "critical"}):
-    import distributed
-    from distributed.versions import VersionMismatchWarning, get_versions
 
 if TYPE_CHECKING:
     from calibration.converge.campaign import Died, Message, Run
@@ -32,7 +27,6 @@ if TYPE_CHECKING:
     from calibration.converge.train import Stop
     from hwsim.graph.workload import Workload
 
-CONNECT = 5.0  # seconds, until there is an answer
 LOOK = 5.0  # seconds, between two looks at whether there are workers
 WITHOUT_WORKERS = 60.0  # seconds: a worker that died is back sooner
 # The corpus may be larger than what Dask warns of.
@@ -63,7 +57,7 @@ class Cluster:
         self.tasks: dict[distributed.Future, Run] = {}
         self.ended: SimpleQueue[distributed.Future] = SimpleQueue()
         with self._failures(), dask.config.set(SETTINGS):
-            self.client = _connected(scheduler)
+            self.client = cluster.connected(scheduler)
             self.corpus = self.client.submit(
                 bytes, pickle.dumps(corpus), key=f"hwsim-corpus-{uuid.uuid4().hex}"
             )
@@ -100,7 +94,7 @@ class Cluster:
     def kill(self) -> None:
         """Releases the tasks: one that is being trained sees it at its next evaluation."""
         with suppress(OSError, TimeoutError):
-            self.client.close(CONNECT)
+            self.client.close(cluster.CONNECT)
 
     def _next(self) -> distributed.Future:
         idle = 0.0
@@ -129,44 +123,6 @@ class Cluster:
             raise SurroundingsError(
                 self.scheduler, f"the cluster is lost ({type(error).__name__})", KEPT
             ) from None
-
-
-def _connected(scheduler: str) -> distributed.Client:
-    try:
-        # A client would wait without end for a server that isn't Dask's to speak.
-        found = asyncio.run(asyncio.wait_for(_versions(scheduler), CONNECT))
-    except Exception as error:  # such a server may answer anything
-        raise SurroundingsError(
-            scheduler,
-            f"no Dask scheduler answers ({type(error).__name__})",
-            "start one with `dask scheduler`, or write its address",
-        ) from None
-    _check_release(scheduler, "the scheduler", found)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", VersionMismatchWarning)  # what matters is looked at
-        client = distributed.Client(scheduler, timeout=CONNECT, set_as_default=False)
-    for worker, found in client.get_versions()["workers"].items():
-        _check_release(worker, "the worker", found)
-    return client
-
-
-async def _versions(scheduler: str) -> Any:
-    async with distributed.rpc(scheduler) as remote:
-        return await remote.versions(packages=[])
-
-
-def _check_release(where: str, who: str, found: Any) -> None:
-    """They must be the same for functions and messages to be read."""
-    wanted = get_versions()["packages"]
-    for package in ("python", "distributed"):
-        if found["packages"][package] != wanted[package]:
-            raise _mismatch(where, who, package, found["packages"][package], wanted[package])
-
-
-def _mismatch(where: str, who: str, package: str, found: str, wanted: str) -> SurroundingsError:
-    return SurroundingsError(
-        where, f"{who} has {package} {found}, this machine {wanted}", "install the same on both"
-    )
 
 
 def _death(run: Run, error: BaseException) -> Died:
@@ -214,4 +170,4 @@ def _check(worker: distributed.Worker, versions: dict[str, str]) -> None:
         )
     for package, found in versions_here().items():
         if found.partition("+")[0] != versions[package].partition("+")[0]:  # +cpu, +cu130
-            raise _mismatch(worker.address, "the worker", package, found, versions[package])
+            raise cluster.mismatch(worker.address, "the worker", package, found, versions[package])

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Annotated
 
 import typer
@@ -10,6 +13,7 @@ import typer
 from hwsim.convergence.counting import Counting, load
 from hwsim.errors import InputError
 from hwsim.graph.workload import Workload
+from hwsim.study.sweep.paths import count
 
 Steps = Annotated[float | None, typer.Option(help="Your own count of steps.")]
 Tokens = Annotated[float | None, typer.Option(help="Items to train on, instead.")]
@@ -70,3 +74,25 @@ class Options:
                 raise InputError("--critical-batch", what, "add --law NAME or FILE")
             return load(workload.law, critical=self._critical)
         return self._law or self._steps
+
+
+@dataclass(frozen=True)
+class Varied:
+    """The options as they are, but for those that a sweep sets."""
+
+    steps: float | None
+    tokens: float | None
+    epochs: float | None
+    law: str | None
+    target_loss: float | None
+    critical_batch: float | None
+
+    def __call__(self, settings: Mapping[str, str]) -> Options:
+        """Raises InputError for options that exclude each other."""
+        return _options(self, tuple(settings.items()))
+
+
+@lru_cache(maxsize=256)
+def _options(given: Varied, settings: tuple[tuple[str, str], ...]) -> Options:
+    chosen = {name: text if name == "law" else count(name, text) for name, text in settings}
+    return Options(*(asdict(given) | chosen).values())

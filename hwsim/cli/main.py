@@ -18,7 +18,10 @@ from typer.core import TyperGroup
 
 from hwsim.errors import HwsimError, InputError, SurroundingsError
 
-COMMANDS = ("estimate", "simulate", "sensitivity", "compare", "hardware", "software", "workload")
+COMMANDS = (
+    *("estimate", "simulate", "sweep", "search", "sensitivity", "compare"),
+    *("hardware", "software", "workload"),
+)
 GROUP = "hwsim.commands"
 INTERRUPTED = 130
 FULL = "this machine has too little left"

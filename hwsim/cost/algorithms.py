@@ -114,7 +114,7 @@ def timed(size: float, how: Schedule, here: Path | None, there: Path | None) -> 
     for path, _, volume in found:
         moving = joined(moving, path.moving(size, volume), last.overlap)
     fill = last.fill * fixed
-    if fill > 0 and last.short < 1:
+    if last.short < 1 and np.all(fill > 0):
         waiting = fill * moving / (moving + fill * last.short / (1 - last.short))
     loads = [_load(path, size, volume, moving + waiting) for path, _, volume in paths]
     return Timed(fixed + moving + waiting, fixed, *loads)

@@ -8,11 +8,15 @@ products slow (NVIDIA, Matrix Multiplication Background, DU-09799).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.intp]
 
 SIDES = ((256, 128), (128, 128), (128, 64), (64, 64), (128, 32), (64, 32), (32, 32))
 # Both ways round: the first side lies along m.
@@ -24,9 +28,11 @@ RESIDENT = 2  # of which so many share a processor
 SHALLOWEST = 64  # and a part of a split one is no shorter
 NARROW = (16, 32, 64)  # bounds of the classes of a product's narrower side
 TABLED = 1 << 14  # products whose time is remembered
+POINTS = 16  # of one product, as of which it pays to leave out what can't be the best
 
-_TM, _TN = (np.array(side, dtype=float)[:, None] for side in zip(*TILES, strict=True))
-_SPLIT = np.array(SPLITS, dtype=float)
+# Every tile with every split, tile after tile.
+_TM, _TN, _SPLIT = np.array([(*tile, split) for tile in TILES for split in SPLITS], dtype=float).T
+_ALL = np.arange(len(_SPLIT))
 
 
 class Tiled(NamedTuple):
@@ -108,49 +114,105 @@ def _parts(
     batch: Any, m: Any, n: Any, k: Any, size: float, traffic: Any, tiled: Tiled, transposed: Any
 ) -> Parts:
     values = (batch, m, n, k, traffic, transposed, *tiled[:5])
-    columns = np.array(np.broadcast_arrays(*(np.atleast_1d(value) for value in values)), float)
+    arrays = np.broadcast_arrays(*(np.atleast_1d(value) for value in values))
+    columns = np.array([array.ravel() for array in arrays], float)
     found = np.empty((2, columns.shape[1]))
     many = (columns[0] > 1) & bool(tiled.batched)
-    for some, tiles, depth in (
-        (~many, range(len(TILES)), DEPTH),
-        (many, tiled.batched, tiled.depth),
+    kinds = _ALL // len(SPLITS)
+    for some, which, depth in (
+        (~many, _ALL, DEPTH),
+        (many, _ALL[np.isin(kinds, tiled.batched)], tiled.depth),
     ):
-        if some.any():
-            found[:, some] = _fastest(columns[:, some], size, tiled, tiles, depth)
-    return Parts(*found)
+        named = len(which) == len(_ALL)
+        for here, few in _alike(columns, some, tiled, which, depth):
+            found[:, here] = _fastest(columns[:, here], size, tiled, few, depth, named=named)
+    return Parts(*found.reshape(2, *arrays[0].shape))
 
 
-def _fastest(columns: Any, size: float, tiled: Tiled, tiles: Sequence[int], depth: int) -> Any:
-    """Seconds of arithmetic and of memory traffic with the best of these tiles."""
-    narrow = np.minimum(columns[1], columns[2])
-    b, m, n, k, traffic, transposed, peak, half, setup, bandwidth, processors = columns[
-        ..., None, None
-    ]
-    tm, tn = _TM[list(tiles)], _TN[list(tiles)]
+def _alike(
+    columns: Floats, some: Any, tiled: Tiled, which: Ints, depth: int
+) -> Iterator[tuple[Any, Ints]]:
+    """Points with the tiles and splits that may be the best ones there, of `which`.
+
+    One shape on the same number of processors takes the longer the more arithmetic and the more
+    partial results there are: what has no less of both than another one is left out. `setup` and
+    `half` belong to the device.
+    """
+    if not some.any():
+        return
+    first = columns[:, np.argmax(some)]
+    same = (columns[[0, 1, 2, 3, 5, 7, 8]] == first[[0, 1, 2, 3, 5, 7, 8], None]).all()
+    if len(some) < POINTS or not some.all() or not same:
+        yield some, which
+        return
+    batch, m, n, k, _, _, _, half, setup, _, _ = first
+    chosen = tiled.narrow[int(np.searchsorted(NARROW, min(m, n)))]
+    if len(which) == len(_ALL) and chosen >= 0:
+        yield some, which[chosen * len(SPLITS)][None]
+        return
+    together = np.argsort(columns[10], kind="stable")
+    numbers, begins = np.unique(columns[10][together], return_index=True)
+    for processors, here in zip(numbers, np.split(together, begins[1:]), strict=True):
+        work = np.where(
+            _possible(k, which),
+            _arithmetic(batch, m, n, k, half, setup, processors, which, depth),
+            np.inf,
+        )
+        order = np.lexsort((work, _SPLIT[which]))  # of fewer partial results first
+        least = np.minimum.accumulate(work[order])
+        better = np.r_[True, work[order][1:] < least[:-1]]
+        yield here, np.sort(which[order[better]])
+
+
+def _arithmetic(
+    b: Any, m: Any, n: Any, k: Any, half: Any, setup: Any, processors: Any, which: Ints, depth: int
+) -> Any:
+    """Seconds x peak / processors of a product's blocks: (points, which)."""
+    tm, tn, split = _TM[which], _TN[which], _SPLIT[which]
     reuse = tm * tn / (tm + tn)
-    steps = np.ceil(k / _SPLIT / depth) * depth
-    blocks = b * np.ceil(m / tm) * np.ceil(n / tn) * _SPLIT
-    rate = peak / processors * reuse / (reuse + half)
+    steps = np.ceil(k / split / depth) * depth
+    blocks = b * np.ceil(m / tm) * np.ceil(n / tn) * split
     with np.errstate(divide="ignore", invalid="ignore"):
-        compute = np.ceil(blocks / processors) * 2 * tm * tn * (steps + setup) / rate
-        partial = np.where(_SPLIT > 1, b * m * n * size * (_SPLIT + 1) / bandwidth, 0.0)
+        waves = np.ceil(blocks / processors)
+        return waves * 2 * tm * tn * (steps + setup) / (reuse / (reuse + half))
+
+
+def _possible(k: Any, which: Ints) -> Any:
+    return (_SPLIT[which] == 1) | (k / _SPLIT[which] >= SHALLOWEST)
+
+
+def _fastest(
+    columns: Any, size: float, tiled: Tiled, which: Ints, depth: int, *, named: bool
+) -> Any:
+    """Seconds of arithmetic and of memory traffic with the best of these tiles and splits, or with
+    the `named` tiles of narrow products."""
+    narrow = np.minimum(columns[1], columns[2])
+    b, m, n, k, traffic, transposed, peak, half, setup, bandwidth, processors = columns[..., None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        work = _arithmetic(b, m, n, k, half, setup, processors, which, depth)
+        compute = work / (peak / processors)
+        partial = np.where(
+            _SPLIT[which] > 1, b * m * n * size * (_SPLIT[which] + 1) / bandwidth, 0.0
+        )
     memory = np.broadcast_to(traffic + partial, compute.shape)
     if tiled.strided < math.inf:
         again = transposed * _read_again(b, m, n, processors)
         memory = np.maximum(memory, again * 2 * BLOCK**2 * k / (peak * tiled.strided))
     # The slower one decides, and the more so the less of the other one is hidden behind it.
     slower = np.maximum(compute, memory)
-    visible = (1 + (np.minimum(compute, memory) / slower) ** tiled.overlap) ** (1 / tiled.overlap)
-    possible = (_SPLIT == 1) | (k / _SPLIT >= SHALLOWEST)
-    seconds = np.where(possible, slower * visible, np.inf).reshape(len(narrow), -1)
+    visible: Any = np.ones(1)
+    if tiled.overlap < math.inf:
+        shorter = np.minimum(compute, memory) / slower
+        visible = (1 + shorter**tiled.overlap) ** (1 / tiled.overlap)
+    seconds = np.where(_possible(k, which), slower * visible, np.inf)
     of = np.searchsorted(NARROW, narrow)
     best = seconds.argmin(1)
-    if len(tiles) == len(TILES):
+    if named:
         chosen = np.asarray(tiled.narrow)[of]
-        best = np.where(chosen < 0, best, chosen * len(SPLITS))
+        best = np.where(chosen < 0, best, np.searchsorted(which, chosen * len(SPLITS)))
     flat = (np.arange(len(narrow)), best)
-    factor = visible.reshape(len(narrow), -1)[flat] * np.array([*tiled.shares, 1.0])[of]
-    return [part.reshape(len(narrow), -1)[flat] * factor for part in (compute, memory)]
+    factor = np.broadcast_to(visible, compute.shape)[flat] * np.array([*tiled.shares, 1.0])[of]
+    return [part[flat] * factor for part in (compute, memory)]
 
 
 def _read_again(b: Any, m: Any, n: Any, processors: Any) -> Any:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from typing import Literal, NamedTuple
+from functools import reduce
+from typing import Any, Literal, NamedTuple
 
 from hwsim.cost import calibration as calibrations
 from hwsim.cost.calibration import Calibration, Code, nearest
 from hwsim.cost.convolution import Convolving
 from hwsim.cost.gemm import NARROW, Tiled, tile_number
 from hwsim.cost.host import Eager, Hosting
+from hwsim.cost.pick import greater, lesser
 from hwsim.errors import InputError
 from hwsim.graph.dtypes import BYTES, Dtype
 from hwsim.hardware.spec import Device
@@ -85,10 +87,12 @@ def rates(
     matrix, vector = peaks(device, dtype)
     on_vector = vector_only or dtype == "fp32" or getattr(device.matrix, dtype, None) is None
     if vector_only:
-        matrix = min(matrix, vector)
+        matrix = lesser(matrix, vector)
     clock = device.clock
     # Peaks are stated at the boost clock; a sustained clock below it scales them down.
-    slowdown = clock.sustained / clock.boost if clock.sustained and clock.boost else 1.0
+    slowdown: Any = 1.0
+    if clock.sustained is not None and clock.boost is not None:
+        slowdown = clock.sustained / clock.boost
     memory = device.memory.bandwidth * calibration.memory
     l2 = device.caches.l2
     stated = l2.bandwidth if l2 is not None else None
@@ -101,7 +105,7 @@ def rates(
         launch=device.launch.kernel,
         chain=device.launch.kernel * calibration.chain,
         dispatch=device.launch.dispatch,
-        unaligned=calibration.unaligned * slowdown * (device.vector.fp32 or math.inf),
+        unaligned=calibration.unaligned * slowdown * _stated(device.vector.fp32),
         on_vector=on_vector,
         spreads=Spreads(*(4 * [calibration.spread])),
         tails=Spreads(*(4 * [calibration.spread])),
@@ -181,7 +185,7 @@ def _tiled(
     """With what was fitted for kernels made of tiles, on a device whose processors share memory."""
     if not has_tiles(device):
         return found
-    processors = device.multiprocessors or 1
+    processors: Any = device.multiprocessors
     engine, bandwidth = "vector" if found.on_vector else "matrix", device.memory.bandwidth
     # What was fitted in fp32 tells of no faster format: DeepBench's P100 computes fp16 in fp32.
     single = device.vector.fp32
@@ -191,9 +195,10 @@ def _tiled(
     def tiles(fitted: calibrations.Tiles, launch: float, like: Collection[str]) -> Tiled:
         numbers = tuple(tile_number(fitted.narrow.get(side, "")) for side in CLASSES)
         known = f"{engine} {dtype}" in like
-        rate = peak if known or engine == "matrix" or single is None else min(peak, single)
+        alone = known or engine == "matrix" or single is None
+        rate = peak if alone else lesser(peak, single)
         own = (fitted.reach * rate, fitted.half, fitted.setup, fitted.memory * bandwidth)
-        return Tiled(*own, float(processors), launch * slower, numbers)
+        return Tiled(*own, 1.0 * processors, launch * slower, numbers)
 
     timed = nearest(calibration.products, engine, dtype)
     chain = nearest(calibration.recurrences, engine, dtype)
@@ -230,6 +235,10 @@ def _chosen(tiled: Tiled, fitted: calibrations.Products) -> Tiled:
     )
 
 
+def _stated(rate: float | None) -> float:
+    return math.inf if rate is None else rate
+
+
 def has_tiles(device: Device) -> bool:
     """Whether a device states what kernels made of tiles run on: processors with shared memory."""
     return device.multiprocessors is not None and device.caches.shared is not None
@@ -251,11 +260,12 @@ def peaks(device: Device, dtype: Dtype) -> tuple[float, float]:
     own = getattr(device.vector, dtype, None)
     # Only what is no wider than fp32 can be computed in it.
     able = (own,) if BYTES[dtype] > BYTES["fp32"] else (single, own)
-    vector = max((rate for rate in able if rate is not None), default=None)
+    rates_there = [rate for rate in able if rate is not None]
+    vector: Any = reduce(greater, rates_there) if rates_there else None
     # fp16 storage alone speeds nothing up: without a rate of its own fp16 is not offered.
     on_vector = None if own is None else vector
     on_matrix = None if dtype == "fp32" else getattr(device.matrix, dtype, None)
-    product = on_matrix or on_vector
+    product = on_vector if on_matrix is None else on_matrix
     if product is None:
         raise InputError(
             f"workload.dtype on {device.name}",
@@ -264,7 +274,7 @@ def peaks(device: Device, dtype: Dtype) -> tuple[float, float]:
             if offered(device)
             else f"state one: --set device.vector.{dtype}=10TFLOPS",
         )
-    return product, vector or product
+    return product, product if vector is None else vector
 
 
 def offered(device: Device) -> list[Dtype]:

@@ -7,18 +7,24 @@ backward pass. Arrays have chunks of the model or stages first, then any axes of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from hwsim.parallel.plan import Schedule
+from hwsim.parallel.regions import Region, Regions, Trace
 from hwsim.parallel.schedule import ahead, check
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 Value = float | Floats
+TOGETHER = 64  # points as of which regions pay
+BLOCK = 1024  # points whose wave fits in a processor's cache
+SAME = 1e-13  # by what fraction rounding may part equal times
 
 
 class Declined(NamedTuple):
@@ -103,7 +109,7 @@ def finished(
 ) -> Step:
     """A step whose chunks have their gradients at `ends`, after so many seconds of `work` in each
     (both (chunks, points...)); `sums` and `update` as in `step`."""
-    shape = (-1, stages, *ends.shape[1:])
+    shape = (len(ends) // stages, stages, *ends.shape[1:])
     computed = ends.reshape(shape).max(axis=0)
     summed = _summed(sums, ends, stages) if sums else computed
     done = np.maximum(computed, summed) + update
@@ -117,13 +123,17 @@ def finished(
 def gradients(
     schedule: Schedule,
     stages: int,
-    micro_batches: int,
+    micro_batches: int | Indices,
     passes: Passes,
     *,
     virtual: int = 1,
     hop: Value = 0.0,
+    alike: bool = False,
 ) -> Floats:
     """When each chunk has all its gradients: (chunks, points...) seconds from the step's begin.
+
+    Points that are `alike` (much the same model on much the same machine) are solved together;
+    others on one axis may have their own numbers of micro-batches.
 
     With equal stages and no hops a step takes longer than its work by (Narayanan et al. 2021,
     arXiv 2104.04473; Qi et al. 2023, arXiv 2401.10241, as of as many micro-batches as stages)
@@ -148,7 +158,70 @@ def gradients(
         return _in_turn(forward, backward + weights, hops[:-1], micro_batches)
     if schedule != "zero-bubble":
         backward, weights = backward + weights, np.zeros_like(weights)
-    return _Wave(schedule, stages, micro_batches, virtual).run(forward, backward, weights, hops)
+    if alike and math.prod(points) >= TOGETHER:
+        times = (forward, backward, weights, hops)
+        return _together(schedule, int(np.max(micro_batches)), virtual, times)
+    least = int(np.min(micro_batches))
+    more = (np.asarray(micro_batches) - least) * virtual
+    wave = _Wave(schedule, stages, least, virtual)
+    found = wave.run(forward, backward, weights, hops, more)
+    if found is not None:
+        return found
+    found = np.zeros_like(forward)
+    for number in np.unique(micro_batches).tolist():
+        here = micro_batches == number
+        some = Passes(*(array[:, here] for array in (forward, backward, weights)))
+        one = gradients(schedule, stages, number, some, virtual=virtual, hop=hops[:, here])
+        found[:, here] = one
+    return found
+
+
+def _together(
+    schedule: Schedule, micro_batches: int, virtual: int, arrays: tuple[Floats, ...]
+) -> Floats:
+    """The wave at points of which most lie in a few regions."""
+    points = arrays[0].shape[1:]
+    different: list[Floats] = []
+    rows = tuple(tuple(_number(row, different) for row in array) for array in arrays)
+    values = np.stack([row.ravel() for row in different])
+
+    def by_wave(some: Floats) -> Floats:
+        wave = _Wave(schedule, len(arrays[3]), micro_batches, virtual)
+        blocks = np.split(some, range(BLOCK, some.shape[1], BLOCK), axis=1)
+        ends = [wave.ends(*(one[list(numbers)] for numbers in rows)) for one in blocks]
+        return np.concatenate(ends, axis=1)
+
+    found = _regions(schedule, len(arrays[3]), micro_batches, virtual, rows).at(values, by_wave)
+    return found.reshape(len(found), *points)
+
+
+def _number(row: Floats, different: list[Floats]) -> int:
+    """The place of an equal row among the `different` ones, behind which it is put if it's new."""
+    for number, other in enumerate(different):
+        if row is other or (row.flat[0] == other.flat[0] and np.array_equal(row, other)):
+            return number
+    different.append(row)
+    return len(different) - 1
+
+
+@lru_cache(maxsize=64)
+def _regions(
+    schedule: Schedule,
+    stages: int,
+    micro_batches: int,
+    virtual: int,
+    rows: tuple[tuple[int, ...], ...],
+) -> Regions:
+    """Those of a wave whose passes and hops have the values of these numbers."""
+
+    def solve(values: Floats) -> Region:
+        trace = Trace()
+        wave = _Wave(schedule, stages, micro_batches, virtual, trace.greater)
+        own = np.column_stack([values, np.eye(len(values))])
+        ends = wave.ends(*(own[list(numbers)] for numbers in rows))
+        return Region(ends[:, 1:], trace.guards)
+
+    return Regions(solve)
 
 
 def last(ready: Floats, seconds: Floats) -> Floats:
@@ -176,7 +249,9 @@ def _summed(sums: Sequence[Sequence[Sum]], ends: Floats, stages: int) -> Floats:
     return np.stack(np.broadcast_arrays(*rows))
 
 
-def _in_turn(forward: Floats, backward: Floats, hops: Floats, micro_batches: int) -> Floats:
+def _in_turn(
+    forward: Floats, backward: Floats, hops: Floats, micro_batches: int | Indices
+) -> Floats:
     """All forward passes, then all backward: each a line of machines with equal jobs.
 
     The first job goes through all, the others follow one by one behind the slowest.
@@ -200,8 +275,15 @@ class _Wave:
     an earlier tick, the last thing that the stage beside it sent.
     """
 
-    def __init__(self, schedule: Schedule, stages: int, micro_batches: int, virtual: int) -> None:
-        self.stages, self.virtual = stages, virtual
+    def __init__(
+        self,
+        schedule: Schedule,
+        stages: int,
+        micro_batches: int,
+        virtual: int,
+        greater: Callable[[Floats, Floats], Floats] = np.maximum,
+    ) -> None:
+        self.stages, self.virtual, self.greater = stages, virtual, greater
         self.slots = micro_batches * virtual
         self.split = schedule == "zero-bubble"
         self.begins = np.arange(stages) * (2 if schedule == "interleaved" else 1)
@@ -209,37 +291,107 @@ class _Wave:
             [ahead(schedule, stages, stage, micro_batches, virtual) for stage in range(stages)]
         )
 
-    def run(self, forward: Floats, backward: Floats, weights: Floats, hops: Floats) -> Floats:
-        """When each chunk has its gradients, as `gradients`."""
+    def ends(self, *times: Floats) -> Floats:
+        """As `run`, of points with the same number of slots."""
+        found = self.run(*times)
+        return np.zeros(0) if found is None else found
+
+    def run(
+        self, forward: Floats, backward: Floats, weights: Floats, hops: Floats, more: Any = 0
+    ) -> Floats | None:
+        """When each chunk has its gradients, as `gradients`.
+
+        Points with `more` slots need a middle that repeats itself: None where there is none.
+        """
         seconds, hop = (forward, backward), (hops, np.roll(hops, 1, axis=0))
-        free, ends = np.zeros(hops.shape), np.zeros(forward.shape)
-        sent = np.zeros((2, *hops.shape))
+        state, ends = np.zeros((3, *hops.shape)), np.zeros(forward.shape)
+        free, sent = state[0], state[1:]
         edges = 0, len(forward) - 1
-        for tick in range(int((2 * (self.ahead + self.slots) + self.begins).max())):
+        repeats = _Repeats(self.period, self.steady, self.stages if self.virtual == 1 else 2, more)
+        tick, last = 0, int((2 * (self.ahead + self.slots) + self.begins).max())
+        while tick < last:
+            tick = repeats.jumped(tick, state, ends)
             for back in (0, 1):
                 who, number, chunk = self._at(tick, back)
                 if not len(who):
                     continue
                 came = sent[back][(who + (1 if back else -1)) % self.stages]
                 came[chunk == edges[back]] = 0.0
-                free[who] = end = np.maximum(free[who], came) + seconds[back][chunk]
+                free[who] = end = self.greater(free[who], came) + seconds[back][chunk]
                 goes = chunk != edges[1 - back]
                 out = who[goes]
-                sent[back][out] = np.maximum(sent[back][out], end[goes]) + hop[back][out]
+                sent[back][out] = self.greater(sent[back][out], end[goes]) + hop[back][out]
                 if back:
                     late = who[number >= who] if self.split else who[:0]
                     free[late] += weights[late]
                     ends[chunk] = free[who]
+            tick += 1
         if self.split:
             for stage in range(self.stages):
                 ends[stage] += min(stage, self.slots) * weights[stage]
-        return ends
+        return ends if repeats.done or not np.any(more) else None
+
+    @property
+    def period(self) -> int:
+        """Ticks after which every stage does the same again."""
+        return 2 * self.stages * self.virtual if self.virtual > 1 else 2
+
+    @property
+    def steady(self) -> range:
+        """Ticks in which every stage takes forward and backward in turns."""
+        late = self.stages if self.split else 0
+        return range(int((2 * (self.ahead + late) + self.begins).max()) + 1, 2 * self.slots)
 
     def _at(self, tick: int, back: int) -> tuple[Indices, Indices, Indices]:
         """Stages with a forward (or `back`ward) pass at `tick`, its number there, its chunk."""
-        turn, half = np.divmod(tick - self.begins, 2)
-        turn -= back * self.ahead
-        who = np.flatnonzero((half == back) & (turn >= 0) & (turn < self.slots))
+        since = tick - self.begins
+        turn = (since >> 1) - back * self.ahead
+        who = np.flatnonzero((since & 1 == back) & (turn >= 0) & (turn < self.slots))
         number = turn[who]
         chunk = number // self.stages % self.virtual
         return who, number, (self.virtual - 1 - chunk if back else chunk) * self.stages + who
+
+
+class _Repeats:
+    """Jumps over the middle of a wave, where it repeats itself.
+
+    A longest path is linear in the (max, +) algebra: once all of a point's times have grown by the
+    same amount over some periods, they do so over each such stretch, as long as the order of the
+    slots stays (Baccelli et al. 1992, Synchronization and Linearity, section 3.7).
+    """
+
+    def __init__(self, period: int, ticks: range, most: int, more: Any) -> None:
+        self.period, self.ticks, self.most = period, ticks, most
+        self.more = 2 * more  # ticks that points have besides
+        self.before: list[Floats] = []  # the newest first
+        self.done = False
+
+    def jumped(self, tick: int, state: Floats, ends: Floats) -> int:
+        """The tick to go on with; adds to `state` and `ends` what the ticks before it take."""
+        if self.done or not self.ticks.start <= tick <= self.ticks.stop:
+            return tick
+        at, rest = divmod(tick - self.ticks.start, self.period)
+        if rest:
+            return tick
+        lengths = range(1, self.most + 1) if at % self.most == 0 else (1,)
+        for length in lengths[: len(self.before)]:
+            stretch = length * self.period
+            if np.any(self.more % stretch):
+                continue
+            growth = _growth(state, self.before[length - 1])
+            if growth is not None:
+                self.done, self.before = True, []
+                times = (self.ticks.stop - tick) // stretch
+                state += (times + self.more // stretch) * growth
+                ends += (times + self.more // stretch) * growth
+                return tick + times * stretch
+        self.before = [state.copy(), *self.before[: self.most - 1]]
+        return tick
+
+
+def _growth(after: Floats, before: Floats) -> Floats | None:
+    """By how much each point grew, if all that it uses grew alike."""
+    grown = after - before
+    growth = grown.max(axis=(0, 1))
+    unlike = (np.abs(grown - growth) > SAME * np.abs(after)) & (after > 0)
+    return None if unlike.any() else np.asarray(growth)

@@ -35,7 +35,9 @@ Needs = Callable[[Plan], StageMemory]
 
 def capacity(device: Device) -> float:
     """Bytes that the device has: what its driver reports where that is known."""
-    return float(device.memory.reported or device.memory.capacity)
+    memory = device.memory
+    room: float = memory.capacity if memory.reported is None else memory.reported
+    return room
 
 
 def fits(memory: StageMemory, plan: Plan, system: System) -> bool:

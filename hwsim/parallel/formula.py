@@ -15,12 +15,11 @@ from hwsim.parallel.plan import Plan
 from hwsim.parallel.priced import PricedLayer, Seconds, total
 from hwsim.parallel.program import PARTS
 from hwsim.parallel.staged import Staged
-from hwsim.parallel.tails import Tail, links, moved
+from hwsim.parallel.tails import Moved, Tail, gathered, links, moved
 
 CLAIM = 0.01  # how far the closed form may be from the event simulation
 # Half of it is for what sums of gradients, while they are hidden, take from the kernels.
 HIDDEN = CLAIM / 2
-MOST_SLOTS = 50_000
 RING = "a recurrence is cut inside its time step"
 UNEVEN = "the chunks of a stage send different amounts"
 DOUBTFUL = "traffic that goes on at the same time slows kernels or other traffic"
@@ -54,46 +53,61 @@ def formula(staged: Staged) -> Found:
 
 def attempt(staged: Staged) -> Found | Declined:
     """The step, or why the closed form claims nothing of it."""
+    made = whole(staged)
+    if isinstance(made, Declined):
+        return made
+    if made.doubtful:
+        return Declined(DOUBTFUL)
+    parts = {name: float(seconds) for name, seconds in made.parts.items()}
+    return Found(float(made.seconds), float(made.spread), parts)
+
+
+def whole(staged: Staged) -> Completed | Declined:
+    """The step, its figures numbers or arrays over points, or why none has a closed form."""
     plan, cut = staged.plan, Cut(staged)
-    reason = beyond(plan, slots=staged.slots, sums=cut.sums, hides=staged.pricer.hides)
-    reason = reason or _unlike(staged)
+    reason = RING if staged.ring else beyond(plan, sums=cut.sums, hides=staged.pricer.hides)
+    if not reason and _uneven(staged):
+        reason = UNEVEN
     if reason:
         return Declined(reason)
     columns = [
         [total(getattr(layer, way) for layer in chunk) for chunk in staged.chunks]
         for way in ("forward", "inputs", "weights")
     ]
-    forward, inputs, weights = (np.array([one.total for one in column]) for column in columns)
+    forward, inputs, weights = (_rows(one.total for one in column) for column in columns)
     ends = closed.gradients(
         plan.schedule,
         plan.pp,
         staged.slots,
         Passes(forward, inputs, weights),
         virtual=plan.virtual,
-        hop=np.array(_hops(staged)),
+        hop=_rows(_hops(staged)),
+        alike=True,
     )
     lasts: dict[tuple[int, ...], Last] = {}
     for layers in staged.chunks:
         same = tuple(map(id, layers))
         if same not in lasts:
             lasts[same] = _last_pass(cut, layers)
-    late = [_seconds(cut.late(stage)) for stage in range(plan.pp)]
-    after = [_seconds(cut.after_update(stage)) + late[stage] for stage in range(plan.pp)]
-    made = completed(
+    late = [cut.late(stage) for stage in range(plan.pp)]
+    after = [_seconds(cut.after_update(stage)) + _seconds(said) for stage, said in enumerate(late)]
+    return completed(
         plan.pp,
         staged.slots,
         ends,
         total(one for column in columns for one in column),
         [lasts[tuple(map(id, layers))] for layers in staged.chunks] if cut.sums else [],
-        np.array([staged.update(stage).seconds for stage in range(plan.pp)]),
-        np.array(after),
+        _rows(staged.update(stage).seconds for stage in range(plan.pp)),
+        _rows(after),
         late=any(late),
         hops=[(hop.seconds, links(hop)) for hop in staged.hops],
+        ahead=_gathers(cut) if cut.gathers_ahead else (0.0, 0.0),
     )
-    if made.doubtful:
-        return Declined(DOUBTFUL)
-    parts = {name: float(seconds) for name, seconds in made.parts.items()}
-    return Found(float(made.seconds), float(made.spread), parts)
+
+
+def _rows(values: Iterable[Any]) -> Floats:
+    """Numbers, or arrays over points, one below the other."""
+    return np.stack(np.broadcast_arrays(*values))
 
 
 class Completed(NamedTuple):
@@ -117,16 +131,19 @@ def completed(
     *,
     late: Any,
     hops: Sequence[tuple[Any, Any]],
+    ahead: tuple[Any, Any] = (0.0, 0.0),
 ) -> Completed:
     """A step whose chunks have their gradients at `ends` (chunks, points...).
 
     `busy` is one micro-batch through all chunks, `lasts` what each sums behind its last pass;
     `updates` and what is said `after` them are (stages, points...), `late` whether the first and
-    the last stage sum a matrix together, `hops` the seconds and links of each transfer.
+    the last stage sum a matrix together, `hops` the seconds and links of each transfer, `ahead`
+    what `first_passes` finds.
     """
     sums = [[last.tail.sum] for last in lasts]
     made = closed.finished(ends, np.zeros_like(ends), stages, sums=sums, update=updates + after)
     stretch, doubt = _hidden(stages, lasts, hops)
+    stretch, doubt = stretch + ahead[0], doubt + ahead[1]
     seconds = made.seconds + stretch
     # The first and the last stage sum a matrix together, then both update.
     doubt = doubt + np.where(late, np.maximum(updates[-1] - updates[0], 0.0), 0.0)
@@ -137,45 +154,34 @@ def completed(
     said = made.exposed + after.sum(axis=0) / stages + stretch
     parts["communication"] = parts["communication"] + said
     parts["bubble"] = seconds - sum(parts.values())
-    worked = np.asarray(busy.total, dtype=float)
-    spread = np.divide(busy.doubt, worked, out=np.zeros_like(worked), where=worked > 0)
-    return Completed(seconds, parts, spread, doubt > HIDDEN * seconds)
+    return Completed(seconds, parts, busy.spread, doubt > HIDDEN * seconds)
 
 
-def beyond(plan: Plan, *, slots: int, sums: bool, hides: bool) -> str:
-    """Why a plan has no closed form, if it has none: with so many `slots` of a chunk, whether it
-    `sums` gradients over devices, and `hides` transfers behind computing."""
+def beyond(plan: Plan, *, sums: bool, hides: bool) -> str:
+    """Why a plan has no closed form, if it has none: whether it `sums` gradients over devices, and
+    `hides` transfers behind computing."""
     if sums and plan.zero >= 2:
         return f"ZeRO {plan.zero} sums gradients in every micro-batch"
-    if gathers_ahead(plan, hides=hides, sums=sums):
-        return "sharded parameters are gathered during the forward pass"
+    if plan.virtual > 1 and gathers_ahead(plan.zero, plan.overlap, hides, sums):
+        return "sharded parameters are gathered during the first passes of several chunks"
     if plan.offload == "activations":
         return "activations come and go over the host's link"
-    if plan.pp > 1 and plan.schedule != "gpipe":
-        if plan.time_chunks > 1:
-            return f"a wavefront along time in the order {plan.schedule} has no closed form"
-        if slots * plan.virtual > MOST_SLOTS:
-            return f"more than {MOST_SLOTS:,} passes of a stage take longer than their simulation"
+    if plan.pp > 1 and plan.schedule != "gpipe" and plan.time_chunks > 1:
+        return f"a wavefront along time in the order {plan.schedule} has no closed form"
     return ""
 
 
-def _unlike(staged: Staged) -> str:
-    """Why its stages have no closed form, if they have none."""
-    if staged.ring:
-        return RING
-    for stage in range(staged.plan.pp):
-        sent = [work.seconds for work in staged.hops[stage :: staged.plan.pp]]
-        if sent and max(sent) > min(sent):
-            return UNEVEN
-    return ""
-
-
-def _hops(staged: Staged) -> list[float]:
-    """Seconds from each stage to the next."""
+def _uneven(staged: Staged) -> bool:
+    """Whether the chunks of a stage send different amounts."""
     pp = staged.plan.pp
-    return [
-        max((work.seconds for work in staged.hops[stage::pp]), default=0.0) for stage in range(pp)
-    ]
+    sent = ([work.seconds for work in staged.hops[stage::pp]] for stage in range(pp))
+    return any(bool(np.any(one != some[0])) for some in sent for one in some)
+
+
+def _hops(staged: Staged) -> list[Any]:
+    """Seconds from each stage to the next."""
+    sent = [work.seconds for work in staged.hops[: staged.plan.pp]]
+    return [*sent, *[0.0] * (staged.plan.pp - len(sent))]
 
 
 class Last(NamedTuple):
@@ -212,6 +218,60 @@ def _last_pass(cut: Cut, layers: Sequence[PricedLayer]) -> Last:
     return last_of(tail, [(one.seconds, links(one)) for one in said], plan.pp, plan.virtual)
 
 
+class First(NamedTuple):
+    """The first forward pass of a stage: seconds of its layers, each with what is gathered before
+    it, and `spoken` seconds of exchanges on the links of that."""
+
+    layers: Sequence[tuple[Any, Sequence[Moved]]]
+    spoken: Any
+
+
+def first_passes(stages: Iterable[First], hops: Sequence[Any]) -> tuple[Any, Any]:
+    """Seconds by which gathering parameters ahead delays a step, and how many more or fewer it may
+    be.
+
+    All that a step does is behind the first pass of the first stage; those of the other stages may
+    wait in a bubble: half of what they take longer counts.
+    """
+    begin: Any = 0.0
+    delays, doubt = [], 0.0
+    for one, hop in zip(stages, hops, strict=True):
+        delay, until = gathered(one.layers, begin)
+        doubt = doubt + np.minimum(one.spoken, np.maximum(until - begin, 0.0))
+        begin = begin + sum(seconds for seconds, _ in one.layers) + delay + hop
+        delays.append(delay)
+    rest = sum(delays[1:], start=0.0) / 2
+    return delays[0] + rest, doubt + rest
+
+
+def first_of(
+    layers: Sequence[tuple[Any, Sequence[Moved]]], said: Iterable[tuple[Any, Any]]
+) -> First:
+    """A first pass through `layers` with the seconds and links of its exchanges."""
+    used: Any = 0
+    for _, gathers in layers:
+        for one in gathers:
+            used = used | one.links
+    spoken = sum((np.where(used & kinds, seconds, 0.0) for seconds, kinds in said), start=0.0)
+    return First(layers, spoken)
+
+
+def _gathers(cut: Cut) -> tuple[float, float]:
+    """`first_passes` of a step on whose stages parameters are gathered ahead."""
+    found = []
+    for layers in cut.staged.chunks:
+        pieces = cut.gathering(layers, "F")
+        said = [said.work for piece in pieces for _, one in piece.passes for said in one.said]
+        found.append(
+            first_of(
+                [(one.seconds.total, [moved(work) for _, work in one.gathers]) for one in pieces],
+                [(one.seconds, links(one)) for one in said],
+            )
+        )
+    delay, doubt = first_passes(found, _hops(cut.staged))
+    return float(delay), float(doubt)
+
+
 def _hidden(stages: int, lasts: Sequence[Last], hops: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
     """Seconds by which hidden sums stretch a step, and how many more or fewer it may be.
 
@@ -234,5 +294,5 @@ def _hidden(stages: int, lasts: Sequence[Last], hops: Sequence[tuple[Any, Any]])
     return stretch / 2, stretch / 2 + doubt
 
 
-def _seconds(shared: Shared) -> float:
+def _seconds(shared: Shared) -> Any:
     return sum(work.seconds for _, work in shared)

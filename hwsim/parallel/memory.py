@@ -85,7 +85,9 @@ def footprint(
     ]
     found, host = parts(Held(*np.array(held, dtype=float).T), how(plan), dtype, optimizer)
     waiting = np.broadcast_to(host, (plan.pp,)).tolist()
-    columns = zip(*(np.broadcast_to(one, (plan.pp,)).tolist() for one in found.values()))
+    columns = zip(
+        *(np.broadcast_to(one, (plan.pp,)).tolist() for one in found.values()), strict=True
+    )
     return tuple(
         StageMemory(dict(zip(found, sizes, strict=True)), waiting[stage], stage)
         for stage, sizes in enumerate(columns)

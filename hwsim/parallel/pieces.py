@@ -7,13 +7,14 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from hwsim.cost.groups import Group
 from hwsim.cost.offload import host_bandwidth
 from hwsim.graph.dtypes import stored_bytes
 from hwsim.parallel.placement import expert_gradient_group, gradient_group, group, hop
-from hwsim.parallel.plan import Plan
 from hwsim.parallel.price import Pricer
 from hwsim.parallel.priced import Pass, PricedLayer, PricedOp, Seconds, total
 from hwsim.parallel.program import HERE, Link, Work
@@ -86,7 +87,8 @@ class Cut:
     @property
     def gathers_ahead(self) -> bool:
         """Whether sharded parameters come in while the first forward pass runs (ZeRO 1 and 2)."""
-        return gathers_ahead(self.staged.plan, hides=self.staged.pricer.hides, sums=self.sums)
+        plan = self.staged.plan
+        return bool(gathers_ahead(plan.zero, plan.overlap, self.staged.pricer.hides, self.sums))
 
     def plain(self, chunk: Sequence[PricedLayer], kind: str) -> Pieces:
         """A pass as one piece, nothing shared; or layer by layer, where activations are copied."""
@@ -176,7 +178,7 @@ class Cut:
         for layer in layers if kind == "F" else layers[::-1]:
             key = (id(layer), kind)
             if key not in self._through:
-                self._through[key] = tuple(_of(layer, kind))
+                self._through[key] = tuple(passes_of(layer, kind))
             found += self._through[key]
         return tuple(found)
 
@@ -198,10 +200,14 @@ class Cut:
         return shared_works(self.staged.pricer, collective, (shared, experts), among, low=low)
 
 
-def gathers_ahead(plan: Plan, *, hides: bool, sums: bool) -> bool:
+def gathers_ahead(zero: Any, overlap: Any, hides: bool, sums: Any) -> Any:
     """Whether sharded parameters come in while the first forward pass runs: where transfers hide
-    (`hides`) and there are gradients to be summed (`sums`)."""
-    return plan.zero in (1, 2) and plan.overlap and hides and sums
+    (`hides`) and there are gradients to be summed (`sums`). Values, or arrays of them.
+
+    >>> gathers_ahead(1, True, True, True), gathers_ahead(3, True, True, True)
+    (True, False)
+    """
+    return ((zero == 1) | (zero == 2)) & overlap & hides & sums
 
 
 def shared_works(
@@ -216,9 +222,9 @@ def shared_works(
     format of the tensors (`low`) or in that of gradients."""
     size = stored_bytes(pricer.graph.dtype) if low else pricer.gradient_bytes
     found = []
-    for name, count, group in zip(("sum", "expert sum"), parameters, among, strict=True):
-        if count and group.devices > 1:
-            found.append((name, pricer.transfer(collective, count * size, group, "gradients")))
+    for name, count, members in zip(("sum", "expert sum"), parameters, among, strict=True):
+        if count and members.devices > 1:
+            found.append((name, pricer.transfer(collective, count * size, members, "gradients")))
     return tuple(found)
 
 
@@ -237,7 +243,7 @@ def late_sums(pricer: Pricer, replicated: float, tied: float) -> Shared:
     return tuple(found)
 
 
-def _of(layer: PricedLayer, kind: str) -> Iterator[tuple[str, Pass]]:
+def passes_of(layer: PricedLayer, kind: str) -> Iterator[tuple[str, Pass]]:
     if kind == "F":
         return ((op.name, op.forward) for op in layer.ops)
     return (way for op in layer.ops[::-1] for way in ways(layer, op, kind))
@@ -251,5 +257,5 @@ def ways(layer: PricedLayer, op: PricedOp, kind: str) -> Iterator[tuple[str, Pas
                 (f"{one.name} again", one.again) for one in layer.ops if one.again is not None
             )
         yield op.name, op.inputs
-    if "W" in kind and op.weights.seconds.total:
+    if "W" in kind and np.any(op.weights.seconds.total):
         yield op.name, op.weights

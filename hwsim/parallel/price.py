@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from hwsim.cost.calibration import Calibration, Code
 from hwsim.cost.collectives import transfer
 from hwsim.cost.groups import Group
 from hwsim.cost.offload import host_bandwidth
+from hwsim.cost.pick import greater, is_array, lesser
 from hwsim.cost.quantized import AHEAD, Launch, Quantization, StepRates, step_rates
 from hwsim.cost.roofline import BOUNDS, kernel_cost, spread_of
 from hwsim.graph.dtypes import stored_bytes
@@ -35,7 +38,7 @@ from hwsim.parallel.placement import group
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.priced import NOTHING, Pass, PricedLayer, PricedOp, Said, Seconds, total
 from hwsim.parallel.program import HERE, Link, Work
-from hwsim.parallel.split import Shard, split
+from hwsim.parallel.split import Shard, SplitLayer, split
 from hwsim.parallel.waits import waited
 from hwsim.software import catalog as profiles
 from hwsim.software.spec import Software
@@ -79,13 +82,17 @@ class Pricer:
         self._carried: dict[tuple[str, float, Group, Carrying, int], Work] = {}
         self._costs: dict[Kernel, Seconds] = {}
         self._products: dict[Kernel, Seconds] = {}
+        self._shared: dict[int, tuple[Layer, SplitLayer, tuple[PricedOp, ...]]] = {}
 
-    def beside(self, graph: StepGraph, plan: Plan, micro_batches: int) -> Pricer:
+    def beside(
+        self, graph: StepGraph, plan: Plan, micro_batches: int, *, alike: bool = False
+    ) -> Pricer:
         """The same for another plan and size of micro-batch of the workload; what both ask for is
-        priced once."""
+        priced once. `alike`: the plans differ in nothing but `recompute` that prices depend on."""
         other = copy(self)
         other.graph, other.plan, other.micro_batches = graph, plan, micro_batches
-        other._groups = {}
+        if not alike:
+            other._groups, other._shared = {}, {}
         return other
 
     def layers(self) -> Iterator[PricedLayer]:
@@ -109,11 +116,15 @@ class Pricer:
 
     def layer(self, layer: Layer, recompute: str = "none") -> PricedLayer:
         """One layer. Raises InputError if the plan can't split it or a link is missing."""
-        shared = split(layer, self.plan)
-        kernels = launched([shard.op for shard in shared.shards], self.software)
+        if id(layer) not in self._shared:
+            made = split(layer, self.plan)
+            kernels = launched([shard.op for shard in made.shards], self.software)
+            pairs = zip(made.shards, kernels, strict=True)
+            self._shared[id(layer)] = layer, made, tuple(self._op(*pair) for pair in pairs)
+        _, shared, plain = self._shared[id(layer)]
         ops = tuple(
-            self._op(shard, own, recompute)
-            for shard, own in zip(shared.shards, kernels, strict=True)
+            replace(one, again=one.forward) if _repeated(shard.op, recompute) else one
+            for one, shard in zip(plain, shared.shards, strict=True)
         )
         if self.code is not None:
             ops = waited(ops, apart=self.plan.schedule == "zero-bubble")
@@ -151,13 +162,13 @@ class Pricer:
         if plan.loss_scaling:
             kernels.insert(0, unscale_kernel(dtype, parameters))
         computed = total(self._computed(kernel, self._updating) for kernel in kernels)
-        seconds, spread = computed.total, computed.work().spread
+        seconds, spread = computed.total, computed.spread
         if self.code is not None:
             seconds *= self.code.update
         if plan.offload == "optimizer":  # states come and go over the host's link meanwhile
             copy = parameter_bytes(dtype, master=plan.master_weights) - stored_bytes(dtype)
             states = MOMENTS[optimizer] * state_bytes(dtype) + copy
-            seconds = max(seconds, parameters * states / host_bandwidth(self.system))
+            seconds = greater(seconds, parameters * states / host_bandwidth(self.system))
         if self.code is not None:
             seconds += self.code.step
         return Work(seconds, (("update", seconds),), spread)
@@ -180,15 +191,15 @@ class Pricer:
             seconds = slower * made.seconds
             self._carried[key] = Work(
                 seconds,
-                (("communication", seconds),) if seconds else (),
+                (("communication", seconds),) if among.devices > 1 else (),
                 made.spread,
                 slower * made.fixed,
-                tuple((Link(HERE, kind), min(load / slower, 1.0)) for kind, load in made.loads),
+                tuple((Link(HERE, kind), lesser(load / slower, 1.0)) for kind, load in made.loads),
                 made.taken,
             )
         return self._carried[key]
 
-    def _op(self, shard: Shard, kernels: Kernels, recompute: str) -> PricedOp:
+    def _op(self, shard: Shard, kernels: Kernels) -> PricedOp:
         op = shard.op
         ahead, backward = kernels
         forward = self._pass(ahead, shard.forward, ahead, back=False)
@@ -196,13 +207,12 @@ class Pricer:
         others = [kernel for kernel in backward if kernel not in own]
         # Weights' gradients that a schedule puts off hide nothing.
         there = others if self.plan.schedule == "zero-bubble" else backward
-        repeated = recompute == "full" or (recompute == "selective" and op.core)
         return PricedOp(
             op.name,
             forward,
             self._pass(others, shard.backward, there),
             self._pass([*own, *self._accumulated(op)], (), ()),
-            forward if repeated else None,
+            None,
             op.parameters - op.expert_parameters + self._copied(op),
             op.expert_parameters,
         )
@@ -291,9 +301,18 @@ class Pricer:
         return self._groups[axis]
 
 
+def _repeated(op: Op, recompute: str) -> bool:
+    """Whether an operator's forward pass is computed again."""
+    return recompute == "full" or (recompute == "selective" and op.core)
+
+
 def _seconds(launch: Launch) -> Seconds:
     cost = kernel_cost(*launch)
     doubt = cost.seconds * spread_of(launch.kernel, launch.rates)
+    if is_array(cost.bound):
+        bounds: Any = range(len(BOUNDS))
+        by: Any = (np.where(cost.bound == one, cost.seconds, 0.0) for one in bounds)
+        return Seconds(*by)._replace(doubt=doubt)
     return NOTHING._replace(**{BOUNDS[cost.bound]: cost.seconds}, doubt=doubt)
 
 
@@ -323,7 +342,7 @@ def coded(software: Software | None, calibration: Calibration, family: str) -> s
     return next((one for one in names if one in calibration.software), None)
 
 
-def overlapped(product: float, said: float, chunks: int) -> float:
+def overlapped(product: Any, said: Any, chunks: int) -> Any:
     """Seconds of an exchange that are seen beside a product when both are cut in chunks.
 
         t = max(p, x) + min(p, x) / n - p
@@ -334,7 +353,7 @@ def overlapped(product: float, said: float, chunks: int) -> float:
     >>> overlapped(8.0, 4.0, 4), overlapped(4.0, 8.0, 4), overlapped(8.0, 4.0, 1)
     (1.0, 5.0, 4.0)
     """
-    return max(product, said) + min(product, said) / chunks - product
+    return greater(product, said) + lesser(product, said) / chunks - product
 
 
 def family(graph: StepGraph, calibration: Calibration) -> str:

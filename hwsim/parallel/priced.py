@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from hwsim.cost.pick import is_array
 from hwsim.cost.roofline import BOUNDS
 from hwsim.parallel.exchange import Exchange
 from hwsim.parallel.program import Work
 
 
 class Seconds(NamedTuple):
-    """Time by what bounds it; `doubt` is the sum of seconds times their spread."""
+    """Time by what bounds it; `doubt` is the sum of seconds times their spread. Each may be an
+    array over hardware points."""
 
     compute: float = 0.0
     memory: float = 0.0
@@ -25,15 +29,23 @@ class Seconds(NamedTuple):
     def total(self) -> float:
         return self.compute + self.memory + self.launch + self.communication
 
+    @property
+    def spread(self) -> Any:
+        """Standard deviation of the logarithm of the time."""
+        total: Any = self.total
+        if is_array(total):
+            doubt, total = np.broadcast_arrays(self.doubt, total)
+            return np.divide(doubt, total, out=np.zeros(total.shape), where=total > 0)
+        return self.doubt / total if total else 0.0
+
     def work(self) -> Work:
         """The same as what the simulation runs."""
-        total = self.total
         parts = tuple(
             (name, seconds)
             for name, seconds in zip((*BOUNDS, "communication"), self, strict=False)
             if seconds
         )
-        return Work(total, parts, spread=self.doubt / total if total else 0.0)
+        return Work(self.total, parts, spread=self.spread)
 
 
 NOTHING = Seconds()
@@ -47,11 +59,11 @@ def total(found: Iterable[Seconds]) -> Seconds:
     """
     compute = memory = launch = communication = doubt = 0.0
     for one in found:
-        compute += one[0]
-        memory += one[1]
-        launch += one[2]
-        communication += one[3]
-        doubt += one[4]
+        compute = compute + one[0]
+        memory = memory + one[1]
+        launch = launch + one[2]
+        communication = communication + one[3]
+        doubt = doubt + one[4]
     return Seconds(compute, memory, launch, communication, doubt)
 
 

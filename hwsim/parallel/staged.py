@@ -136,6 +136,41 @@ def staged(
     Raises InputError if an operator can't be split so, if there are fewer layers than chunks, if a
     ring has no such order, or if the device has no rate for the data type.
     """
+    whole = uncut(workload, system, plan, calibration, software=software)
+    costs = [layer.seconds for layer in whole.layers]
+    return whole.cut(cuts_of(workload.name, whole.graph, costs, plan))
+
+
+@dataclass(frozen=True)
+class Uncut:
+    """A step of the workload `name` before its layers are dealt out to stages; fields as those of
+    `Staged`."""
+
+    name: str
+    plan: Plan
+    system: System
+    graph: StepGraph
+    pricer: Pricer
+    slots: int
+    layers: tuple[PricedLayer, ...]
+    ring: bool
+
+    def cut(self, cuts: tuple[tuple[int, int], ...]) -> Staged:
+        """With (first, end) of the layers of each chunk."""
+        chunks = tuple(self.layers[begin:end] for begin, end in cuts)
+        own = (self.plan, self.system, self.graph, self.pricer, self.slots)
+        return Staged(*own, chunks, cuts, self.ring)
+
+
+def uncut(
+    workload: Workload,
+    system: System,
+    plan: Plan,
+    calibration: Calibration,
+    *,
+    software: Software | None = None,
+) -> Uncut:
+    """The step of a plan but for its stages. Raises InputError as `staged`."""
     graph = micro_graph(workload, plan)
     micro_batches = samples(plan, workload) // graph.batch
     pricer = Pricer(
@@ -144,10 +179,9 @@ def staged(
     layers = tuple(pricer.layers())
     ring = graph.ring and plan.pp > 1
     slots = check_slots(plan, micro_batches, ring=ring)
-    cuts = cuts_of(workload.name, graph, [layer.seconds for layer in layers], plan)
+    stages.check(workload.name, len(layers), plan.pp, plan.virtual)
     check_experts(workload.name, layers, plan)
-    chunks = tuple(layers[begin:end] for begin, end in cuts)
-    return Staged(plan, system, graph, pricer, slots, chunks, cuts, ring)
+    return Uncut(workload.name, plan, system, graph, pricer, slots, layers, ring)
 
 
 def micro_graph(workload: Workload, plan: Plan) -> StepGraph:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import replace
-from itertools import accumulate
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import accumulate, groupby, product
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ Floats = npt.NDArray[np.float64]
 HALVINGS = 60  # of the interval in which the least load lies: down to the last bit
 MOST_TRIED = 3 * 10**8  # ways to end a part
 SLACK = 1e-9  # loads that differ by this fraction are equal
+CLOSE = 1e-6  # remainders that differ by less may change places by rounding
+MOST_RUNS = 8
 
 
 def units(layers: Sequence[Layer]) -> tuple[Layer, ...]:
@@ -71,8 +74,49 @@ def partition(costs: Sequence[float], parts: int) -> list[tuple[int, int]]:
     check("the workload", len(costs), parts)
     if parts == 1:
         return [(0, len(costs))]
+    return list(_partition(_Problem((_order(costs), len(costs), parts), tuple(costs), parts)))
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """Costs to be cut; equal to any other whose `order` is the same."""
+
+    order: tuple[object, ...]
+    costs: tuple[float, ...] = field(compare=False)
+    parts: int = field(compare=False)
+
+
+@lru_cache(maxsize=4096)
+def _partition(problem: _Problem) -> tuple[tuple[int, int], ...]:
+    costs, parts = problem.costs, problem.parts
     sums = [0.0, *accumulate(costs)]
-    return _even(np.array(sums), parts, _least(sums, parts, max(costs)) * (1 + SLACK))
+    return tuple(_even(np.array(sums), parts, _least(sums, parts, max(costs)) * (1 + SLACK)))
+
+
+def _order(costs: Sequence[float]) -> tuple[object, ...]:
+    """Which sums of neighbors are larger than which: all that a partition depends on.
+
+    For one run of equal costs between single ones, each sum is a multiple of the equal cost and an
+    offset; whole multiples and the order of the remainders say it all. Other costs, or remainders
+    too close to tell apart, are their own order.
+    """
+    runs = [(cost, len(list(same))) for cost, same in groupby(costs)]
+    unit, most = max(runs, key=lambda run: run[1])
+    place = [cost for cost, _ in runs].index(unit)
+    if sum(count > 1 for _, count in runs) > 1 or len(runs) > MOST_RUNS or unit <= 0:
+        return tuple(costs)
+    before, after = ([cost for cost, _ in some] for some in (runs[:place], runs[place + 1 :]))
+    inner = [
+        sum(some[i:j]) for some in (before, after) for j in range(len(some) + 1) for i in range(j)
+    ]
+    ends = product(accumulate(before[::-1], initial=0.0), accumulate(after, initial=0.0))
+    offsets = np.array([*inner, *(first + last for first, last in ends)]) / unit
+    whole = np.floor(offsets)
+    rest = offsets - whole
+    ranked = np.unique(np.append(rest, 1.0))
+    if np.diff(ranked).min(initial=1.0) < CLOSE:
+        return tuple(costs)
+    return most, place, *whole.tolist(), *np.searchsorted(ranked, rest).tolist()
 
 
 def _least(sums: Sequence[float], parts: int, largest: float) -> float:

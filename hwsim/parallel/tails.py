@@ -8,7 +8,7 @@ While it goes on it takes its share of the device's compute, and the pass is so 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,7 +31,8 @@ class Tail(NamedTuple):
     """A pass and its sums so far, in seconds from its begin: `now` the pass is, `free` the stream
     of the sums, `work` the pass alone. `moved` are all sums' seconds, `taken` those of compute that
     they would take, `links` what they use; `hidden`, `crossed` the seconds and links of those but
-    the last piece's. `moving` sums go on: from, until, share of compute."""
+    the last piece's. `moving` are the sums that go on, one behind the other: until when, and their
+    share of compute."""
 
     now: Any = 0.0
     free: Any = 0.0
@@ -41,26 +42,22 @@ class Tail(NamedTuple):
     links: Any = 0
     hidden: Any = 0.0
     crossed: Any = 0
-    moving: tuple[tuple[Any, Any, Any], ...] = ()
+    moving: tuple[tuple[Any, Any], ...] = ()
 
     def then(self, seconds: Any, sums: Iterable[Moved]) -> Tail:
         """After a piece of so many seconds alone, whose gradients are then summed."""
         now, left, free = self.now, seconds, self.free
-        for begin, end, share in self.moving:
-            idle = np.maximum(np.minimum(begin - now, left), 0.0)
-            now, left = now + idle, left - idle
-            if not np.any(left > 0):
-                break
+        for end, share in self.moving:
             done = np.minimum(np.maximum(end - now, 0.0) * (1 - share), left)
             now, left = now + done / (1 - share), left - done
         now = now + left
-        moving = [one for one in self.moving if np.any(one[1] > now)]
+        moving = [one for one in self.moving if np.any(one[0] > now)]
         moved, taken, links = self.moved, self.taken, self.links
         for one in sums:
-            begin = np.maximum(now, free)
-            free = begin + one.seconds
-            if np.any(one.taken):
-                moving.append((begin, free, one.taken))
+            free = np.maximum(now, free) + one.seconds
+            if moving and np.array_equal(moving[-1][1], one.taken):
+                moving.pop()
+            moving.append((free, one.taken))
             moved, links = moved + one.seconds, links | one.links
             taken = taken + one.seconds * one.taken
         return Tail(
@@ -75,6 +72,10 @@ class Tail(NamedTuple):
             tuple(moving),
         )
 
+    def after(self, until: Any) -> Tail:
+        """The same, going on at `until` at the earliest."""
+        return self._replace(now=np.maximum(self.now, until))
+
     @property
     def sum(self) -> Sum:
         """All sums as one, to which those of another chunk are behind alike."""
@@ -84,6 +85,27 @@ class Tail(NamedTuple):
     def stretch(self) -> Any:
         """Seconds by which sums make the pass longer."""
         return self.now - self.work
+
+
+def gathered(pieces: Sequence[tuple[Any, Sequence[Moved]]], begin: Any) -> tuple[Any, Any]:
+    """How much longer a pass takes that begins at `begin` and gathers parameters from time 0 on,
+    each piece its own before it begins; and until when they are gathered.
+
+    >>> gathered([(2.0, [Moved(1.0, 0.0, 1)]), (2.0, [Moved(4.0, 0.0, 1)])], 0.0)
+    (np.float64(3.0), 5.0)
+    """
+    until, ends, busy = 0.0, [], list[tuple[Any, Any]]()
+    for _, gathers in pieces:
+        for one in gathers:
+            until = until + one.seconds
+            if busy and np.array_equal(busy[-1][1], one.taken):
+                busy.pop()
+            busy.append((until, one.taken))
+        ends.append(until)
+    tail = Tail(now=begin, moving=tuple(busy))
+    for (seconds, _), end in zip(pieces, ends, strict=True):
+        tail = tail.after(end).then(seconds, ())
+    return tail.now - begin - tail.work, until
 
 
 def links(work: Work) -> int:

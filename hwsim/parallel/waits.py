@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
+from hwsim.cost.pick import is_array
 from hwsim.parallel.priced import Pass, PricedOp
 
 NO_PASS = Pass()
@@ -56,7 +59,11 @@ def behind(run: Sequence[Pass]) -> list[Pass]:
     4.0
     """
     host = sum(one.issue for one in run)
+    if not host:
+        return list(run)
     wait = host - sum(one.seconds.total for one in run)
-    if wait <= 0:
+    if is_array(wait):
+        wait = np.maximum(wait, 0.0)
+    elif wait <= 0:
         return list(run)
     return [one.later(wait * one.issue / host) for one in run]

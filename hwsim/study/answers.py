@@ -7,6 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from hwsim.convergence.law import DRAWS, HIGH, LOW
+from hwsim.estimate import SEED
+
+NO_FORM = "no closed form: "  # begins the reason of a point that only its events can tell
+
 Floats = npt.NDArray[np.float64]
 Texts = npt.NDArray[np.str_]
 
@@ -27,3 +32,15 @@ class Answers(NamedTuple):
     why: Texts
     bytes: Floats
     fits: npt.NDArray[np.bool_]
+
+
+def interval(spread: Floats) -> tuple[Floats, Floats]:
+    """Ends of the 80 % intervals over their middle, as an estimate draws them."""
+    luck = np.sort(np.random.default_rng(SEED).standard_normal(DRAWS))
+
+    def end(place: float) -> Floats:
+        below, part = divmod(place * (DRAWS - 1), 1.0)
+        first, second = (np.exp(spread * luck[int(below) + more]) for more in (0, 1))
+        return np.asarray(first + part * (second - first))
+
+    return end(LOW), end(HIGH)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -56,32 +55,33 @@ class Variation:
         return len(numbers) == len(self.values) and len(units) == 1 and len(rises) <= 1
 
 
-def parse(text: str, subject: Subject) -> Variation:
+def parse(text: str, subject: Subject, option: str = "--vary") -> Variation:
     """`PATH=a,b,c`, or `PATH=lo:hi:n` for n values from lo to hi, evenly spaced in their logarithm.
 
-    Integer fields are rounded and repeated values dropped. Raises InputError for another form, and
-    for a range of a field that holds neither a number nor a quantity.
+    `option` names it in faults. Integer fields are rounded and repeated values dropped. Raises
+    InputError for another form, and for a range of a field that holds neither a number nor a
+    quantity.
     """
     path, equals, values = text.partition("=")
     if not equals or not path or not values:
         raise InputError(
-            "--vary", f"found '{text}'", "write PATH=a,b,c or PATH=lo:hi:n (n values, geometric)"
+            option, f"found '{text}'", "write PATH=a,b,c or PATH=lo:hi:n (n values, geometric)"
         )
     if ":" not in values:
         texts = tuple(v.strip() for v in values.split(","))
         if len(texts) > MOST_POINTS:
             what, most = f"found {len(texts):,} values", f"write {MOST_POINTS:,} or fewer"
-            raise InputError(f"--vary {path}", what, most)
+            raise InputError(f"{option} {path}", what, most)
         return Variation(path, texts)
-    annotation = _annotation(path, subject)
-    kinds = _plain_types(annotation)
+    annotation = annotation_at(path, subject)
+    kinds = records.plain_types(annotation)
     if annotation is not None and kinds.isdisjoint((int, float)):
         raise InputError(
-            f"--vary {path}",
+            f"{option} {path}",
             f"found the range '{values}' of a field that is not a number",
             "write its values: a,b,c",
         )
-    return Variation(path, _geometric(path, values, whole=int in kinds))
+    return Variation(path, _geometric(f"{option} {path}", values, whole=int in kinds))
 
 
 def whole_numbers(path: str, values: str) -> tuple[int, ...]:
@@ -90,7 +90,7 @@ def whole_numbers(path: str, values: str) -> tuple[int, ...]:
     >>> whole_numbers("workload.hidden", "32:512:5")
     (32, 64, 128, 256, 512)
     """
-    texts = _geometric(path, values, whole=True) if ":" in values else values.split(",")
+    texts = _geometric(f"--vary {path}", values, whole=True) if ":" in values else values.split(",")
     try:
         numbers = tuple(dict.fromkeys(int(text) for text in texts))
     except ValueError:
@@ -123,7 +123,7 @@ def _point(
         raise error.inside(f"--vary {path}={value[:60]}") from None
 
 
-def _annotation(path: str, subject: Subject) -> Any:
+def annotation_at(path: str, subject: Subject) -> Any:
     """The annotation of the field at a path; None if there is none."""
     root, _, rest = path.partition(".")
     own: dict[str, type[BaseModel]]
@@ -137,21 +137,9 @@ def _annotation(path: str, subject: Subject) -> Any:
     )
 
 
-def _plain_types(annotation: Any) -> set[type]:
-    """The classes in an annotation: those of `Bytes | None` are float (a quantity) and NoneType.
-
-    >>> from hwsim.units import Bytes
-    >>> sorted(kind.__name__ for kind in _plain_types(Bytes | None))
-    ['NoneType', 'float']
-    """
-    if isinstance(annotation, type):
-        return {annotation}
-    return {kind for inner in typing.get_args(annotation) for kind in _plain_types(inner)}
-
-
-def _geometric(path: str, values: str, whole: bool) -> tuple[str, ...]:
+def _geometric(where: str, values: str, whole: bool) -> tuple[str, ...]:
     shape = InputError(
-        f"--vary {path}",
+        where,
         f"found '{values}'",
         f"write lo:hi:n with 0 < lo < hi and n from 2 to {MOST_POINTS}",
     )
@@ -165,7 +153,7 @@ def _geometric(path: str, values: str, whole: bool) -> tuple[str, ...]:
     whole = whole and unit != "x"  # factors of what is there
     if low.group(2) not in ("", unit):
         raise InputError(
-            f"--vary {path}", f"found two units in '{values}'", "write both ends in the same unit"
+            where, f"found two units in '{values}'", "write both ends in the same unit"
         )
     try:
         first, last, count = float(low.group(1)), float(high.group(1)), int(parts[2])

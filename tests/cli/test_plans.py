@@ -249,10 +249,6 @@ def test_a_simulation_refuses_it_too(hwsim, one):
             ("charlm", "--pp", "2", "--micro-batch", "64", "--set", "plan.time_chunks=150"),
             "inside its time step",
         ),
-        (
-            ("charlm-small", "--pp", "2", "--micro-batch", "1", *size(batch=50_001)),
-            "more than 50,000 passes",
-        ),
     ],
 )
 def test_what_has_no_closed_form_is_left_to_the_simulation(hwsim, words, reason):

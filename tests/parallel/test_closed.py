@@ -97,6 +97,52 @@ def test_points_are_steps_of_their_own(pipeline, points):
     assert found == pytest.approx(one[:, None] * factors)
 
 
+@st.composite
+def long_pipelines(draw):
+    """Many micro-batches through stages some of which are equal."""
+    schedule = draw(st.sampled_from(["1f1b", "interleaved", SPLIT]))
+    stages, virtual = draw(st.integers(2, 5)), 1
+    micro = draw(st.integers(20, 60))
+    if schedule == "interleaved":
+        micro, virtual = stages * draw(st.integers(6, 12)), draw(st.integers(2, 3))
+    few = draw(st.lists(st.sampled_from((0.5, 1.0, 1.1, 2.0)), min_size=1, max_size=3))
+
+    def times(number):
+        many = st.lists(st.sampled_from(few), min_size=number, max_size=number)
+        return np.array(draw(many)) * draw(st.sampled_from([1.0, 0.3]))
+
+    passes = Passes(*(times(stages * virtual) for _ in range(3)))
+    return schedule, stages, micro, virtual, passes, times(stages) * draw(st.sampled_from([0, 1]))
+
+
+@given(long_pipelines())
+@settings(deadline=None, max_examples=60)
+def test_what_repeats_itself_is_jumped_over(pipeline):
+    schedule, stages, micro, virtual, passes, hops = pipeline
+    found = gradients(schedule, stages, micro, passes, virtual=virtual, hop=hops)
+    assert found == pytest.approx(longest(*pipeline), rel=1e-12)
+
+
+@given(long_pipelines(), st.lists(st.integers(1, 9), min_size=1, max_size=4))
+@settings(deadline=None, max_examples=40)
+def test_points_have_their_own_numbers_of_micro_batches(pipeline, factors):
+    schedule, stages, micro, virtual, passes, hops = pipeline
+    step_ = stages if schedule == "interleaved" else 1
+    numbers = np.array([micro + step_ * more for more in factors])
+    many = Passes(*(times[:, None] * np.linspace(1, 2, len(numbers)) for times in passes))
+    found = gradients(schedule, stages, numbers, many, virtual=virtual, hop=hops[:, None])
+    for point, number in enumerate(numbers.tolist()):
+        alone = Passes(*(times[:, point] for times in many))
+        one = gradients(schedule, stages, number, alone, virtual=virtual, hop=hops)
+        assert found[:, point] == pytest.approx(one, rel=1e-12)
+
+
+def test_a_long_schedule_costs_no_more_than_a_short_one():
+    # A million ticks one by one would take a minute.
+    found = gradients("1f1b", 4, 500_000, equal(4))
+    assert found.max() == pytest.approx(3.0 * 500_003)
+
+
 @pytest.mark.parametrize("micro", [4, 8, 32])
 @pytest.mark.parametrize("stages", [1, 2, 4])
 def test_bubbles_are_the_published_ones(stages, micro):

@@ -40,6 +40,22 @@ def test_the_largest_part_is_the_least_and_ties_are_even(values, data):
     assert unevenness(found) == min(map(unevenness, ties))
 
 
+unequal = st.lists(st.floats(0.0, 9.0).map(lambda cost: round(cost, 3)), max_size=2)
+
+
+@given(unequal, st.floats(0.01, 3.0), st.integers(3, 12), unequal, st.data())
+@settings(deadline=None, max_examples=100)
+def test_equal_costs_between_others_are_cut_as_any_are(before, unit, count, after, data):
+    values = [*before, *[unit] * count, *after]
+    parts = data.draw(st.integers(2, min(len(values), 5)))
+    found = partition(values, parts)
+    ways = list(every(len(values), parts))
+    least = min(largest(values, ranges) for ranges in ways)
+    ties = [r for r in ways if largest(values, r) <= least * (1 + 1e-9)]
+    assert found in ties
+    assert unevenness(found) == min(map(unevenness, ties))
+
+
 @pytest.mark.parametrize(("blocks", "stages"), [(24, 4), (96, 8), (128, 64), (105, 35)])
 def test_equal_blocks_are_dealt_out_equally(blocks, stages):
     # Embedding and output go with the first and the last blocks, as Megatron-LM has it.

@@ -1,6 +1,7 @@
 """Exact answers for very many plans of one workload on one system."""
 
-from hwsim.study.plans.answers import Plans, answers
-from hwsim.study.plans.found import NO_FORM
+from hwsim.study.answers import NO_FORM
+from hwsim.study.plans.answers import Bound, Plans, answers, bound
+from hwsim.study.plans.rows import Column
 
-__all__ = ["NO_FORM", "Plans", "answers"]
+__all__ = ["NO_FORM", "Bound", "Column", "Plans", "answers", "bound"]

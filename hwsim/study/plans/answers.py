@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from hwsim.convergence.law import DRAWS, HIGH, LOW
 from hwsim.cost.calibration import Calibration, load_for
 from hwsim.errors import InputError
-from hwsim.estimate import SEED
 from hwsim.parallel.check import scaled
 from hwsim.parallel.closed import Declined
 from hwsim.parallel.fits import fits, room_for
 from hwsim.parallel.formula import attempt
 from hwsim.parallel.needs import needed
 from hwsim.parallel.program import PARTS
-from hwsim.parallel.staged import staged
-from hwsim.study.answers import Answers
-from hwsim.study.plans.found import NO_FORM, Found
+from hwsim.parallel.staged import Staged, staged
+from hwsim.study.answers import NO_FORM, Answers, interval
+from hwsim.study.plans.found import Found
 from hwsim.study.plans.held import memory
-from hwsim.study.plans.prepare import Shop
-from hwsim.study.plans.rows import Column, Rows
-from hwsim.study.plans.steps import steps
+from hwsim.study.plans.prepare import Ready, Shop
+from hwsim.study.plans.rows import Rows, Values
+from hwsim.study.plans.steps import least, steps
 from hwsim.study.subject import Subject
 
-Columns = Mapping[str, Sequence[Any] | npt.NDArray[Any] | Column]
+Columns = Mapping[str, Values]
+Floats = npt.NDArray[np.float64]
 
 
 def answers(
@@ -44,6 +43,26 @@ def answers(
     return Plans(subject, calibration).answers(plans)
 
 
+class Bound(NamedTuple):
+    """Of each plan the seconds that no step of it is shorter than, `bytes` on each device of the
+    fullest stage, whether they fit, and why it can't be followed, if so; its numbers are NaN."""
+
+    seconds: Floats
+    bytes: Floats
+    fits: npt.NDArray[np.bool_]
+    why: npt.NDArray[np.str_]
+
+
+def bound(
+    subject: Subject,
+    plans: Columns | Sequence[Mapping[str, Any]],
+    calibration: Calibration | None = None,
+) -> Bound:
+    """What no step of the event simulation is shorter than, for plans as in `answers`: also for
+    those without closed form, and far faster than their events."""
+    return Plans(subject, calibration).bound(plans)
+
+
 class Plans:
     """Answers for plans of a subject, block by block: what one block priced the next one has."""
 
@@ -52,20 +71,33 @@ class Plans:
         self.calibration = calibration or load_for(subject.system.device)
         self.shop = Shop(subject, self.calibration)
 
-    def answers(self, plans: Columns | Sequence[Mapping[str, Any]]) -> Answers:
-        """As `answers`."""
+    def bound(self, plans: Columns | Sequence[Mapping[str, Any]]) -> Bound:
+        """As `bound`."""
+        ready, found = self._ready(plans)
+        for row in ready.alone.tolist():
+            self._one(ready.table, row, found, least=True)
+        least(ready, found)
+        return Bound(found.seconds, found.bytes, found.fits, found.why())
+
+    def _ready(self, plans: Columns | Sequence[Mapping[str, Any]]) -> tuple[Ready, Found]:
+        """The plans that can be followed, and what is found of all with their memory."""
         columns = plans if isinstance(plans, Mapping) else _columns(plans)
         rows = Rows(columns, self.subject.plan, self.subject.workload)
         found = Found(rows.number)
         ready = self.shop.prepare(rows, found)
-        for row in ready.alone:
-            self._one(rows, int(row), found)
         used = memory(ready)
         found.bytes[ready.rows] = used.bytes
         devices = ready.of("dp") * ready.of("tp") * ready.of("pp") * ready.of("cp")
         found.fits[ready.rows] = room_for(used.bytes, used.host, devices, self.subject.system)
+        return ready, found
+
+    def answers(self, plans: Columns | Sequence[Mapping[str, Any]]) -> Answers:
+        """As `answers`."""
+        ready, found = self._ready(plans)
+        for row in ready.alone.tolist():
+            self._one(ready.table, row, found)
         steps(ready, found)
-        low, high = _interval(found.spread)
+        low, high = interval(found.spread)
         seconds = found.seconds
         return Answers(
             seconds,
@@ -78,7 +110,7 @@ class Plans:
             found.fits,
         )
 
-    def _one(self, rows: Rows, row: int, found: Found) -> None:
+    def _one(self, rows: Rows, row: int, found: Found, *, least: bool = False) -> None:
         """A plan by itself: what is rare."""
         plan, workload = rows.at(row)
         workload, subject = scaled(workload, plan), self.subject
@@ -88,6 +120,9 @@ class Plans:
             )
             used = needed(workload, plan, step.cuts)
             found.bytes[row], found.fits[row] = used.bytes, fits(used, plan, subject.system)
+            if least:
+                found.seconds[row] = _busiest(step)
+                return
             made = attempt(step)
         except InputError as error:
             found.refuse(row, str(error))
@@ -100,20 +135,14 @@ class Plans:
             found.parts[part][row] = made.by_part[part]
 
 
+def _busiest(step: Staged) -> float:
+    """Seconds of the passes of the stage that has most of them."""
+    work = [sum(layer.seconds for layer in step.chunks[stage]) for stage in range(step.plan.pp)]
+    return step.slots * step.rounds * max(work)
+
+
 def _columns(plans: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     names = list(plans[0]) if plans else []
     if any(list(plan) != names for plan in plans):
         raise InputError("plans", "found different fields", "write the same of every plan")
     return {name: [plan[name] for plan in plans] for name in names}
-
-
-def _interval(spread: npt.NDArray[np.float64]) -> tuple[Any, Any]:
-    """Ends of the 80 % intervals over their middle, as an estimate draws them."""
-    luck = np.sort(np.random.default_rng(SEED).standard_normal(DRAWS))
-
-    def end(place: float) -> Any:
-        below, part = divmod(place * (DRAWS - 1), 1.0)
-        first, second = (np.exp(spread * luck[int(below) + more]) for more in (0, 1))
-        return first + part * (second - first)
-
-    return end(LOW), end(HIGH)

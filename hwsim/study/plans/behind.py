@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from hwsim.cost.groups import Group
 from hwsim.parallel.pieces import Bucket, shared_works
 from hwsim.parallel.tails import Moved, Tail, moved
 from hwsim.study.plans.layers import Priced
+from hwsim.study.plans.rows import Ints
 
 Floats = npt.NDArray[np.float64]
 Content = tuple[int, ...]  # the layers of a chunk, the last one first
@@ -23,6 +24,16 @@ class Summed(NamedTuple):
     prices: list[Priced]
     among: list[tuple[Group, Group]]
     collectives: list[str]
+
+
+def stacked(every: Sequence[list[Moved]], of: Ints) -> list[Moved]:
+    """What each point moves, one after the other, as arrays: `every[of[i]]` for point i."""
+    most = max(map(len, every), default=0)
+    filled = [one + [Moved(0.0, 0.0, 0)] * (most - len(one)) for one in every]
+    return [
+        Moved(*(np.array(field)[of] for field in zip(*column, strict=True)))
+        for column in zip(*filled, strict=True)
+    ]
 
 
 class _State(NamedTuple):
@@ -69,6 +80,10 @@ class _Walk:
             for number, layer in enumerate(layers)
         ]
         self.ops = [layer.ops[::-1] for layer in layers]
+        numbers: dict[tuple[str, tuple[Group, Group]], int] = {}
+        pairs = zip(points.collectives, points.among, strict=True)
+        self.way = np.array([numbers.setdefault(pair, len(numbers)) for pair in pairs])
+        self.ways = list(numbers)
         self._moved: dict[tuple[float, float], list[Moved]] = {}
 
     def through(self, layer: int, state: _State) -> _State:
@@ -92,18 +107,9 @@ class _Walk:
         """The sums of a bucket at every point."""
         size = bucket.filled, bucket.experts
         if size not in self._moved:
-            rows: dict[tuple[object, ...], list[Moved]] = {}
-            for collective, among in zip(self.points.collectives, self.points.among, strict=True):
-                key = collective, *among
-                if key not in rows:
-                    works = shared_works(self.pricer, collective, size, among, low=False)
-                    rows[key] = [moved(work) for _, work in works]
-            keys = zip(self.points.collectives, self.points.among, strict=True)
-            every = [rows[collective, *among] for collective, among in keys]
-            most = max(map(len, every))
-            nothing = Moved(0.0, 0.0, 0)
-            self._moved[size] = [
-                Moved(*map(np.array, zip(*column, strict=True)))
-                for column in zip(*(one + [nothing] * (most - len(one)) for one in every))
-            ]
+            every = []
+            for collective, among in self.ways:
+                works = shared_works(self.pricer, collective, size, among, low=False)
+                every.append([moved(work) for _, work in works])
+            self._moved[size] = stacked(every, self.way)
         return self._moved[size]

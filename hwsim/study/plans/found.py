@@ -9,8 +9,6 @@ import numpy.typing as npt
 
 from hwsim.parallel.program import PARTS
 
-NO_FORM = "no closed form: "  # begins the reason of a plan that only its events can tell
-
 
 class Found:
     """Numbers of each plan, NaN until they are known, and why some have none."""
@@ -28,7 +26,8 @@ class Found:
 
     def open(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
         """Which of these rows were not refused."""
-        return self._why[rows] == 0
+        found: npt.NDArray[np.bool_] = self._why[rows] == 0
+        return found
 
     def why(self) -> npt.NDArray[np.str_]:
         return np.array(list(self._texts))[self._why]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from hwsim.cost.groups import Group
 from hwsim.errors import InputError
 from hwsim.graph.step import StepGraph
 from hwsim.hardware.spec import System
-from hwsim.parallel.pieces import ways
+from hwsim.parallel.pieces import passes_of, ways
 from hwsim.parallel.placement import expert_gradient_group, gradient_group, group, hop
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.price import Pricer
@@ -23,11 +24,11 @@ from hwsim.parallel.tails import links
 
 Floats = npt.NDArray[np.float64]
 T = TypeVar("T")
-KINDS = ("BW", "W")  # the last pass of a chunk: backward, or the weights' gradients alone
 # What the price of a layer depends on, besides its groups and the size of a micro-batch.
 PRICED = (
+    "recompute",
     *("tp", "cp", "ep", "dispatch", "context", "convolutions", "sequence_parallel"),
-    *("time_chunks", "recompute", "tensor_overlap"),
+    *("time_chunks", "tensor_overlap"),
 )
 PLACED = ("dp", "tp", "pp", "cp", "ep", "placement")
 
@@ -91,6 +92,11 @@ class Priced:
     repeats: tuple[int, ...]
     _behind: dict[str, list[list[float]]] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, pricer: Pricer) -> Priced:
+        layers, repeats = zip(*pricer.different(), strict=True)
+        return cls(pricer, layers, repeats)
+
     @property
     def graph(self) -> StepGraph:
         return self.pricer.graph
@@ -122,15 +128,14 @@ class Priced:
         return self._behind[kind]
 
     def said(self, kind: str) -> dict[int, Floats]:
-        """Seconds of the exchanges of each layer's last pass by the links that they use."""
+        """Seconds of the exchanges of each layer's pass by the links that they use."""
         found: dict[int, Floats] = {}
         for number, layer in enumerate(self.layers):
-            for op in layer.ops:
-                for _, one in ways(layer, op, kind):
-                    for said in one.said:
-                        kinds = links(said.work)
-                        row = found.setdefault(kinds, np.zeros(len(self.layers)))
-                        row[number] += said.work.seconds
+            for _, one in passes_of(layer, kind):
+                for said in one.said:
+                    kinds = links(said.work)
+                    row = found.setdefault(kinds, np.zeros(len(self.layers)))
+                    row[number] += said.work.seconds
         return found
 
 
@@ -145,20 +150,20 @@ class Stack(NamedTuple):
     experts: Floats
     replicated: Floats
     tied: Floats
-    busy: Seconds  # of a micro-batch through all layers: (prices,)
+    busy: Floats  # a micro-batch through all layers: (fields of Seconds, prices)
 
     @classmethod
     def of(cls, prices: Sequence[Priced]) -> Stack:
-        names = ("sent", "gradients", "expert_gradients", "replicated", "tied")
-        ways = ("forward", "inputs", "weights")
+        names = (
+            *("forward.total", "inputs.total", "weights.total"),
+            *("sent", "gradients", "expert_gradients", "replicated", "tied"),
+        )
 
         def column(read: Callable[[PricedLayer], float]) -> Floats:
             return np.array([[read(layer) for layer in one.layers] for one in prices], dtype=float)
 
-        totals = [column(lambda layer, way=way: getattr(layer, way).total) for way in ways]
-        others = [column(lambda layer, name=name: getattr(layer, name)) for name in names]
-        whole = np.array([total(_all(one)) for one in prices])
-        return cls(*totals, *others, busy=Seconds(*whole.T))
+        columns = [column(attrgetter(name)) for name in names]
+        return cls._make([*columns, np.array([total(_all(one)) for one in prices]).T])
 
 
 def _all(priced: Priced) -> Iterator[Seconds]:

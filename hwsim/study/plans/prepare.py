@@ -57,6 +57,12 @@ class Ready:
     def of(self, name: str) -> npt.NDArray[Any]:
         return self.table.of(name)[self.rows]
 
+    def pricer(self, member: int) -> Pricer:
+        """What prices one of the plans."""
+        plan, _ = self.table.at(int(self.rows[member]))
+        priced = self.shop.prices[int(self.price[member])]
+        return priced.pricer.beside(priced.graph, plan, int(self.micro_batches[member]))
+
     def kept(self, which: npt.NDArray[Any]) -> Ready:
         """Some of the plans: by a mask, or by their places."""
         numbers = ("rows", "micro_batches", "price", "place", "cut", "memory")
@@ -78,6 +84,7 @@ class Shop:
         self.cuts: Numbered[Cut] = Numbered()
         self.memories: Numbered[tuple[LayerMemory, ...]] = Numbered()
         self.pricer: Pricer | None = None
+        self._like: dict[tuple[Any, ...], Pricer] = {}
         self._hops: dict[tuple[float, Group], tuple[float, int]] = {}
 
     def prepare(self, table: Rows, found: Found) -> Ready:
@@ -85,7 +92,7 @@ class Shop:
         micro, count = self._checked(table, found)
         rows = np.flatnonzero(micro > 0)
         nothing = np.zeros(len(rows), dtype=np.intp)
-        ready = Ready(self, table, rows, count[rows], *[nothing] * 4, alone=nothing[:0])
+        ready = Ready(self, table, rows, count[rows], nothing, nothing, nothing, nothing, rows[:0])
         ready.place = _numbers(ready.unique(PLACED), rows, lambda row: self._placed(table, row))
         ready = self._price(ready, micro[rows], found)
         rings = np.array([one.graph.ring for one in self.prices.things], dtype=bool)
@@ -133,7 +140,7 @@ class Shop:
                 *self.places[int(ready.place[member])].spoken,
                 bool(counted) and bool(more[-1][member]),
             )
-            return self.prices.number(key, lambda: self._priced(ready, member))
+            return self.prices.number(key, lambda: self._priced(ready, member, key))
 
         ready.price = _tried(groups, ready.rows, number, found)
         open_ = ready.price >= 0
@@ -152,9 +159,14 @@ class Shop:
         ready.memory = _tried(memory, ready.rows, number, found)
         return ready.kept(ready.memory >= 0)
 
-    def _priced(self, ready: Ready, member: int) -> Priced:
+    def _priced(self, ready: Ready, member: int, key: tuple[Any, ...]) -> Priced:
+        """`key` is all that the price depends on, its first part the way to recompute."""
         plan, workload = ready.table.at(int(ready.rows[member]))
         workload, count = scaled(workload, plan), int(ready.micro_batches[member])
+        like = self._like.get(key[1:])
+        if like is not None:
+            pricer = like.beside(like.graph, plan, count, alike=True)
+            return Priced.of(pricer)
         graph = micro_graph(workload, plan)
         if self.pricer is None:
             self.pricer = Pricer(
@@ -165,9 +177,8 @@ class Shop:
                 software=self.subject.software,
                 micro_batches=count,
             )
-        pricer = self.pricer.beside(graph, plan, count)
-        layers, repeats = zip(*pricer.different(), strict=True)
-        return Priced(pricer, layers, repeats)
+        pricer = self._like[key[1:]] = self.pricer.beside(graph, plan, count)
+        return Priced.of(pricer)
 
     def _memories(self, table: Rows, row: int, micro: int) -> tuple[LayerMemory, ...]:
         plan, workload = table.at(row)

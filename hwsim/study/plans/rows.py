@@ -26,6 +26,9 @@ class Column(NamedTuple):
     codes: Ints
 
 
+Values = Sequence[Any] | npt.NDArray[Any] | Column
+
+
 class Rows:
     """Plans by their fields; what no column tells is as in `plan`, or in `workload`.
 
@@ -33,9 +36,7 @@ class Rows:
     of different lengths.
     """
 
-    def __init__(
-        self, columns: Mapping[str, Sequence[Any] | Column], plan: Plan, workload: Workload
-    ) -> None:
+    def __init__(self, columns: Mapping[str, Values], plan: Plan, workload: Workload) -> None:
         self.plan, self.workload = plan, workload
         self.columns = {name: _column(values) for name, values in columns.items()}
         for name, column in self.columns.items():
@@ -50,15 +51,9 @@ class Rows:
         """A field's value in each plan; objects where they are no numbers."""
         if name not in self.columns:
             value = self.workload.batch if name == BATCH else getattr(self.plan, name)
-            found = np.empty(1, dtype=None if isinstance(value, bool | int | float) else object)
-            found[0] = value
-            return np.broadcast_to(found, (self.number,))
+            return np.broadcast_to(_array((value,)), (self.number,))
         values, codes = self.columns[name]
-        if all(isinstance(value, bool | int | float) for value in values):
-            return np.array(values)[codes]
-        array = np.empty(len(values), dtype=object)
-        array[:] = values
-        return array[codes]
+        return _array(values)[codes]
 
     def unique(self, names: Iterable[str], *more: Ints, among: Ints | None = None) -> Groups:
         """Plans that have the same in all fields, and the same of `more` numbers from 0 on."""
@@ -116,7 +111,15 @@ def groups(number: int, *columns: Ints) -> Groups:
     return Groups(first, of)
 
 
-def _column(values: Sequence[Any] | Column) -> Column:
+def _array(values: Sequence[Any]) -> npt.NDArray[Any]:
+    if all(isinstance(value, bool | int | float) for value in values):
+        return np.array(values)
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def _column(values: Values) -> Column:
     if isinstance(values, Column):
         return values
     if isinstance(values, np.ndarray) and values.dtype != object:

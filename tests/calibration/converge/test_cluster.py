@@ -26,6 +26,7 @@ from calibration.converge import cluster as clusters
 from calibration.converge.campaign import campaign, grid
 from calibration.converge.corpora.load import load
 from calibration.converge.train import Stop, train
+from hwsim import cluster as dask_cluster
 from hwsim.cli.main import run as hwsim
 from hwsim.errors import SurroundingsError
 from workloads.charlm import CharLMSmall
@@ -265,7 +266,7 @@ def test_a_cluster_without_workers_is_not_waited_for(tmp_path, monkeypatch):
 
 
 def test_no_scheduler_at_the_address(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(clusters, "CONNECT", 0.5)
+    monkeypatch.setattr(dask_cluster, "CONNECT", 0.5)
     words = ("--vary", "workload.hidden=8", "--vary", "workload.dataset=2000")
     code = hwsim(
         [
@@ -279,7 +280,7 @@ def test_no_scheduler_at_the_address(tmp_path, capsys, monkeypatch):
 
 @pytest.mark.parametrize("greeting", [b"", b"SSH-2.0-none\r\n"], ids=["silent", "other"])
 def test_a_server_of_another_kind(tmp_path, monkeypatch, greeting):
-    monkeypatch.setattr(clusters, "CONNECT", 0.5)
+    monkeypatch.setattr(dask_cluster, "CONNECT", 0.5)
 
     def greet():
         with suppress(OSError), server.accept()[0] as connection:
