@@ -242,7 +242,7 @@ def estimate(
 def count_of(workload: Workload, plan: Plan, steps: float | Counting | None = None) -> Steps | None:
     """Steps of a workload that is already scaled to its plan, as `estimate` counts them; None where
     nothing counts them."""
-    return _steps(workload, workload.graph(samples(plan, workload)), steps)[0]
+    return steps_of(workload, workload.graph(samples(plan, workload)), steps)[0]
 
 
 @lru_cache

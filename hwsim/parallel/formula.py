@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,14 +74,19 @@ def whole(staged: Staged) -> Completed | Declined:
         [total(getattr(layer, way) for layer in chunk) for chunk in staged.chunks]
         for way in ("forward", "inputs", "weights")
     ]
-    forward, inputs, weights = (_rows(one.total for one in column) for column in columns)
+    forward, inputs, weights, hop, updates, after = _rows(
+        *([one.total for one in column] for column in columns),
+        _hops(staged),
+        [staged.update(stage).seconds for stage in range(plan.pp)],
+        [_seconds(cut.after_update(stage)) + _seconds(cut.late(stage)) for stage in range(plan.pp)],
+    )
     ends = closed.gradients(
         plan.schedule,
         plan.pp,
         staged.slots,
         Passes(forward, inputs, weights),
         virtual=plan.virtual,
-        hop=_rows(_hops(staged)),
+        hop=hop,
         alike=True,
     )
     lasts: dict[tuple[int, ...], Last] = {}
@@ -89,25 +94,26 @@ def whole(staged: Staged) -> Completed | Declined:
         same = tuple(map(id, layers))
         if same not in lasts:
             lasts[same] = _last_pass(cut, layers)
-    late = [cut.late(stage) for stage in range(plan.pp)]
-    after = [_seconds(cut.after_update(stage)) + _seconds(said) for stage, said in enumerate(late)]
     return completed(
         plan.pp,
         staged.slots,
         ends,
         total(one for column in columns for one in column),
         [lasts[tuple(map(id, layers))] for layers in staged.chunks] if cut.sums else [],
-        _rows(staged.update(stage).seconds for stage in range(plan.pp)),
-        _rows(after),
-        late=any(late),
+        updates,
+        after,
+        late=any(cut.late(stage) for stage in range(plan.pp)),
         hops=[(hop.seconds, links(hop)) for hop in staged.hops],
         ahead=_gathers(cut) if cut.gathers_ahead else (0.0, 0.0),
     )
 
 
-def _rows(values: Iterable[Any]) -> Floats:
-    """Numbers, or arrays over points, one below the other."""
-    return np.stack(np.broadcast_arrays(*values))
+def _rows(*columns: Sequence[Any]) -> Iterator[Floats]:
+    """Each column's numbers, or arrays over points, one below the other; axes of points alike."""
+    axes = max(np.ndim(value) for column in columns for value in column)
+    for column in columns:
+        found = np.stack(np.broadcast_arrays(*column))
+        yield found.reshape(found.shape + (1,) * (axes + 1 - found.ndim))
 
 
 class Completed(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from hwsim import records
 from hwsim.errors import InputError
 from hwsim.study import vary
 from hwsim.study.subject import Subject
@@ -97,6 +98,6 @@ def _source(text: str, subject: Subject) -> tuple[str, Range | Choice]:
     found = _listed(f"{text}:2" if ":" in values else text, subject, "--random")
     if ":" not in values:
         return found.path, Choice(found.values)
-    kinds = vary.plain_types(vary.annotation_at(found.path, subject))
+    kinds = records.plain_types(vary.annotation_at(found.path, subject))
     (low, unit), (high, _) = (paths.parted(end) for end in (found.values[0], found.values[-1]))
     return found.path, Range(low, high, unit, int in kinds and unit != RELATIVE)
