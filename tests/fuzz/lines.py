@@ -119,6 +119,7 @@ def draw(rng: random.Random, folder: Path, part: str = "") -> Input:
     doors = [number for number, word in enumerate(words) if "{" in word]
     # Files and names at the front of a line are but one door of many.
     seldom = [number for number in doors if number > len(base.split()) or rng.random() < 0.4]
+    seldom = seldom or doors
     odd = set(rng.sample(seldom, min(len(seldom), rng.choice([1, 1, 2, 3]))))
     environment, stdin, kinds = {}, b"", []
     for number in doors:
