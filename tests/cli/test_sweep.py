@@ -75,6 +75,15 @@ def test_an_interrupted_sweep_goes_on(hwsim, tmp_path, monkeypatch):
     assert "another sweep, which differs in: plan" in other.err
 
 
+def test_a_picture_of_two_axes(hwsim, tmp_path):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "heat.svg"
+    found = hwsim(*SMALL, *SIZES, "--columns", "seconds", "--plot", str(path))
+    assert found.code == 0
+    assert f"wrote {path}" in found.err
+    assert "workload.hidden" in path.read_text()
+
+
 def test_nothing_fits(hwsim):
     found = hwsim(*SMALL, "--grid", "device.memory.capacity=1MB,2MB", "--columns", "fits")
     assert found.code == DoesNotFit.exit_code
@@ -101,6 +110,9 @@ def test_nothing_has_an_answer(hwsim):
         ((*SIZES, "--jobs", "0"), ["--jobs", "0"]),
         ((*SIZES, "--jobs", "2", "--scheduler", "tcp://a:1"), ["--jobs and --scheduler"]),
         ((*SIZES, "--best", "-1"), ["--best", "-1"]),
+        ((*SIZES, "--plot", "heat.txt"), ["--plot", "heat.txt", ".svg"]),
+        ((*SIZES[:2], "--plot", "heat.svg"), ["--plot", "1 axes", "two of --grid"]),
+        ((*SIZES, "--out", "a.csv", "--resume", "--plot", "a.svg"), ["--plot and --resume"]),
         ((*SIZES, "--grid", "steps=10,20", "--law", "charlm"), ["--steps and --law"]),
     ],
 )
