@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from hwsim.parallel.plan import Plan
 from hwsim.parallel.priced import PricedLayer, Seconds, total
 from hwsim.parallel.program import PARTS
 from hwsim.parallel.staged import Staged
-from hwsim.parallel.tails import Moved, Tail, gathered, links, moved
+from hwsim.parallel.tails import Moved, Tail, crowded, gathered, links, louder, moved
 
 CLAIM = 0.01  # how far the closed form may be from the event simulation
 # Half of it is for what sums of gradients, while they are hidden, take from the kernels.
@@ -176,32 +177,41 @@ def _hops(staged: Staged) -> list[float]:
 
 
 class Last(NamedTuple):
-    """The last backward pass of a chunk with its sums. `beside` are the seconds of those that meet
-    `spoken` seconds of exchanges on their links; where several chunks share a stage, that is all of
-    them, which take `taken` seconds of the next chunk's compute."""
+    """The last backward pass of a chunk with its sums. `crossed` are the seconds that sums and
+    exchanges on the same links may lose to each other; `loud` the loads of the exchanges. Where
+    several chunks share a stage, sums take `taken` seconds of the next chunk's compute."""
 
     tail: Tail
-    beside: Any
-    spoken: Any
+    crossed: Any
+    loud: Any = 0
     taken: Any = 0.0
 
 
 def last_of(tail: Tail, said: Iterable[tuple[Any, Any]], stages: int, virtual: int) -> Last:
     """The pass of a chunk of a pipeline with the seconds and links of its exchanges."""
     alone = virtual == 1
-    meet = tail.crossed if alone else tail.links
+    meet, beside = (tail.crossed, tail.hidden) if alone else (tail.links, tail.moved)
     turn = 1 if alone else stages  # passes that follow a chunk's last one
-    spoken = sum((np.where(meet & kinds, seconds, 0.0) for seconds, kinds in said), start=0.0)
-    if alone:
-        return Last(tail, tail.hidden, turn * spoken)
-    return Last(tail, tail.moved, turn * spoken, tail.taken)
+    lost, loud = _lost(said, meet, tail.share)
+    return Last(tail, np.minimum(turn * lost, beside), loud, 0.0 if alone else tail.taken)
+
+
+def _lost(said: Iterable[tuple[Any, Any]], links: Any, share: Any) -> tuple[Any, Any]:
+    """Seconds by which exchanges may be longer beside transfers on these `links`, or shorter than
+    kernels would be, of whose compute those take a `share`; and their loads."""
+    lost: Any = 0.0
+    loud: Any = 0
+    for seconds, kinds in said:
+        lost = lost + seconds * np.maximum(crowded(links, kinds), share)
+        loud = louder(loud, np.where(seconds > 0, kinds, 0))
+    return lost, loud
 
 
 def _last_pass(cut: Cut, layers: Sequence[PricedLayer]) -> Last:
     """A sum takes its share of the device's compute while it runs; sums follow one another."""
     plan, tail = cut.staged.plan, Tail()
     if not cut.sums:
-        return Last(tail, 0.0, 0.0)
+        return Last(tail, 0.0)
     pieces = cut.summing(layers, "W" if plan.schedule == "zero-bubble" else "BW")
     for piece in pieces:
         tail = tail.then(piece.seconds.total, [moved(work) for _, work in piece.sums])
@@ -211,10 +221,10 @@ def _last_pass(cut: Cut, layers: Sequence[PricedLayer]) -> Last:
 
 class First(NamedTuple):
     """The first forward pass of a stage: seconds of its layers, each with what is gathered before
-    it, and `spoken` seconds of exchanges on the links of that."""
+    it, and the seconds that exchanges may lose to that."""
 
     layers: Sequence[tuple[Any, Sequence[Moved]]]
-    spoken: Any
+    lost: Any
 
 
 def first_passes(stages: Iterable[First], hops: Sequence[Any]) -> tuple[Any, Any]:
@@ -228,7 +238,7 @@ def first_passes(stages: Iterable[First], hops: Sequence[Any]) -> tuple[Any, Any
     delays, doubt = [], 0.0
     for one, hop in zip(stages, hops, strict=True):
         delay, until = gathered(one.layers, begin)
-        doubt = doubt + np.minimum(one.spoken, np.maximum(until - begin, 0.0))
+        doubt = doubt + np.minimum(one.lost, np.maximum(until - begin, 0.0))
         begin = begin + sum(seconds for seconds, _ in one.layers) + delay + hop
         delays.append(delay)
     rest = sum(delays[1:], start=0.0) / 2
@@ -239,12 +249,10 @@ def first_of(
     layers: Sequence[tuple[Any, Sequence[Moved]]], said: Iterable[tuple[Any, Any]]
 ) -> First:
     """A first pass through `layers` with the seconds and links of its exchanges."""
-    used: Any = 0
-    for _, gathers in layers:
-        for one in gathers:
-            used = used | one.links
-    spoken = sum((np.where(used & kinds, seconds, 0.0) for seconds, kinds in said), start=0.0)
-    return First(layers, spoken)
+    used, share = 0, 0.0
+    for one in chain.from_iterable(gathers for _, gathers in layers):
+        used, share = louder(used, one.links), np.maximum(share, one.taken)
+    return First(layers, _lost(said, used, share)[0])
 
 
 def _gathers(cut: Cut) -> tuple[float, float]:
@@ -272,13 +280,13 @@ def _hidden(stages: int, lasts: Sequence[Last], hops: Sequence[tuple[Any, Any]])
     """
     doubt: Any = 0.0
     used: Any = 0
+    loud: Any = 0
     for number, last in enumerate(lasts):
-        doubt = doubt + np.minimum(last.spoken, last.beside)
-        if number >= stages:
-            doubt = doubt + last.taken
-        used = used | last.tail.links
+        doubt = doubt + last.crossed + (last.taken if number >= stages else 0.0)
+        used, loud = louder(used, last.tail.links), louder(loud, last.loud)
     if lasts:
-        doubt = sum((np.where(used & kinds, seconds, 0.0) for seconds, kinds in hops), start=doubt)
+        for seconds, kinds in hops:
+            doubt = doubt + seconds * crowded(used, kinds, third=loud)
     stretch = sum((last.tail.stretch for last in lasts), start=0.0)
     if stages == 1:
         return stretch, doubt
