@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
@@ -89,6 +90,7 @@ def attempt(staged: Staged) -> Found | Declined:
         np.array([staged.update(stage).seconds for stage in range(plan.pp)]),
         np.array(after),
         late=any(late),
+        back=inputs + (-math.inf if plan.schedule == "zero-bubble" else weights),
         hops=[(hop.seconds, links(hop)) for hop in staged.hops],
         ahead=_gathers(cut) if cut.gathers_ahead else (0.0, 0.0),
     )
@@ -118,6 +120,7 @@ def completed(
     after: Floats,
     *,
     late: Any,
+    back: Floats,
     hops: Sequence[tuple[Any, Any]],
     ahead: tuple[Any, Any] = (0.0, 0.0),
 ) -> Completed:
@@ -125,21 +128,24 @@ def completed(
 
     `busy` is one micro-batch through all chunks, `lasts` what each sums behind its last pass;
     `updates` and what is said `after` them are (stages, points...), `late` whether the first and
-    the last stage sum a matrix together, `hops` the seconds and links of each transfer, `ahead`
-    what `first_passes` finds.
+    the last stage sum a matrix together, `back` the seconds of each chunk's last pass, -infinity
+    where it doesn't wait for that of the chunk behind, `hops` the seconds and links of each
+    transfer, `ahead` what `first_passes` finds.
     """
     sums = [[last.tail.sum] for last in lasts]
+    ends = _stretched(ends, lasts, back, [seconds for seconds, _ in hops], stages)
     made = closed.finished(ends, np.zeros_like(ends), stages, sums=sums, update=updates + after)
-    stretch, doubt = _hidden(stages, lasts, hops)
-    stretch, doubt = stretch + ahead[0], doubt + ahead[1]
-    seconds = made.seconds + stretch
+    delay, doubt = _hidden(stages, lasts, hops)
+    delay, doubt = delay + ahead[0], doubt + ahead[1]
+    seconds = made.seconds + delay
     # The first and the last stage sum a matrix together, then both update.
     doubt = doubt + np.where(late, np.maximum(updates[-1] - updates[0], 0.0), 0.0)
     parts: dict[str, Any] = dict.fromkeys(PARTS, 0.0)
     for name in ("compute", "memory", "launch", "communication"):
         parts[name] = slots / stages * getattr(busy, name)
     parts["update"] = updates.sum(axis=0) / stages
-    said = made.exposed + after.sum(axis=0) / stages + stretch
+    longer = sum((last.tail.stretch for last in lasts), start=0.0) / stages
+    said = made.exposed + after.sum(axis=0) / stages + longer + ahead[0]
     parts["communication"] = parts["communication"] + said
     parts["bubble"] = seconds - sum(parts.values())
     worked = np.asarray(busy.total, dtype=float)
@@ -274,9 +280,10 @@ def _gathers(cut: Cut) -> tuple[float, float]:
 def _hidden(stages: int, lasts: Sequence[Last], hops: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
     """Seconds by which hidden sums stretch a step, and how many more or fewer it may be.
 
-    On one stage the first is exact. In a pipeline each stage's stretch may delay the stages before
-    it or be hidden in a bubble: half of it is taken. What exchanges and hops on the same links lose
-    is bounded, and what sums of one chunk take from passes of another on the same stage.
+    With one chunk on each stage the ends of its passes have it already. With several, a stretch may
+    delay the stages before or be hidden in a bubble: half of it is taken. What exchanges and hops
+    on the same links lose is bounded, and what sums of one chunk take from passes of another on the
+    same stage.
     """
     doubt: Any = 0.0
     used: Any = 0
@@ -287,10 +294,24 @@ def _hidden(stages: int, lasts: Sequence[Last], hops: Sequence[tuple[Any, Any]])
     if lasts:
         for seconds, kinds in hops:
             doubt = doubt + seconds * crowded(used, kinds, third=loud)
+    if len(lasts) <= stages:
+        return 0.0, doubt
     stretch = sum((last.tail.stretch for last in lasts), start=0.0)
-    if stages == 1:
-        return stretch, doubt
     return stretch / 2, stretch / 2 + doubt
+
+
+def _stretched(
+    ends: Floats, lasts: Sequence[Last], back: Floats, hops: Sequence[Any], stages: int
+) -> Floats:
+    """`ends` with what sums stretch the last pass of each stage, where it has one chunk: the stage
+    before waits for it, unless that pass is of weights alone."""
+    if not lasts or len(lasts) > stages:
+        return ends
+    rows = [ends[-1] + lasts[-1].tail.stretch]
+    for stage in range(stages - 2, -1, -1):
+        came = rows[-1] + hops[stage] + back[stage]
+        rows.append(np.maximum(ends[stage], came) + lasts[stage].tail.stretch)
+    return np.stack(np.broadcast_arrays(*rows[::-1]))
 
 
 def _seconds(shared: Shared) -> float:
