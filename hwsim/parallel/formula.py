@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +17,7 @@ from hwsim.parallel.plan import Plan
 from hwsim.parallel.priced import PricedLayer, Seconds, total
 from hwsim.parallel.program import PARTS
 from hwsim.parallel.staged import Staged
-from hwsim.parallel.tails import Moved, Tail, gathered, links, moved
+from hwsim.parallel.tails import Moved, Tail, crowded, gathered, links, louder, moved
 
 CLAIM = 0.01  # how far the closed form may be from the event simulation
 # Half of it is for what sums of gradients, while they are hidden, take from the kernels.
@@ -103,6 +105,7 @@ def whole(staged: Staged) -> Completed | Declined:
         updates,
         after,
         late=any(cut.late(stage) for stage in range(plan.pp)),
+        back=inputs + (-math.inf if plan.schedule == "zero-bubble" else weights),
         hops=[(hop.seconds, links(hop)) for hop in staged.hops],
         ahead=_gathers(cut) if cut.gathers_ahead else (0.0, 0.0),
     )
@@ -136,6 +139,7 @@ def completed(
     after: Floats,
     *,
     late: Any,
+    back: Floats,
     hops: Sequence[tuple[Any, Any]],
     ahead: tuple[Any, Any] = (0.0, 0.0),
 ) -> Completed:
@@ -143,21 +147,24 @@ def completed(
 
     `busy` is one micro-batch through all chunks, `lasts` what each sums behind its last pass;
     `updates` and what is said `after` them are (stages, points...), `late` whether the first and
-    the last stage sum a matrix together, `hops` the seconds and links of each transfer, `ahead`
-    what `first_passes` finds.
+    the last stage sum a matrix together, `back` the seconds of each chunk's last pass, -infinity
+    where it doesn't wait for that of the chunk behind, `hops` the seconds and links of each
+    transfer, `ahead` what `first_passes` finds.
     """
     sums = [[last.tail.sum] for last in lasts]
+    ends = _stretched(ends, lasts, back, [seconds for seconds, _ in hops], stages)
     made = closed.finished(ends, np.zeros_like(ends), stages, sums=sums, update=updates + after)
-    stretch, doubt = _hidden(stages, lasts, hops)
-    stretch, doubt = stretch + ahead[0], doubt + ahead[1]
-    seconds = made.seconds + stretch
+    delay, doubt = _hidden(stages, lasts, hops)
+    delay, doubt = delay + ahead[0], doubt + ahead[1]
+    seconds = made.seconds + delay
     # The first and the last stage sum a matrix together, then both update.
     doubt = doubt + np.where(late, np.maximum(updates[-1] - updates[0], 0.0), 0.0)
     parts: dict[str, Any] = dict.fromkeys(PARTS, 0.0)
     for name in ("compute", "memory", "launch", "communication"):
         parts[name] = slots / stages * getattr(busy, name)
     parts["update"] = updates.sum(axis=0) / stages
-    said = made.exposed + after.sum(axis=0) / stages + stretch
+    longer = sum((last.tail.stretch for last in lasts), start=0.0) / stages
+    said = made.exposed + after.sum(axis=0) / stages + longer + ahead[0]
     parts["communication"] = parts["communication"] + said
     parts["bubble"] = seconds - sum(parts.values())
     return Completed(seconds, parts, busy.spread, doubt > HIDDEN * seconds)
@@ -191,32 +198,41 @@ def _hops(staged: Staged) -> list[Any]:
 
 
 class Last(NamedTuple):
-    """The last backward pass of a chunk with its sums. `beside` are the seconds of those that meet
-    `spoken` seconds of exchanges on their links; where several chunks share a stage, that is all of
-    them, which take `taken` seconds of the next chunk's compute."""
+    """The last backward pass of a chunk with its sums. `crossed` are the seconds that sums and
+    exchanges on the same links may lose to each other; `loud` the loads of the exchanges. Where
+    several chunks share a stage, sums take `taken` seconds of the next chunk's compute."""
 
     tail: Tail
-    beside: Any
-    spoken: Any
+    crossed: Any
+    loud: Any = 0
     taken: Any = 0.0
 
 
 def last_of(tail: Tail, said: Iterable[tuple[Any, Any]], stages: int, virtual: int) -> Last:
     """The pass of a chunk of a pipeline with the seconds and links of its exchanges."""
     alone = virtual == 1
-    meet = tail.crossed if alone else tail.links
+    meet, beside = (tail.crossed, tail.hidden) if alone else (tail.links, tail.moved)
     turn = 1 if alone else stages  # passes that follow a chunk's last one
-    spoken = sum((np.where(meet & kinds, seconds, 0.0) for seconds, kinds in said), start=0.0)
-    if alone:
-        return Last(tail, tail.hidden, turn * spoken)
-    return Last(tail, tail.moved, turn * spoken, tail.taken)
+    lost, loud = _lost(said, meet, tail.share)
+    return Last(tail, np.minimum(turn * lost, beside), loud, 0.0 if alone else tail.taken)
+
+
+def _lost(said: Iterable[tuple[Any, Any]], links: Any, share: Any) -> tuple[Any, Any]:
+    """Seconds by which exchanges may be longer beside transfers on these `links`, or shorter than
+    kernels would be, of whose compute those take a `share`; and their loads."""
+    lost: Any = 0.0
+    loud: Any = 0
+    for seconds, kinds in said:
+        lost = lost + seconds * np.maximum(crowded(links, kinds), share)
+        loud = louder(loud, np.where(seconds > 0, kinds, 0))
+    return lost, loud
 
 
 def _last_pass(cut: Cut, layers: Sequence[PricedLayer]) -> Last:
     """A sum takes its share of the device's compute while it runs; sums follow one another."""
     plan, tail = cut.staged.plan, Tail()
     if not cut.sums:
-        return Last(tail, 0.0, 0.0)
+        return Last(tail, 0.0)
     pieces = cut.summing(layers, "W" if plan.schedule == "zero-bubble" else "BW")
     for piece in pieces:
         tail = tail.then(piece.seconds.total, [moved(work) for _, work in piece.sums])
@@ -226,10 +242,10 @@ def _last_pass(cut: Cut, layers: Sequence[PricedLayer]) -> Last:
 
 class First(NamedTuple):
     """The first forward pass of a stage: seconds of its layers, each with what is gathered before
-    it, and `spoken` seconds of exchanges on the links of that."""
+    it, and the seconds that exchanges may lose to that."""
 
     layers: Sequence[tuple[Any, Sequence[Moved]]]
-    spoken: Any
+    lost: Any
 
 
 def first_passes(stages: Iterable[First], hops: Sequence[Any]) -> tuple[Any, Any]:
@@ -243,7 +259,7 @@ def first_passes(stages: Iterable[First], hops: Sequence[Any]) -> tuple[Any, Any
     delays, doubt = [], 0.0
     for one, hop in zip(stages, hops, strict=True):
         delay, until = gathered(one.layers, begin)
-        doubt = doubt + np.minimum(one.spoken, np.maximum(until - begin, 0.0))
+        doubt = doubt + np.minimum(one.lost, np.maximum(until - begin, 0.0))
         begin = begin + sum(seconds for seconds, _ in one.layers) + delay + hop
         delays.append(delay)
     rest = sum(delays[1:], start=0.0) / 2
@@ -254,12 +270,10 @@ def first_of(
     layers: Sequence[tuple[Any, Sequence[Moved]]], said: Iterable[tuple[Any, Any]]
 ) -> First:
     """A first pass through `layers` with the seconds and links of its exchanges."""
-    used: Any = 0
-    for _, gathers in layers:
-        for one in gathers:
-            used = used | one.links
-    spoken = sum((np.where(used & kinds, seconds, 0.0) for seconds, kinds in said), start=0.0)
-    return First(layers, spoken)
+    used, share = 0, 0.0
+    for one in chain.from_iterable(gathers for _, gathers in layers):
+        used, share = louder(used, one.links), np.maximum(share, one.taken)
+    return First(layers, _lost(said, used, share)[0])
 
 
 def _gathers(cut: Cut) -> tuple[float, float]:
@@ -281,23 +295,38 @@ def _gathers(cut: Cut) -> tuple[float, float]:
 def _hidden(stages: int, lasts: Sequence[Last], hops: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
     """Seconds by which hidden sums stretch a step, and how many more or fewer it may be.
 
-    On one stage the first is exact. In a pipeline each stage's stretch may delay the stages before
-    it or be hidden in a bubble: half of it is taken. What exchanges and hops on the same links lose
-    is bounded, and what sums of one chunk take from passes of another on the same stage.
+    With one chunk on each stage the ends of its passes have it already. With several, a stretch may
+    delay the stages before or be hidden in a bubble: half of it is taken. What exchanges and hops
+    on the same links lose is bounded, and what sums of one chunk take from passes of another on the
+    same stage.
     """
     doubt: Any = 0.0
     used: Any = 0
+    loud: Any = 0
     for number, last in enumerate(lasts):
-        doubt = doubt + np.minimum(last.spoken, last.beside)
-        if number >= stages:
-            doubt = doubt + last.taken
-        used = used | last.tail.links
+        doubt = doubt + last.crossed + (last.taken if number >= stages else 0.0)
+        used, loud = louder(used, last.tail.links), louder(loud, last.loud)
     if lasts:
-        doubt = sum((np.where(used & kinds, seconds, 0.0) for seconds, kinds in hops), start=doubt)
+        for seconds, kinds in hops:
+            doubt = doubt + seconds * crowded(used, kinds, third=loud)
+    if len(lasts) <= stages:
+        return 0.0, doubt
     stretch = sum((last.tail.stretch for last in lasts), start=0.0)
-    if stages == 1:
-        return stretch, doubt
     return stretch / 2, stretch / 2 + doubt
+
+
+def _stretched(
+    ends: Floats, lasts: Sequence[Last], back: Floats, hops: Sequence[Any], stages: int
+) -> Floats:
+    """`ends` with what sums stretch the last pass of each stage, where it has one chunk: the stage
+    before waits for it, unless that pass is of weights alone."""
+    if not lasts or len(lasts) > stages:
+        return ends
+    rows = [ends[-1] + lasts[-1].tail.stretch]
+    for stage in range(stages - 2, -1, -1):
+        came = rows[-1] + hops[stage] + back[stage]
+        rows.append(np.maximum(ends[stage], came) + lasts[stage].tail.stretch)
+    return np.stack(np.broadcast_arrays(*rows[::-1]))
 
 
 def _seconds(shared: Shared) -> Any:

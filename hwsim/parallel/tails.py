@@ -8,7 +8,8 @@ While it goes on it takes its share of the device's compute, and the pass is so 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from hwsim.parallel.closed import Sum
 from hwsim.parallel.program import Work
 
 KINDS = ("node", "network", "host", "host in", "host out")  # of links out of a device
+LEVELS, BITS = 32, 8  # of a load, and to hold it
 
 
 class Moved(NamedTuple):
@@ -58,7 +60,7 @@ class Tail(NamedTuple):
             if moving and np.array_equal(moving[-1][1], one.taken):
                 moving.pop()
             moving.append((free, one.taken))
-            moved, links = moved + one.seconds, links | one.links
+            moved, links = moved + one.seconds, louder(links, one.links)
             taken = taken + one.seconds * one.taken
         return Tail(
             now,
@@ -80,6 +82,11 @@ class Tail(NamedTuple):
     def sum(self) -> Sum:
         """All sums as one, to which those of another chunk are behind alike."""
         return Sum(self.free - self.now - self.moved, self.moved)
+
+    @property
+    def share(self) -> Any:
+        """Of the device's compute that its sums take, as a mean."""
+        return np.where(self.moved > 0, self.taken / np.maximum(self.moved, 1e-300), 0.0)
 
     @property
     def stretch(self) -> Any:
@@ -109,13 +116,49 @@ def gathered(pieces: Sequence[tuple[Any, Sequence[Moved]]], begin: Any) -> tuple
 
 
 def links(work: Work) -> int:
-    """The kinds of links that a transfer loads, as bits, of which arrays of points can hold sets.
+    """The load of each kind of link, rounded up to one of `LEVELS`, in one whole number, of which
+    arrays of points hold many.
 
     >>> from hwsim.parallel.program import HERE, Link
-    >>> links(Work(1.0, (), loads=((Link(HERE, "node"), 1.0), (Link(HERE, "host"), 0.5))))
-    5
+    >>> hex(links(Work(1.0, (), loads=((Link(HERE, "node"), 1.0), (Link(HERE, "network"), 0.49)))))
+    '0x1020'
     """
-    return sum({1 << KINDS.index(link.kind) for link, _ in work.loads})
+    loads = ((KINDS.index(link.kind), math.ceil(load * LEVELS)) for link, load in work.loads)
+    return sum(load << BITS * kind for kind, load in loads)
+
+
+def louder(one: Any, other: Any) -> Any:
+    """The larger load of each kind.
+
+    >>> hex(louder(0x1020, 0x1802))
+    '0x1820'
+    """
+    if np.array_equal(one, other) or not np.any(one):
+        return other
+    if not np.any(other):
+        return one
+    loads = zip(_loads(one), _loads(other), strict=True)
+    return sum(np.maximum(*pair) << BITS * kind for kind, pair in enumerate(loads))
+
+
+def crowded(one: Any, other: Any, *, third: Any = 0) -> Any:
+    """By what share transfers take longer that move at the same time on some link: 0 where they
+    share none. A third one may move there too.
+
+    Max-min fair, all go on at 1 / (sum of their loads) where that is above 1.
+
+    >>> float(crowded(0x20, 0x18)), float(crowded(0x10, 0x08)), float(crowded(0x20, 0x2000))
+    (0.75, 0.0, 0.0)
+    """
+    found: Any = 0.0
+    for loads in zip(_loads(one), _loads(other), _loads(third), strict=True):
+        share = np.maximum(sum(loads) / LEVELS - 1.0, 0.0)
+        found = np.maximum(found, np.where((loads[0] > 0) & (loads[1] > 0), share, 0.0))
+    return found
+
+
+def _loads(links: Any) -> Iterator[Any]:
+    return ((links >> BITS * kind) & (1 << BITS) - 1 for kind in range(len(KINDS)))
 
 
 def moved(work: Work) -> Moved:

@@ -167,6 +167,10 @@ class Pipeline:
         end = self.ends(hop)
         update, said, late = self.behind()
         ahead = delays(ready, self.chunked.of, hop)
+        back, apart = (
+            self.passes.backward + self.passes.weights,
+            ready.of("schedule") == "zero-bubble",
+        )
         even = ~hop.uneven[hop.of]
         found.refuse(ready.rows[~even], NO_FORM + UNEVEN)
         for begin in range(0, len(ready.rows), BLOCK):
@@ -183,6 +187,7 @@ class Pipeline:
                 _of(update, some),
                 _of(said, some),
                 late=late[said.of[some]],
+                back=np.where(apart[some], -np.inf, back[:, self.chunked.of[some]]),
                 hops=[(one[hop.of[some]], kinds[hop.of[some]]) for one, kinds in pairs],
                 ahead=(ahead.delay[some], ahead.doubt[some]),
             )
