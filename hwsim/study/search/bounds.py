@@ -102,8 +102,8 @@ def copied_seconds(step: Staged, stage: int) -> float:
     """Until a stage's activations have been in the host's memory and are back.
 
     On a single stage a micro-batch's last layer comes back first, and that can't begin before it
-    is away, behind all others: both ways follow each other. Gradients of weights that are put off
-    come behind them.
+    is away, behind all others: then the others come back, and its backward passes begin. Gradients
+    of weights that are put off come behind those of inputs.
     """
     plan = step.plan
     if plan.offload != "activations":
@@ -112,8 +112,10 @@ def copied_seconds(step: Staged, stage: int) -> float:
     once = sum(layer.saved for layer in layers) / host_bandwidth(step.system)
     if plan.pp > 1 or plan.time_chunks > 1:
         return step.slots * once
-    late = sum(layer.weights.total for layer in layers) if step.kind == "zero-bubble" else 0.0
-    return step.slots * (2 * once + late)
+    weights = sum(layer.weights.total for layer in layers)
+    late = weights if step.kind == "zero-bubble" else 0.0
+    back = sum(layer.inputs.total for layer in layers) + weights
+    return step.slots * (once + max(once + late, back))
 
 
 def summed_seconds(step: Staged, pipeline: Pipeline) -> list[float]:
