@@ -24,6 +24,7 @@ Indices = npt.NDArray[np.intp]
 Value = float | Floats
 TOGETHER = 64  # points as of which regions pay
 BLOCK = 1024  # points whose wave fits in a processor's cache
+AT_ONCE = 128  # ticks whose passes are looked up together
 SAME = 1e-13  # by what fraction rounding may part equal times
 
 
@@ -287,6 +288,7 @@ class _Wave:
         self.slots = micro_batches * virtual
         self.split = schedule == "zero-bubble"
         self.begins = np.arange(stages) * (2 if schedule == "interleaved" else 1)
+        self._block, self._turns = -1, list[tuple[list[int], Indices, Indices, Indices]]()
         self.ahead = np.array(
             [ahead(schedule, stages, stage, micro_batches, virtual) for stage in range(stages)]
         )
@@ -344,12 +346,22 @@ class _Wave:
 
     def _at(self, tick: int, back: int) -> tuple[Indices, Indices, Indices]:
         """Stages with a forward (or `back`ward) pass at `tick`, its number there, its chunk."""
-        since = tick - self.begins
+        block, place = divmod(tick, AT_ONCE)
+        if block != self._block:
+            self._block, self._turns = block, [self._of_block(block, back) for back in (0, 1)]
+        ends, who, number, chunk = self._turns[back]
+        some = slice(ends[place], ends[place + 1])
+        return who[some], number[some], chunk[some]
+
+    def _of_block(self, block: int, back: int) -> tuple[list[int], Indices, Indices, Indices]:
+        """The passes of many ticks, and where those of each begin and the last ones end."""
+        since = np.arange(block * AT_ONCE, (block + 1) * AT_ONCE)[:, None] - self.begins
         turn = (since >> 1) - back * self.ahead
-        who = np.flatnonzero((since & 1 == back) & (turn >= 0) & (turn < self.slots))
-        number = turn[who]
+        tick, who = np.nonzero((since & 1 == back) & (turn >= 0) & (turn < self.slots))
+        number = turn[tick, who]
         chunk = number // self.stages % self.virtual
-        return who, number, (self.virtual - 1 - chunk if back else chunk) * self.stages + who
+        chunk = (self.virtual - 1 - chunk if back else chunk) * self.stages + who
+        return np.searchsorted(tick, np.arange(AT_ONCE + 1)).tolist(), who, number, chunk
 
 
 class _Repeats:

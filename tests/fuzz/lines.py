@@ -41,6 +41,17 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     f"sensitivity {MACHINE} --no-search": (
         *(*STUDY, *COUNTED, "--of {path}", "--json", "--plot {out}", "--engine closed"),
     ),
+    f"sweep {MACHINE} --grid {{variation}}": (
+        *(*STUDY, *COUNTED, "--grid {variation}", "--paired {variation}", "--out {out}", "--json"),
+        *("--random {drawn} --points {number} --sobol", "--seed {number}", "--columns {word}"),
+        *("--best {number}", "--events {number}", "--engine {word}", "--plot {out}"),
+        *("--jobs 0{number}", "--scheduler {word}", "--resume --out {curves}"),
+    ),
+    f"search {MACHINE} --devices 4 --set workload.batch=64": (
+        *(*COUNTED, "--for {word}", "--fix {setting}", "--over {variation}", "--vary {variation}"),
+        *("--deadline {word}", "--budget {word}", "--power {word}", "--keep {number}", "--json"),
+        *("--certain {number}", "--set {setting}"),
+    ),
     "compare --model {model} {point} {point}": (
         *(*STUDY, *COUNTED, "--pareto {word}", "--json", "--plot {out}", "--engine closed"),
         *("--hw {hardware}", "{point}"),
@@ -81,6 +92,7 @@ GOOD = {
     "variation": ("workload.batch=1:64:3", "device.memory.bandwidth=1 GB/s:1 TB/s:3"),
     "point": ("volta", "hopper", "plan.overlap=false"),
     "path": ("workload.batch", "device.memory.bandwidth"),
+    "drawn": ("workload.batch=1:64",),
     "degree": ("1", "2", "8"),
     "number": ("10", "2"),
     "pair": ("0=1.5",),
@@ -113,6 +125,7 @@ def draw(rng: random.Random, folder: Path, part: str = "") -> Input:
     doors = [number for number, word in enumerate(words) if "{" in word]
     # Files and names at the front of a line are but one door of many.
     seldom = [number for number in doors if number > len(base.split()) or rng.random() < 0.4]
+    seldom = seldom or doors
     odd = set(rng.sample(seldom, min(len(seldom), rng.choice([1, 1, 2, 3]))))
     environment, stdin, kinds = {}, b"", []
     for number in doors:
@@ -158,6 +171,7 @@ def _odd(kind: str, rng: random.Random, folder: Path) -> str:
         "field": lambda: f"{oddities.path(rng).rpartition('.')[2]}={oddities.text(rng)}",
         "variation": lambda: _variation(rng),
         "point": lambda: _point(rng, folder),
+        "drawn": lambda: f"{oddities.path(rng)}={_range(rng)}",
         "path": lambda: oddities.path(rng),
         "degree": lambda: oddities.number(rng),
         "number": lambda: oddities.number(rng),

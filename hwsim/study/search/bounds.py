@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from hwsim.cost.offload import host_bandwidth
 from hwsim.graph.step import StepGraph
 from hwsim.parallel import memory
 from hwsim.parallel.memory import Held, How, LayerMemory
@@ -58,7 +59,7 @@ def pipeline_seconds(step: Staged) -> Pipeline:
 
     Stage s waits for the forward passes of the chunks before its first one, then does its own, and
     what it sends back last goes through the stages before it. Gradients of weights that are put
-    off (zero-bubble) come after it on min(s, m) micro-batches.
+    off (zero-bubble) come after it on min(s + 1, m) micro-batches.
     """
     plan, slots = step.plan, step.slots
     columns = [
@@ -78,7 +79,11 @@ def pipeline_seconds(step: Staged) -> Pipeline:
     first = plan.pp - 1
     before = np.concatenate([[0.0], np.cumsum(forward[:first] + hops[:first])])
     behind = np.concatenate([[0.0], np.cumsum(back[:first] + hops[:first])])
-    late = np.minimum(np.arange(plan.pp), slots) * weights[: plan.pp] if apart else 0.0
+    late = np.zeros(plan.pp)
+    if apart:  # behind a stage's last B, but for the first stage's own, which ends it all
+        late = np.minimum(np.arange(1, plan.pp + 1) * step.times, slots) * weights
+        late = late - late[0]
+        late[0] = 0.0
     ends = before + own
     ends[0] = through = float(np.max(ends - late + behind))
     return Pipeline(through * SURE, ends, own, busy)
@@ -86,8 +91,29 @@ def pipeline_seconds(step: Staged) -> Pipeline:
 
 def step_seconds(step: Staged, summed: Sequence[float]) -> float:
     """A step whose stages have their gradients after `summed` seconds: they are updated then."""
-    updates = [step.update(stage).seconds for stage in range(step.plan.pp)]
-    return max(map(sum, zip(summed, updates, strict=True))) * SURE
+    found = [
+        max(there, copied_seconds(step, stage)) + step.update(stage).seconds
+        for stage, there in enumerate(summed)
+    ]
+    return max(found) * SURE
+
+
+def copied_seconds(step: Staged, stage: int) -> float:
+    """Until a stage's activations have been in the host's memory and are back.
+
+    On a single stage a micro-batch's last layer comes back first, and that can't begin before it
+    is away, behind all others: both ways follow each other. Gradients of weights that are put off
+    come behind them.
+    """
+    plan = step.plan
+    if plan.offload != "activations":
+        return 0.0
+    layers = [layer for chunk in step.on(stage) for layer in chunk]
+    once = sum(layer.saved for layer in layers) / host_bandwidth(step.system)
+    if plan.pp > 1 or plan.time_chunks > 1:
+        return step.slots * once
+    late = sum(layer.weights.total for layer in layers) if step.kind == "zero-bubble" else 0.0
+    return step.slots * (2 * once + late)
 
 
 def summed_seconds(step: Staged, pipeline: Pipeline) -> list[float]:

@@ -128,7 +128,7 @@ class Space:
         share = self.share(shape)
         possible = np.zeros(self.rows, dtype=bool)
         there = available(self.subject.system)
-        if not share or (there is not None and shape.devices > there):
+        if not share or shape.pp > self.layers or (there is not None and shape.devices > there):
             return Rows(possible, possible)
         possible = share % self.micro == 0
         count = share // self.micro
@@ -139,6 +139,8 @@ class Space:
         possible &= ~interleaved | ((shape.pp > 1) & (count % shape.pp == 0))
         if not self._has_host:
             possible &= self.is_("offload", "none")
+        if not possible.any():
+            return Rows(possible, possible)
         own = np.arange(self.rows)
         return Rows(possible, possible & (self.stands_for(shape) == own))
 

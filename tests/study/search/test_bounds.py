@@ -13,6 +13,7 @@ from hwsim.parallel.priced import total
 from hwsim.simulate.engine import run
 from hwsim.study.search.bounds import (
     always_seconds,
+    copied_seconds,
     cut_seconds,
     least_bytes,
     pipeline_seconds,
@@ -58,7 +59,7 @@ def test_no_cut_takes_less(profiled_steps, data):
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=60)
 def test_sharded_parameters_are_said_wherever_layers_are_cut(profiled_steps, data):
     made = data.draw(profiled_steps(time_chunks=1, zero=3))
     step, costs = made.staged, costs_of(made)
@@ -95,3 +96,13 @@ def test_steps_are_those_that_are_made_one_by_one(profiled_steps, data):
     assert again.chunks == step.chunks
     assert again.hops == step.hops
     assert again.update(0) == step.update(0)
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=60)
+def test_activations_go_and_come_back(profiled_steps, data):
+    pp = data.draw(st.sampled_from([1, 1, 2]))
+    step = data.draw(profiled_steps(offload="activations", pp=pp)).staged
+    seconds = run(lower(step), trace=False).seconds
+    for stage in range(step.plan.pp):
+        assert 0 < copied_seconds(step, stage) <= seconds * (1 + 1e-9)
