@@ -32,12 +32,6 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         *("--jitter {number} --runs 2 --seed {number}", "--straggler {pair}", "--slow-link {pair}"),
         *("--width {number}", "--json"),
     ),
-    f"sweep {MACHINE} --grid {{variation}}": (
-        *(*STUDY, *COUNTED, "--grid {variation}", "--paired {setting}", "--paired {setting}"),
-        *("--random {setting} --points {number}", "--random {path}={number}:{word} --points 3"),
-        *("--sobol --seed {number}", "--columns {word}", "--best {number}", "--events {number}"),
-        *("--engine {word}", "--jobs {word}", "--out {out}", "--json", "--plot {out}", "--resume"),
-    ),
     f"sensitivity {MACHINE} --no-search": (
         *(*STUDY, *COUNTED, "--of {path}", "--json", "--plot {out}", "--engine closed"),
     ),
