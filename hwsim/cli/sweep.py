@@ -267,8 +267,9 @@ class _Asked:
         if self.as_json and self.out is not None:
             print(json.dumps(report.record(self.task, found, gap), indent=2))
         if digest.points and not digest.fit:
-            why = f"no point has an answer ({digest.why})" if not digest.answered else ""
-            raise DoesNotFit("sweep", why or "no point fits in memory", "vary towards less")
+            if not digest.answered:
+                raise DoesNotFit("sweep", "no point has an answer", f"the first says: {digest.why}")
+            raise DoesNotFit("sweep", "no point fits in memory", "vary towards less")
 
 
 def _show(bar: Progress, shown: TaskID, found: Summary, rows: int) -> None:

@@ -93,9 +93,15 @@ def _drawn(texts: Sequence[str], subject: Subject, drawing: Drawing) -> Drawn:
 def _source(text: str, subject: Subject) -> tuple[str, Range | Choice]:
     """`PATH=lo:hi` or `PATH=a,b,c`."""
     path, _, values = text.partition("=")
+    shape = InputError(
+        f"--random {path}", f"found '{values}'", "write lo:hi, 0 < lo < hi, or a,b,c"
+    )
     if values.count(":") > 1:
-        raise InputError(f"--random {path}", f"found '{values}'", "write lo:hi or a,b,c")
-    found = _listed(f"{text}:2" if ":" in values else text, subject, "--random")
+        raise shape
+    try:
+        found = _listed(f"{text}:2" if ":" in values else text, subject, "--random")
+    except InputError as error:
+        raise shape if "lo:hi:n" in error.instead else error from None
     if ":" not in values:
         return found.path, Choice(found.values)
     kinds = records.plain_types(vary.annotation_at(found.path, subject))

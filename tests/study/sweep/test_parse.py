@@ -59,6 +59,8 @@ def test_what_counts_the_steps_is_a_path(small, path):
         ({"paired": ["plan.dp=1,2", "workload.batch=32"]}, ["--paired", "plan.dp 2", "batch 1"]),
         ({"random": ["plan.dp=1:4"]}, ["--points", "--points N"]),
         ({"random": ["plan.dp=1:4:3"], "drawing": Drawing(4)}, ["--random", "1:4:3", "lo:hi"]),
+        ({"random": ["plan.dp=4:1"], "drawing": Drawing(4)}, ["plan.dp", "'4:1'", "lo:hi, 0"]),
+        ({"random": ["plan.dp"], "drawing": Drawing(4)}, ["--random plan.dp", "a,b,c"]),
         ({"random": ["plan.dp=1:4"], "drawing": Drawing(4, -1)}, ["--seed", "-1"]),
         ({"random": ["plan.dp=1:4"], "drawing": Drawing(-4)}, ["--points", "-4"]),
         ({"grid": ["plan.dp=1,2"], "drawing": Drawing(4)}, ["--points", "--random"]),
