@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hwsim.cost.pick import is_array
 from hwsim.parallel.closed import Sum
 from hwsim.parallel.program import Work
 
@@ -115,7 +116,7 @@ def gathered(pieces: Sequence[tuple[Any, Sequence[Moved]]], begin: Any) -> tuple
     return tail.now - begin - tail.work, until
 
 
-def links(work: Work) -> int:
+def links(work: Work) -> Any:
     """The load of each kind of link, rounded up to one of `LEVELS`, in one whole number, of which
     arrays of points hold many.
 
@@ -123,8 +124,13 @@ def links(work: Work) -> int:
     >>> hex(links(Work(1.0, (), loads=((Link(HERE, "node"), 1.0), (Link(HERE, "network"), 0.49)))))
     '0x1020'
     """
-    loads = ((KINDS.index(link.kind), math.ceil(load * LEVELS)) for link, load in work.loads)
-    return sum(load << BITS * kind for kind, load in loads)
+    return sum(_level(load) << BITS * KINDS.index(link.kind) for link, load in work.loads)
+
+
+def _level(load: Any) -> Any:
+    if is_array(load):
+        return np.ceil(load * LEVELS).astype(np.int64)
+    return math.ceil(load * LEVELS)
 
 
 def louder(one: Any, other: Any) -> Any:
