@@ -80,7 +80,9 @@ def faults(asked: Input, found: Outcome) -> list[str]:
         and "--help" not in asked.words
     ):
         try:
-            json.loads(found.out, parse_constant=_no_number)
+            lines = "sweep" in asked.words and "--out" not in asked.words  # one object each
+            for text in found.out.splitlines() if lines else [found.out]:
+                json.loads(text, parse_constant=_no_number)
         except ValueError as error:
             wrong.append(f"no JSON: {error}")
     return wrong
