@@ -38,10 +38,14 @@ class Answer(NamedTuple):
 
 
 class Node(Protocol):
-    """Some configurations, and a value that none of them is below."""
+    """Some configurations, and a value that none of them is below; `slow` if it takes an event
+    simulation to open them."""
 
     bound: float
     size: int
+
+    @property
+    def slow(self) -> bool: ...
 
     def opened(self) -> Iterator[Node | Answer]:
         """The same configurations in smaller groups, or the answer of the only one."""
@@ -133,9 +137,11 @@ def best_first(
     heapq.heapify(heap)
     best: list[Answer] = []
     limit, bound, complete = math.inf, -math.inf, True
+    following: Node | None = None
     try:
-        while heap and heap[0][0] < limit:
-            bound, _, node = heapq.heappop(heap)
+        while following is not None or (heap and heap[0][0] < limit):
+            node = heapq.heappop(heap)[2] if following is None else following
+            bound, children = node.bound, []
             for child in node.opened():
                 if isinstance(child, Answer):
                     tally.counts["evaluated"] += 1
@@ -143,14 +149,27 @@ def best_first(
                     limit = best[certain - 1].value if len(best) >= certain else math.inf
                 else:
                     child.bound = max(child.bound, bound)
+                    children.append(child)
+            following = _first(children) if not best else None
+            for child in children:
+                if child is not following:
                     heapq.heappush(heap, (child.bound, next(number), child))
             now = time.monotonic() - begun
             if watch is not None and now > reported + TICK:
                 left = sum(node.size for least, _, node in heap if least < limit)
-                watch(State(tally, left, best[0] if best else None, bound, now))
+                left += following.size if following is not None else 0
+                least = heap[0][0] if heap else limit
+                watch(State(tally, left, best[0] if best else None, least, now))
                 reported = time.monotonic() - begun
         bound = heap[0][0] if heap else math.inf
     except KeyboardInterrupt:
         complete = False
+        bound = min(bound, heap[0][0] if heap else math.inf)
     tally.counts["worse" if complete else "open"] += tally.total - tally.decided
     return Found(tuple(best), tally, bound, complete, time.monotonic() - begun)
+
+
+def _first(children: Sequence[Node]) -> Node | None:
+    """What is opened next as long as nothing was found: the best child, if that is quick."""
+    least = min(children, key=lambda one: one.bound, default=None)
+    return None if least is None or least.slow else least

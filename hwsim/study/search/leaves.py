@@ -76,6 +76,10 @@ class Some:
         self.looked, self.shape, self.rows, self.bound = looked, shape, rows, bound
         self.size = len(rows)
 
+    @property
+    def slow(self) -> bool:
+        return False
+
     def plan(self, row: int | None = None) -> Plan:
         return self.looked.space.plan(self.shape, int(self.rows[0] if row is None else row))
 
@@ -126,6 +130,10 @@ class _Leaf(Some):
     summed: dict[object, list[float]]
     memory: dict[object, StageMemory]
     used: StageMemory | None = None
+
+    @property
+    def slow(self) -> bool:
+        return self.used is not None and not isinstance(attempt(self.step), Found)
 
     def opened(self) -> Iterator[Node | Answer]:
         counts = self.looked.tally.counts

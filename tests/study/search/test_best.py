@@ -15,6 +15,7 @@ class Leaf:
     value: float
     opened_as: list
     size: int = 1
+    slow: bool = False
 
     def opened(self):
         self.opened_as.append(self.value)
@@ -25,6 +26,7 @@ class Leaf:
 class Tree:
     bound: float
     leaves: list
+    slow = False
 
     @property
     def size(self):
