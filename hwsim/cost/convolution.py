@@ -78,16 +78,16 @@ def _padded(count: Any, multiple: int) -> Any:
 def _direct(w: Window, size: float, traffic: Any, rates: Convolving, vector: bool) -> Parts:
     positions, depth = w.images * w.rows * w.columns, w.channels * w.taps
     if w.way == "forward":
-        return product_parts(1, positions, w.filters, depth, size, traffic, rates.tiled)
+        return product_parts(1, positions, w.filters, depth, size, traffic, rates.tiled, apart=True)
     if w.way == "dgrad":
         inputs, tiled = w.images * w.height * w.width, rates.tiled
         deep: Any = w.filters * w.taps
         if not vector:
             # Their kernels have whole tiles alone, and don't split what they add up.
             deep, tiled = deep / w.stride, tiled._replace(narrow=(WHOLE,) * len(tiled.narrow))
-        found = product_parts(1, inputs, w.channels, deep, size, traffic, tiled)
+        found = product_parts(1, inputs, w.channels, deep, size, traffic, tiled, apart=True)
         return found._replace(compute=found.compute / rates.data)
-    found = product_parts(1, w.filters, depth, positions, size, traffic, rates.tiled)
+    found = product_parts(1, w.filters, depth, positions, size, traffic, rates.tiled, apart=True)
     # Both operands stream past a small result: loads are not hidden behind arithmetic.
     return found._replace(compute=(found.compute + found.memory) / rates.weights)
 
@@ -98,7 +98,7 @@ def _scattered(w: Window, size: float, traffic: Any, rates: Convolving) -> Parts
     positions, depth = w.images * w.rows * w.columns, w.channels * w.taps
     added = positions * depth + w.images * w.height * w.width * w.channels
     seconds = 2 * added * size / rates.tiled.memory
-    found = product_parts(1, positions, depth, w.filters, size, traffic, rates.tiled)
+    found = product_parts(1, positions, depth, w.filters, size, traffic, rates.tiled, apart=True)
     # The sums follow the products; they are booked to both kinds, as in `_transformed`.
     return Parts(found.compute / rates.data + seconds, found.memory + seconds)
 
@@ -130,6 +130,6 @@ def _transformed(w: Window, size: float, rates: Convolving) -> Parts:
     between = POINTS * (m * n + m * k + n * k)
     moved = w.channels * inputs + w.filters * (outputs + w.taps * w.channels) + between
     per_byte = size / rates.tiled.memory
-    found = product_parts(POINTS, m, n, k, size, between * per_byte, rates.tiled)
+    found = product_parts(POINTS, m, n, k, size, between * per_byte, rates.tiled, apart=True)
     # Transforms and products follow one another; both are booked to the slower kind.
     return Parts(found.compute + moved * per_byte, found.memory + moved * per_byte)

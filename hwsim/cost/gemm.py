@@ -28,6 +28,7 @@ RESIDENT = 2  # of which so many share a processor
 SHALLOWEST = 64  # and a part of a split one is no shorter
 NARROW = (16, 32, 64)  # bounds of the classes of a product's narrower side
 TABLED = 1 << 14  # products whose time is remembered
+POINTS_AT_ONCE = 8192  # with all tiles and splits in memory
 POINTS = 16  # of one product, as of which it pays to leave out what can't be the best
 
 # Every tile with every split, tile after tile.
@@ -80,6 +81,8 @@ def product_parts(
     traffic: float,
     tiled: Tiled,
     transposed: Any = False,
+    *,
+    apart: bool = False,
 ) -> Parts:
     """Seconds of `batch` products (m, k) x (k, n) of `size` bytes an element.
 
@@ -91,7 +94,10 @@ def product_parts(
         u = I / (I + half),  I = a b / (a + b)
 
     and a split one also writes and adds up its s partial results. The best over tiles and splits
-    counts. On one processor of 1 TFLOP/s, a 64 x 64 x 1000 product takes 2 x 64 x 64 x 1000 / 1e12:
+    counts, the first one of several; `apart` where arithmetic counts for itself even if memory
+    decides. On one processor of 1 TFLOP/s, a 64 x 64 x 1000 product takes
+
+        2 x 64 x 64 x 1000 / 1e12
 
     >>> one = Tiled(peak=1e12, half=0.0, setup=0.0, memory=1e12, processors=1.0)
     >>> product_parts(1, 64, 64, 1000, 4, 1e-6, one)
@@ -101,7 +107,7 @@ def product_parts(
     """
     if all(np.ndim(value) == 0 for value in (batch, m, n, k, traffic, transposed, *tiled[:6])):
         return _one(batch, m, n, k, size, traffic, tiled, transposed)
-    return _parts(batch, m, n, k, size, traffic, tiled, transposed)
+    return _parts(batch, m, n, k, size, traffic, tiled, transposed, apart)
 
 
 @lru_cache(maxsize=TABLED)
@@ -111,7 +117,15 @@ def _one(*arguments: Any) -> Parts:
 
 
 def _parts(
-    batch: Any, m: Any, n: Any, k: Any, size: float, traffic: Any, tiled: Tiled, transposed: Any
+    batch: Any,
+    m: Any,
+    n: Any,
+    k: Any,
+    size: float,
+    traffic: Any,
+    tiled: Tiled,
+    transposed: Any,
+    apart: bool = True,
 ) -> Parts:
     values = (batch, m, n, k, traffic, transposed, *tiled[:5])
     arrays = np.broadcast_arrays(*(np.atleast_1d(value) for value in values))
@@ -124,8 +138,14 @@ def _parts(
         (many, _ALL[np.isin(kinds, tiled.batched)], tiled.depth),
     ):
         named = len(which) == len(_ALL)
-        for here, few in _alike(columns, some, tiled, which, depth):
-            found[:, here] = _fastest(columns[:, here], size, tiled, few, depth, named=named)
+        groups = [(some, which)] if apart else _alike(columns, some, tiled, which, depth)
+        for here, few in groups:
+            points = np.flatnonzero(here) if here.dtype == bool else here
+            for part in np.split(points, range(POINTS_AT_ONCE, len(points), POINTS_AT_ONCE)):
+                if len(part):
+                    found[:, part] = _fastest(
+                        columns[:, part], size, tiled, few, depth, named=named
+                    )
     return Parts(*found.reshape(2, *arrays[0].shape))
 
 
