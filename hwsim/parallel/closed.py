@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from hwsim.parallel.plan import Schedule
 from hwsim.parallel.regions import Region, Regions, Trace
+from hwsim.parallel.repeats import Repeats
 from hwsim.parallel.schedule import ahead, check
 
 Floats = npt.NDArray[np.float64]
@@ -25,7 +26,6 @@ Value = float | Floats
 TOGETHER = 64  # points as of which regions pay
 BLOCK = 1024  # points whose wave fits in a processor's cache
 AT_ONCE = 128  # ticks whose passes are looked up together
-SAME = 1e-13  # by what fraction rounding may part equal times
 
 
 class Declined(NamedTuple):
@@ -309,7 +309,7 @@ class _Wave:
         state, ends = np.zeros((3, *hops.shape)), np.zeros(forward.shape)
         free, sent = state[0], state[1:]
         edges = 0, len(forward) - 1
-        repeats = _Repeats(self.period, self.steady, self.stages if self.virtual == 1 else 2, more)
+        repeats = Repeats(self.period, self.steady, self.stages if self.virtual == 1 else 2, more)
         tick, last = 0, int((2 * (self.ahead + self.slots) + self.begins).max())
         while tick < last:
             tick = repeats.jumped(tick, state, ends)
@@ -362,48 +362,3 @@ class _Wave:
         chunk = number // self.stages % self.virtual
         chunk = (self.virtual - 1 - chunk if back else chunk) * self.stages + who
         return np.searchsorted(tick, np.arange(AT_ONCE + 1)).tolist(), who, number, chunk
-
-
-class _Repeats:
-    """Jumps over the middle of a wave, where it repeats itself.
-
-    A longest path is linear in the (max, +) algebra: once all of a point's times have grown by the
-    same amount over some periods, they do so over each such stretch, as long as the order of the
-    slots stays (Baccelli et al. 1992, Synchronization and Linearity, section 3.7).
-    """
-
-    def __init__(self, period: int, ticks: range, most: int, more: Any) -> None:
-        self.period, self.ticks, self.most = period, ticks, most
-        self.more = 2 * more  # ticks that points have besides
-        self.before: list[Floats] = []  # the newest first
-        self.done = False
-
-    def jumped(self, tick: int, state: Floats, ends: Floats) -> int:
-        """The tick to go on with; adds to `state` and `ends` what the ticks before it take."""
-        if self.done or not self.ticks.start <= tick <= self.ticks.stop:
-            return tick
-        at, rest = divmod(tick - self.ticks.start, self.period)
-        if rest:
-            return tick
-        lengths = range(1, self.most + 1) if at % self.most == 0 else (1,)
-        for length in lengths[: len(self.before)]:
-            stretch = length * self.period
-            if np.any(self.more % stretch):
-                continue
-            growth = _growth(state, self.before[length - 1])
-            if growth is not None:
-                self.done, self.before = True, []
-                times = (self.ticks.stop - tick) // stretch
-                state += (times + self.more // stretch) * growth
-                ends += (times + self.more // stretch) * growth
-                return tick + times * stretch
-        self.before = [state.copy(), *self.before[: self.most - 1]]
-        return tick
-
-
-def _growth(after: Floats, before: Floats) -> Floats | None:
-    """By how much each point grew, if all that it uses grew alike."""
-    grown = after - before
-    growth = grown.max(axis=(0, 1))
-    unlike = (np.abs(grown - growth) > SAME * np.abs(after)) & (after > 0)
-    return None if unlike.any() else np.asarray(growth)
