@@ -276,7 +276,7 @@ def first_of(
     return First(layers, _lost(said, used, share)[0])
 
 
-def _gathers(cut: Cut) -> tuple[float, float]:
+def _gathers(cut: Cut) -> tuple[Any, Any]:
     """`first_passes` of a step on whose stages parameters are gathered ahead."""
     found = []
     for layers in cut.staged.chunks:
@@ -288,8 +288,7 @@ def _gathers(cut: Cut) -> tuple[float, float]:
                 [(one.seconds, links(one)) for one in said],
             )
         )
-    delay, doubt = first_passes(found, _hops(cut.staged))
-    return float(delay), float(doubt)
+    return first_passes(found, _hops(cut.staged))
 
 
 def _hidden(stages: int, lasts: Sequence[Last], hops: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:

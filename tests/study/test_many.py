@@ -38,6 +38,8 @@ SUBJECTS = {
     ),
     "zero-bubble": Subject(A100, SMALL, Plan(pp=4, schedule="zero-bubble", micro_batch=8)),
     "replicas": Subject(A100, SMALL, Plan(dp=16, micro_batch=2, tensor_overlap=True)),
+    "sharded": Subject(A100, SMALL, Plan(dp=16, micro_batch=2, zero=1)),
+    "sharded stages": Subject(A100, SMALL, Plan(dp=8, pp=2, tp=2, micro_batch=2, zero=1)),
     "sequence": Subject(A100, SMALL, Plan(tp=8, sequence_parallel=True, recompute="selective")),
     "software": Subject(
         A100, SMALL, Plan(tp=4, pp=2, dp=2, micro_batch=4), hwsim.load_software("megatron-2021")
