@@ -29,8 +29,9 @@ def save_pareto(
     """All points, and the `front` (their numbers) joined; both axes are better towards 0.
 
     `labels`, one for each point, are written beside few points, else beside those of the front.
-    Axes are logarithmic where all values are above 0. What is not finite is left out. Raises InputError for another file type,
-    and SurroundingsError if matplotlib is missing or the file can't be written.
+    Axes are logarithmic where all values are above 0. What is not finite is left out. Raises
+    InputError for another file type, and SurroundingsError if matplotlib is missing or the file
+    can't be written.
     """
     figure = canvas(path, 7.0, 4.6)
     panel = figure.subplots()
