@@ -222,6 +222,10 @@ def _problem(record: type[BaseModel], fault: Any, where: str) -> InputError:
     if kind == "missing":
         return InputError(at(where, path), "found nothing", wanted(annotation))
     what = f"found {shown(fault['input'])}"
+    if kind == "string_too_long":
+        return InputError(
+            at(where, path), what, f"write at most {context['max_length']} characters"
+        )
     bounds = {"greater_than": "gt", "greater_than_equal": "ge", "less_than_equal": "le"}
     if kind in bounds:
         words = {"gt": "more than", "ge": "at least", "le": "at most"}

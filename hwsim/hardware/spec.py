@@ -30,7 +30,7 @@ ENGINES = ("vector", "matrix")
 AGREEMENT = 0.05  # how far a stated peak may lie from multiprocessors x clock x operations
 FROM_PARTS = "multiprocessors x clock x operations per clock"
 
-Name = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, Field(min_length=1, max_length=1000)]
 Count = Annotated[int, Field(strict=True, ge=1, le=10**9)]
 Index = Annotated[int, Field(strict=True, ge=0, le=10**9)]
 Flag = Annotated[bool, Field(strict=True)]

@@ -221,3 +221,8 @@ def test_a_fault_names_the_setting_and_the_correction(path, text, found, instead
 def test_a_network_that_is_not_there_is_named():
     with pytest.raises(InputError, match="it has none"):
         catalog.override(catalog.load("l4"), {"network.0.latency": "1 us"})
+
+
+def test_a_name_has_an_end():
+    with pytest.raises(InputError, match="write at most 1000 characters"):
+        catalog.override(catalog.load("volta"), {"device.name": "x" * 1001})
