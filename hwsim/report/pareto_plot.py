@@ -28,9 +28,10 @@ def save_pareto(
 ) -> None:
     """All points, and the `front` (their numbers) joined; both axes are better towards 0.
 
-    `labels`, one for each point, are written beside those of the front. Axes are logarithmic where
-    all values are above 0. What is not finite is left out. Raises InputError for another file type,
-    and SurroundingsError if matplotlib is missing or the file can't be written.
+    `labels`, one for each point, are written beside few points, else beside those of the front.
+    Axes are logarithmic where all values are above 0. What is not finite is left out. Raises
+    InputError for another file type, and SurroundingsError if matplotlib is missing or the file
+    can't be written.
     """
     figure = canvas(path, 7.0, 4.6)
     panel = figure.subplots()
@@ -59,7 +60,8 @@ def save_pareto(
             style.numbers_on(axis)
     style.bare(panel, title=title, x=names[0], y=names[1])
     if labels:
-        _label(panel, [(xs[n], ys[n], labels[n]) for n in best])
+        named = known if len(known) <= MOST_LABELS else best
+        _label(panel, [(xs[n], ys[n], labels[n]) for n in sorted(named, key=lambda n: xs[n])])
     style.legend(panel, loc="lower left")  # where no point can be
     write(figure, path)
 
@@ -70,10 +72,10 @@ def _label(panel: Any, points: Sequence[tuple[float, float, str]]) -> None:
     every = max(-(-len(points) // MOST_LABELS), 1)
     for x, y, text in points[::every]:
         across, up = panel.transData.transform((x, y))
-        if across - last[0] < 60 and last[1] - up < 12:
+        if across - last[0] < 60 and abs(last[1] - up) < 12:
             continue
         last = across, up
         panel.annotate(
-            style.named(text, 36), (x, y), (-6, -4), textcoords="offset points",
-            ha="right", va="top", fontsize=style.SMALL - 1,
+            style.named(text, 36), (x, y), (5, 4), textcoords="offset points",
+            ha="left", va="bottom", fontsize=style.SMALL - 1,
         )  # fmt: skip

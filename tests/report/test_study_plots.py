@@ -111,11 +111,15 @@ def test_a_roofline_names_its_roofs(tmp_path):
     assert "d" not in shown  # without traffic or arithmetic there is no place for it
 
 
-def test_labels_are_those_of_the_front(tmp_path):
-    save_pareto(tmp_path / "picture.svg", [1, 9, 9], [9, 9, 1], [0, 2], ("x", "y"), ["a", "b", "c"])
+def test_of_many_points_the_front_has_labels(tmp_path):
+    xs, ys = [1, 9, *[9] * 20], [9, 1, *range(5, 25)]
+    names = ["a", "b", *(f"other {n}" for n in range(20))]
+    save_pareto(tmp_path / "picture.svg", xs, ys, [0, 1], ("x", "y"), names)
     shown = texts(tmp_path / "picture.svg")
-    assert {"a", "c"} <= set(shown)
-    assert "b" not in shown
+    assert {"a", "b"} <= set(shown)
+    assert not any(text.startswith("other ") for text in shown)
+    save_pareto(tmp_path / "few.svg", [1, 9, 9], [9, 9, 1], [0, 2], ("x", "y"), ["a", "b", "c"])
+    assert {"a", "b", "c"} <= set(texts(tmp_path / "few.svg"))
 
 
 def test_a_step_has_its_operators_and_its_parts(tmp_path):
