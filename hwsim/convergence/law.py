@@ -280,8 +280,10 @@ def _draws(law: Law, sizes: dict[Axis, float], sigma: float) -> Floats:
     table = np.asarray(law.draws)
     log_a, *others = table[random.integers(len(table), size=DRAWS)].T
     luck = random.standard_normal(DRAWS)
-    steps = _steps(law, sizes, np.exp(log_a), *others)
-    return np.asarray(steps * np.exp(sigma * luck))
+    # Far outside of what was measured draws may be 0 or without end, as in a file of odd draws.
+    with np.errstate(all="ignore"):
+        steps = _steps(law, sizes, np.exp(log_a), *others)
+        return np.asarray(steps * np.exp(sigma * luck))
 
 
 def _steps(

@@ -29,11 +29,14 @@ class ToLoss:
 
     def count(self, workload: Workload, graph: StepGraph) -> Steps:
         """Raises InputError for another model than a transformer, and for a loss that it never
-        reaches."""
+        reaches, or has without training."""
         law, loss = self.law, self.loss
         if workload.name != MODEL:
             what = f"found {workload.name}, but law '{law.name}' is of transformers"
             raise InputError("--law", what, "write another law, or --model transformer")
+        if loss >= (least := math.log(getattr(workload, "vocabulary", math.inf))):
+            what = f"found {loss:g}, but a guess among all words is at {least:.3g} nats already"
+            raise InputError(WHERE, what, "write a smaller loss")
         size = _size(law, graph)
         length = float(law.needed(size, loss))
         if math.isinf(length):

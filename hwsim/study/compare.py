@@ -127,7 +127,9 @@ def _drawn(first: Estimate, other: Estimate) -> tuple[Floats | None, Floats | No
     """
     base, here = whole(first), whole(other)
     if base is not None and here is not None:
-        return here - base, here / base
+        # Draws far outside of what was measured may be 0 or without end.
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            return here - base, here / base
     same = first.convergence == other.convergence and _only_steps(first) and _only_steps(other)
     return None, _steps(other) / _steps(first) if same else None
 

@@ -168,3 +168,10 @@ def test_another_json_file_is_refused(hwsim, tmp_path):
 @pytest.mark.parametrize("words", [("--pareto", "speed"), ("--plot", "out.txt")])
 def test_bad_options(hwsim, words):
     assert hwsim(*BASE, "volta", "hopper", *words).code == 2
+
+
+def test_a_model_far_from_what_was_measured_warns_of_it_alone(hwsim):
+    far = "volta workload.learning_rate=1e-216 workload.batch=2048"
+    code, out, err = hwsim("compare", "--model", "speech-small", far, "volta", "--engine", "closed")
+    assert code == 0
+    assert "RuntimeWarning" not in out + err

@@ -90,3 +90,9 @@ def test_kaplans_law_takes_no_other_critical_batch():
 def test_a_loss_goes_with_a_law_of_losses(law, loss):
     with pytest.raises(InputError, match="--target-loss"):
         load(law, loss)
+
+
+@pytest.mark.parametrize("loss", [10.9, 1e308])
+def test_a_loss_that_an_untrained_model_has_is_refused(loss):
+    with pytest.raises(InputError, match="a guess among all words is at 10"):
+        counted(load("kaplan", loss), Transformer(layers=2, hidden=64, heads=2))

@@ -166,6 +166,7 @@ FIGURE_OF = {
     "tf32_matrix_dense_tflops": "matrix.tf32",
     "fp8_matrix_dense_tflops": "matrix.fp8",
     "int8_dense_tops": "matrix.int8",
+    "tdp_w": "power.limit",
     "l2_mib": "caches.l2",
     "shared_memory_kib_per_sm": "caches.shared",
     "register_file_kib_per_sm": "caches.registers",

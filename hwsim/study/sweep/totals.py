@@ -63,7 +63,8 @@ def _ends(count: Steps, spread: Floats) -> tuple[Floats, Floats]:
     few = len(nodes) <= NODES
     if not few:
         nodes = np.linspace(nodes[0], nodes[-1], NODES)
-    drawn = np.log([interval(count.draws * step_luck(float(node))) for node in nodes])
+    with np.errstate(divide="ignore", over="ignore"):  # draws may be 0 or without end
+        drawn = np.log([interval(count.draws * step_luck(float(node))) for node in nodes])
     if few:
         found = drawn[place]
     else:
