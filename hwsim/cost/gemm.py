@@ -168,6 +168,8 @@ def _of_one_shape(
         compute = work[place] / (tiled.peak / processors)
         partial = _partial(b, m, n, size, split)[place] / tiled.memory
         memory = np.maximum(traffic + partial, again / tiled.strided)
+        if found and np.all(np.maximum(compute, memory) >= found[0]):
+            continue
         visible = _visible(compute, memory, tiled.overlap)
         rival = np.maximum(compute, memory) * visible, compute, memory, visible
         if found:
