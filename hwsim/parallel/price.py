@@ -313,7 +313,7 @@ def _seconds(launch: Launch) -> Seconds:
     cost = kernel_cost(*launch)
     doubt = cost.seconds * spread_of(launch.kernel, launch.rates)
     if is_array(cost.bound):
-        least, most = int(cost.bound.min()), int(cost.bound.max())
+        least, most = (int(end(cost.bound)) for end in (np.min, np.max))
         if least == most:
             return NOTHING._replace(**{BOUNDS[least]: cost.seconds}, doubt=doubt)
         bounds: Any = range(len(BOUNDS))

@@ -153,6 +153,33 @@ def test_peaks_follow_multiprocessors_and_clock_unless_they_are_set():
     assert kept.seconds[0] < follow.seconds[0]
 
 
+@pytest.mark.parametrize("device", ["volta", "hopper"])
+def test_only_peaks_at_the_boost_clock_follow_it(device):
+    subject = Subject(hwsim.load_system(device), workloads.load("speech")).with_settings(
+        {"workload.dtype": "fp16"}
+    )
+    clocks = {"device.clock.boost": np.array([1.0e9, 1.5e9, 2.5e9])}
+    found = many.answers(subject, clocks)
+    for place in range(3):
+        seconds = one_by_one(subject, clocks, place).step.seconds
+        assert found.seconds[place] == pytest.approx(seconds, rel=1e-9)
+
+
+@pytest.mark.parametrize("path", RATES)
+@pytest.mark.parametrize("name", ["images", "speech", "software"])
+def test_one_figure_alone(name, path):
+    subject = SUBJECTS[name].with_settings({})
+    figures = {
+        one: values
+        for one, values in figures_of(subject, np.random.default_rng(3), 3).items()
+        if one == path
+    }
+    found = many.answers(subject, figures).seconds
+    for place in range(found.size):
+        alone = one_by_one(subject, figures, place).step.seconds
+        assert found.flat[place] == pytest.approx(alone, rel=1e-9)
+
+
 def test_more_memory_makes_a_step_fit():
     subject = Subject(hwsim.load_system("volta"), workloads.load("charlm"))
     found = many.answers(subject, {"device.memory.capacity": np.array([4e9, 64e9])})
