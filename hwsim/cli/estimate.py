@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -111,15 +112,30 @@ def _draw(path: Path, answer: Estimate, step: Staged) -> None:
     say(f"wrote {path}")
 
 
+def _draw_many(
+    path: Path, variation: vary.Variation, answers: Sequence[Estimate], found: Optimum
+) -> None:
+    """Times over what is varied; over the number of devices with the efficiency."""
+    from hwsim.report import plot, scaling_plot
+
+    points = sorted((answer.plan["devices"], answer.step.seconds) for answer in answers)
+    devices = [count for count, _ in points]
+    if len(set(devices)) == len(devices) and variation.path.startswith("plan."):
+        name = f"{answers[0].workload.name} on {answers[0].hardware.name}"
+        weak = answers[0].plan["scaling"] == "weak"
+        curve = {variation.path: [seconds for _, seconds in points]}
+        scaling_plot.save_scaling(path, devices, curve, name, weak=weak)
+    else:
+        plot.save(path, variation, answers, found)
+    say(f"wrote {path}")
+
+
 def _many(subject: Subject, text: str, count: Asked, *, as_json: bool, plot: Path | None) -> None:
     variation = vary.parse(text, subject)
     answers = vary.run(subject, variation, count.answer)
     found = optimum(answers) if any(answer.memory.fits for answer in answers) else None
     if plot is not None and found:  # first, so that a fault leaves nothing on stdout
-        from hwsim.report import plot as pictures
-
-        pictures.save(plot, variation, answers, found)
-        say(f"wrote {plot}")
+        _draw_many(plot, variation, answers, found)
     if as_json:
         record: dict[str, Any] = {
             "vary": asdict(variation),

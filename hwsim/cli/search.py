@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from hwsim.cli.main import INTERRUPTED
 from hwsim.cost.calibration import Calibration
 from hwsim.errors import DoesNotFit, InputError
 from hwsim.parallel.plan import MOST_DEVICES, Plan, available
+from hwsim.report.console import say
 from hwsim.report.searching import Progress
 from hwsim.study import vary
 from hwsim.study.search.find import Asked, Result, search
@@ -85,6 +87,9 @@ def command(
     target_loss: counting.TargetLoss = None,
     critical_batch: counting.CriticalBatch = None,
     json_: planned.Json = False,
+    plot: Annotated[
+        Path | None, typer.Option(help="Parts of a step of the best plans: a .svg, .png or .pdf.")
+    ] = None,
 ) -> int:
     for option, number in {"--keep": keep, "--certain": certain}.items():
         if not 1 <= number <= MOST_KEPT:
@@ -104,7 +109,22 @@ def command(
     with Progress(VALUES[asked.aim][1]) as shown:
         result = search(subjects, asked, fitted, counted.of, shown.show)
     named = {id(one): setting for one, setting in zip(subjects, settings, strict=True)}
+    if plot is not None and result.found.best:
+        _draw(plot, result, named)
     return _print(result, record(result, asked, named), as_json=json_)
+
+
+def _draw(path: Path, result: Result, named: Mapping[int, Mapping[str, str]]) -> None:
+    from hwsim.report.breakdown_plot import save_breakdown
+
+    best = result.found.best
+    settings = (", ".join(named[id(one.subject)].values()) for one in best)
+    names = [
+        ": ".join(filter(None, (set_, plan_text(one.plan))))
+        for set_, one in zip(settings, best, strict=True)
+    ]
+    save_breakdown(path, names, [dict(one.parts) for one in best])
+    say(f"wrote {path}")
 
 
 def _print(result: Result, told: dict[str, Any], *, as_json: bool) -> int:

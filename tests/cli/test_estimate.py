@@ -299,3 +299,12 @@ def test_factors_are_numbers_of_a_picture(hwsim, tmp_path):
     words = ("--steps", "1", "--vary", "device.memory.bandwidth=1x,2x", "--plot", str(path))
     assert hwsim(*SMALL, *words).code == 0
     assert "device.memory.bandwidth" in path.read_text()
+
+
+def test_devices_are_drawn_with_their_efficiency(hwsim, tmp_path):
+    words = (*SMALL, "--steps", "10", "--vary", "plan.dp=1,2,4")
+    assert hwsim(*words, "--plot", str(tmp_path / "a.svg")).code == 0
+    assert "efficiency" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+    weak = hwsim(*words, "--set", "plan.scaling=weak", "--plot", str(tmp_path / "b.svg"))
+    assert weak.code == 0
+    assert "weak efficiency" in (tmp_path / "b.svg").read_text(encoding="utf-8")

@@ -119,3 +119,12 @@ def test_what_is_wrong_is_named(hwsim, words, named):
     code, out, err = hwsim(*BASE, "--devices", "2", *words)
     assert (code, out) == (2, "")
     assert err.startswith(f"error: {named}")
+
+
+def test_the_best_plans_are_drawn(hwsim, tmp_path):
+    words = ("search", "--hw", "volta", "--model", "charlm", "--devices", "2", "--keep", "2")
+    done = hwsim(*words, "--fix", "plan.offload=none", "--plot", str(tmp_path / "a.svg"))
+    assert done.code == 0
+    drawn = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert "compute" in drawn
+    assert "dp 2" in drawn
