@@ -65,7 +65,7 @@ def convolution_parts(
     name = "direct" if window.algorithm in DIRECT else window.algorithm
     wanted = [name] if name in ways else list(ways)
     parts = [ways[way]() for way in wanted]
-    fastest = np.argmin([np.maximum(*part) for part in parts], axis=0)
+    fastest = np.argmin(np.broadcast_arrays(*(np.maximum(*part) for part in parts)), axis=0)
     columns: Any = zip(*parts, strict=True)
     found = [np.choose(fastest, column) for column in columns]
     return Parts(*(float(x) if np.ndim(x) == 0 else x for x in found))

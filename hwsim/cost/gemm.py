@@ -29,7 +29,6 @@ SHALLOWEST = 64  # and a part of a split one is no shorter
 NARROW = (16, 32, 64)  # bounds of the classes of a product's narrower side
 TABLED = 1 << 14  # products whose time is remembered
 POINTS_AT_ONCE = 8192  # with all tiles and splits in memory
-POINTS = 16  # of one product, as of which it pays to leave out what can't be the best
 
 # Every tile with every split, tile after tile.
 _TM, _TN, _SPLIT = np.array([(*tile, split) for tile in TILES for split in SPLITS], dtype=float).T
@@ -127,61 +126,94 @@ def _parts(
     transposed: Any,
     apart: bool = True,
 ) -> Parts:
+    if not apart and all(np.ndim(one) == 0 for one in (batch, m, n, k, transposed, *tiled[1:3])):
+        return _of_one_shape(batch, m, n, k, size, traffic, tiled, transposed)
     values = (batch, m, n, k, traffic, transposed, *tiled[:5])
     arrays = np.broadcast_arrays(*(np.atleast_1d(value) for value in values))
     columns = np.array([array.ravel() for array in arrays], float)
     found = np.empty((2, columns.shape[1]))
     many = (columns[0] > 1) & bool(tiled.batched)
-    kinds = _ALL // len(SPLITS)
-    for some, which, depth in (
-        (~many, _ALL, DEPTH),
-        (many, _ALL[np.isin(kinds, tiled.batched)], tiled.depth),
-    ):
-        named = len(which) == len(_ALL)
-        groups = [(some, which)] if apart else _alike(columns, some, tiled, which, depth)
-        for here, few in groups:
-            points = np.flatnonzero(here) if here.dtype == bool else here
-            for part in np.split(points, range(POINTS_AT_ONCE, len(points), POINTS_AT_ONCE)):
-                if len(part):
-                    found[:, part] = _fastest(
-                        columns[:, part], size, tiled, few, depth, named=named
-                    )
+    for some, which, depth in ((~many, _ALL, DEPTH), (many, _batched(tiled), tiled.depth)):
+        named, points = len(which) == len(_ALL), np.flatnonzero(some)
+        for part in np.split(points, range(POINTS_AT_ONCE, len(points), POINTS_AT_ONCE)):
+            if len(part):
+                found[:, part] = _fastest(columns[:, part], size, tiled, which, depth, named=named)
     return Parts(*found.reshape(2, *arrays[0].shape))
 
 
-def _alike(
-    columns: Floats, some: Any, tiled: Tiled, which: Ints, depth: int
-) -> Iterator[tuple[Any, Ints]]:
-    """Points with the tiles and splits that may be the best ones there, of `which`.
+def _batched(tiled: Tiled) -> Ints:
+    """The tiles that a library takes for a batch, with all splits."""
+    return _ALL[np.isin(_ALL // len(SPLITS), tiled.batched)]
 
-    One shape on the same number of processors takes the longer the more arithmetic and the more
-    partial results there are: what has no less of both than another one is left out. `setup` and
-    `half` belong to the device.
+
+def _of_one_shape(
+    b: Any, m: Any, n: Any, k: Any, size: float, traffic: Any, tiled: Tiled, transposed: Any
+) -> Parts:
+    """One product at many points; of tiles that memory makes equal any one counts.
+
+    As often as there are rivals at some point, the next one is tried at all points.
     """
-    if not some.any():
-        return
-    first = columns[:, np.argmax(some)]
-    same = (columns[[0, 1, 2, 3, 5, 7, 8]] == first[[0, 1, 2, 3, 5, 7, 8], None]).all()
-    if len(some) < POINTS or not some.all() or not same:
-        yield some, which
-        return
-    batch, m, n, k, _, _, _, half, setup, _, _ = first
-    chosen = tiled.narrow[int(np.searchsorted(NARROW, min(m, n)))]
-    if len(which) == len(_ALL) and chosen >= 0:
-        yield some, which[chosen * len(SPLITS)][None]
-        return
-    together = np.argsort(columns[10], kind="stable")
-    numbers, begins = np.unique(columns[10][together], return_index=True)
-    for processors, here in zip(numbers, np.split(together, begins[1:]), strict=True):
-        work = np.where(
-            _possible(k, which),
-            _arithmetic(batch, m, n, k, half, setup, processors, which, depth),
-            np.inf,
-        )
-        order = np.lexsort((work, _SPLIT[which]))  # of fewer partial results first
-        least = np.minimum.accumulate(work[order])
-        better = np.r_[True, work[order][1:] < least[:-1]]
-        yield here, np.sort(which[order[better]])
+    side = int(np.searchsorted(NARROW, min(m, n)))
+    which, depth = (_batched(tiled), tiled.depth) if b > 1 and tiled.batched else (_ALL, DEPTH)
+    if len(which) == len(_ALL) and tiled.narrow[side] >= 0:
+        which = which[[tiled.narrow[side] * len(SPLITS)]]
+    processors: Any = np.asarray(tiled.processors, float)
+    numbers, place = _different(processors.tobytes())
+    place = place.reshape(processors.shape)
+    again: Any = 0.0
+    if tiled.strided < math.inf and transposed:
+        again = _read_again(b, m, n, numbers)[place] * 2 * BLOCK**2 * k / tiled.peak
+    found: tuple[Any, ...] = ()
+    for work, split in _rivals(b, m, n, k, tiled.half, tiled.setup, numbers, which, depth):
+        compute = work[place] / (tiled.peak / processors)
+        partial = _partial(b, m, n, size, split)[place] / tiled.memory
+        memory = np.maximum(traffic + partial, again / tiled.strided)
+        if found and np.all(np.maximum(compute, memory) >= found[0]):
+            continue
+        visible = _visible(compute, memory, tiled.overlap)
+        rival = np.maximum(compute, memory) * visible, compute, memory, visible
+        if found:
+            better = rival[0] < found[0]
+            rival = tuple(np.where(better, *pair) for pair in zip(rival, found, strict=True))
+        found = rival
+    _, compute, memory, visible = found
+    factor = visible * (*tiled.shares, 1.0)[side]
+    return Parts(compute * factor, memory * factor)
+
+
+@lru_cache(maxsize=4)
+def _different(raw: bytes) -> tuple[Floats, Ints]:
+    """The different numbers among those of an array, and which one each is."""
+    numbers, place = np.unique(np.frombuffer(raw), return_inverse=True)
+    return numbers, place
+
+
+def _rivals(
+    b: Any,
+    m: Any,
+    n: Any,
+    k: Any,
+    half: Any,
+    setup: Any,
+    processors: Floats,
+    which: Ints,
+    depth: int,
+) -> Iterator[tuple[Floats, Floats]]:
+    """What may be best on some of the `processors`: arithmetic as `_arithmetic`, and the split.
+
+    One shape takes the longer the more arithmetic and the more partial results there are: of each
+    split the tile with the least counts, where it has less than all with fewer partial results.
+    On processors without more rivals the arithmetic is infinite.
+    """
+    every = _arithmetic(b, m, n, k, half, setup, processors[:, None], which, depth)
+    every = np.where(_possible(k, which), every, np.inf)
+    splits = np.unique(_SPLIT[which])
+    work = np.stack([every[:, _SPLIT[which] == split].min(axis=1) for split in splits])
+    fewer = np.minimum.accumulate(work)[:-1]
+    work[1:][work[1:] >= fewer] = np.inf
+    first = np.argsort(np.isinf(work), axis=0, kind="stable")
+    for row in first[: np.isfinite(work).sum(axis=0).max()]:
+        yield work[row, np.arange(len(processors))], splits[row]
 
 
 def _arithmetic(
@@ -195,6 +227,19 @@ def _arithmetic(
     with np.errstate(divide="ignore", invalid="ignore"):
         waves = np.ceil(blocks / processors)
         return waves * 2 * tm * tn * (steps + setup) / (reuse / (reuse + half))
+
+
+def _partial(b: Any, m: Any, n: Any, size: float, split: Any) -> Any:
+    """Bytes of partial results, written and added up."""
+    return np.where(split > 1, b * m * n * size * (split + 1), 0.0)
+
+
+def _visible(compute: Any, memory: Any, overlap: float) -> Any:
+    """The factor on the slower one by what of the other one is not hidden behind it."""
+    if overlap == math.inf:
+        return np.ones(1)
+    shorter = np.minimum(compute, memory) / np.maximum(compute, memory)
+    return (1 + shorter**overlap) ** (1 / overlap)
 
 
 def _possible(k: Any, which: Ints) -> Any:
@@ -211,20 +256,13 @@ def _fastest(
     with np.errstate(divide="ignore", invalid="ignore"):
         work = _arithmetic(b, m, n, k, half, setup, processors, which, depth)
         compute = work / (peak / processors)
-        partial = np.where(
-            _SPLIT[which] > 1, b * m * n * size * (_SPLIT[which] + 1) / bandwidth, 0.0
-        )
+        partial = _partial(b, m, n, size, _SPLIT[which]) / bandwidth
     memory = np.broadcast_to(traffic + partial, compute.shape)
     if tiled.strided < math.inf:
         again = transposed * _read_again(b, m, n, processors)
         memory = np.maximum(memory, again * 2 * BLOCK**2 * k / (peak * tiled.strided))
-    # The slower one decides, and the more so the less of the other one is hidden behind it.
-    slower = np.maximum(compute, memory)
-    visible: Any = np.ones(1)
-    if tiled.overlap < math.inf:
-        shorter = np.minimum(compute, memory) / slower
-        visible = (1 + shorter**tiled.overlap) ** (1 / tiled.overlap)
-    seconds = np.where(_possible(k, which), slower * visible, np.inf)
+    visible = _visible(compute, memory, tiled.overlap)
+    seconds = np.where(_possible(k, which), np.maximum(compute, memory) * visible, np.inf)
     of = np.searchsorted(NARROW, narrow)
     best = seconds.argmin(1)
     if named:

@@ -16,14 +16,16 @@ from hwsim.graph.ops import Kernel
 
 class Hosting(NamedTuple):
     """What a CPU's kernels reach: FLOP/s of products, convolutions and all else, how many times a
-    product moves its operands (`packing`), and bytes/s where `sizes` bytes are live."""
+    product moves its operands (`packing`), and the shares of `memory` bytes/s that are reached where
+    `sizes` bytes are live."""
 
     products: float
     convolutions: float
     streams: float
     packing: float
     sizes: tuple[float, ...]
-    bandwidths: tuple[float, ...]
+    shares: tuple[float, ...]
+    memory: float = 1.0
 
 
 class Eager(NamedTuple):
@@ -41,12 +43,13 @@ class Eager(NamedTuple):
 def bandwidth(live: Any, hosting: Hosting) -> Any:
     """Bytes/s at `live` bytes, between the measured sizes along straight lines of logarithms.
 
-    >>> two = Hosting(1, 1, 1, 1, sizes=(1e4, 1e6), bandwidths=(1e11, 1e10))
+    >>> two = Hosting(1, 1, 1, 1, sizes=(1e4, 1e6), shares=(1.0, 0.1), memory=1e11)
     >>> [round(float(bandwidth(live, two)) / 1e9, 1) for live in (1, 1e4, 1e5, 1e6, 1e9)]
     [100.0, 100.0, 31.6, 10.0, 10.0]
     """
     logs = np.log(np.maximum(live, 1.0))
-    return np.exp(np.interp(logs, np.log(hosting.sizes), np.log(hosting.bandwidths)))
+    share = np.exp(np.interp(logs, np.log(hosting.sizes), np.log(hosting.shares)))
+    return hosting.memory * share
 
 
 def host_parts(kernel: Kernel, size: float, hosting: Hosting) -> Parts:
@@ -57,7 +60,7 @@ def host_parts(kernel: Kernel, size: float, hosting: Hosting) -> Parts:
     where `live` are a recurrence's matrices, if those are more than the kernel's own bytes. The
     part that a maximum hides is given as 0, so that the two always add.
 
-    >>> flat = Hosting(1.0, 1.0, 1.0, 2.0, sizes=(1.0,), bandwidths=(1.0,))
+    >>> flat = Hosting(1.0, 1.0, 1.0, 2.0, sizes=(1.0,), shares=(1.0,))
     >>> host_parts(Kernel("product", "matrix", 1000, 100, shape=(1, 5, 10, 10)), 4, flat)
     Parts(compute=1000.0, memory=800.0)
     >>> host_parts(Kernel("sum", "vector", 100, 300), 4, flat)

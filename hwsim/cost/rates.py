@@ -128,7 +128,8 @@ def _hosted(found: Rates, host: calibrations.Host, peak: float, bandwidth: float
         streams=host.streams * peak,
         packing=host.packing,
         sizes=tuple(size for size, _ in host.levels),
-        bandwidths=tuple(share * bandwidth for _, share in host.levels),
+        shares=tuple(share for _, share in host.levels),
+        memory=bandwidth,
     )
     spreads = Spreads(*(4 * [host.spread]))
     found = found._replace(host=made, launch=host.launch, dispatch=0.0)

@@ -76,11 +76,18 @@ def whole(staged: Staged) -> Completed | Declined:
         [total(getattr(layer, way) for layer in chunk) for chunk in staged.chunks]
         for way in ("forward", "inputs", "weights")
     ]
+    lasts: dict[tuple[int, ...], Last] = {}
+    for layers in staged.chunks:
+        same = tuple(map(id, layers))
+        if same not in lasts:
+            lasts[same] = _last_pass(cut, layers)
+    tails = [(last.tail.now, last.tail.free) for last in lasts.values()]
     forward, inputs, weights, hop, updates, after = _rows(
         *([one.total for one in column] for column in columns),
         _hops(staged),
         [staged.update(stage).seconds for stage in range(plan.pp)],
         [_seconds(cut.after_update(stage)) + _seconds(cut.late(stage)) for stage in range(plan.pp)],
+        axes=max((np.ndim(one) for one in chain.from_iterable(tails)), default=0),
     )
     ends = closed.gradients(
         plan.schedule,
@@ -91,11 +98,6 @@ def whole(staged: Staged) -> Completed | Declined:
         hop=hop,
         alike=True,
     )
-    lasts: dict[tuple[int, ...], Last] = {}
-    for layers in staged.chunks:
-        same = tuple(map(id, layers))
-        if same not in lasts:
-            lasts[same] = _last_pass(cut, layers)
     return completed(
         plan.pp,
         staged.slots,
@@ -111,9 +113,10 @@ def whole(staged: Staged) -> Completed | Declined:
     )
 
 
-def _rows(*columns: Sequence[Any]) -> Iterator[Floats]:
-    """Each column's numbers, or arrays over points, one below the other; axes of points alike."""
-    axes = max(np.ndim(value) for column in columns for value in column)
+def _rows(*columns: Sequence[Any], axes: int) -> Iterator[Floats]:
+    """Each column's numbers, or arrays over points, one below the other; as many axes of points in
+    all, `axes` or more."""
+    axes = max(axes, *(np.ndim(value) for column in columns for value in column))
     for column in columns:
         found = np.stack(np.broadcast_arrays(*column))
         yield found.reshape(found.shape + (1,) * (axes + 1 - found.ndim))

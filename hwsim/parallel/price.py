@@ -265,7 +265,10 @@ class Pricer:
 
     def _cost(self, kernel: Kernel) -> Seconds:
         if kernel not in self._costs:
-            self._costs[kernel] = self._computed(kernel, self.rates)
+            unnamed = replace(kernel, name="")
+            if unnamed not in self._costs:
+                self._costs[unnamed] = self._computed(unnamed, self.rates)
+            self._costs[kernel] = self._costs[unnamed]
         return self._costs[kernel]
 
     def _computed(self, kernel: Kernel, reached: StepRates) -> Seconds:
@@ -274,8 +277,8 @@ class Pricer:
     def _product(self, kernel: Kernel) -> Seconds:
         """A kernel without the casts in front of it."""
         if kernel not in self._products:
-            *_, last = self.rates.launches(kernel)
-            self._products[kernel] = _seconds(last)
+            *casts, last = self.rates.launches(kernel)
+            self._products[kernel] = _seconds(last) if casts else self._cost(kernel)
         return self._products[kernel]
 
     def _say(self, exchange: Exchange, product: float) -> Said:
@@ -310,6 +313,9 @@ def _seconds(launch: Launch) -> Seconds:
     cost = kernel_cost(*launch)
     doubt = cost.seconds * spread_of(launch.kernel, launch.rates)
     if is_array(cost.bound):
+        least, most = (int(end(cost.bound)) for end in (np.min, np.max))
+        if least == most:
+            return NOTHING._replace(**{BOUNDS[least]: cost.seconds}, doubt=doubt)
         bounds: Any = range(len(BOUNDS))
         by: Any = (np.where(cost.bound == one, cost.seconds, 0.0) for one in bounds)
         return Seconds(*by)._replace(doubt=doubt)

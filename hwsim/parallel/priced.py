@@ -57,8 +57,9 @@ def total(found: Iterable[Seconds]) -> Seconds:
     >>> total([Seconds(compute=1.0), Seconds(memory=2.0, doubt=0.5)]).total
     3.0
     """
-    compute = memory = launch = communication = doubt = 0.0
-    for one in found:
+    every = iter(found)
+    compute, memory, launch, communication, doubt = next(every, NOTHING)
+    for one in every:
         compute = compute + one[0]
         memory = memory + one[1]
         launch = launch + one[2]

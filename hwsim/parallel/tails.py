@@ -129,7 +129,9 @@ def links(work: Work) -> Any:
 
 def _level(load: Any) -> Any:
     if is_array(load):
-        return np.ceil(load * LEVELS).astype(np.int64)
+        levels = np.ceil(load * LEVELS).astype(np.int64)
+        least = int(levels.min())
+        return least if np.all(levels == least) else levels
     return math.ceil(load * LEVELS)
 
 
@@ -158,6 +160,8 @@ def crowded(one: Any, other: Any, *, third: Any = 0) -> Any:
     """
     found: Any = 0.0
     for loads in zip(_loads(one), _loads(other), _loads(third), strict=True):
+        if not (np.any(loads[0]) and np.any(loads[1])):
+            continue
         share = np.maximum(sum(loads) / LEVELS - 1.0, 0.0)
         found = np.maximum(found, np.where((loads[0] > 0) & (loads[1] > 0), share, 0.0))
     return found

@@ -85,6 +85,8 @@ def _following(system: System, figures: Mapping[str, Floats]) -> Iterator[tuple[
         return
     for engine in ENGINES:
         operations = getattr(parts, engine)
+        if WHOLE not in figures and operations.clock is not None:
+            continue
         for dtype in type(getattr(device, engine)).model_fields:
             count = getattr(operations, dtype)
             path = f"device.{engine}.{dtype}"

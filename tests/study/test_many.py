@@ -37,6 +37,7 @@ SUBJECTS = {
         A100, SMALL, Plan(pp=4, virtual=3, schedule="interleaved", micro_batch=4, dp=2)
     ),
     "zero-bubble": Subject(A100, SMALL, Plan(pp=4, schedule="zero-bubble", micro_batch=8)),
+    "sums inside a node": Subject(A100, SMALL, Plan(pp=4, dp=8, micro_batch=1, schedule="gpipe")),
     "replicas": Subject(A100, SMALL, Plan(dp=16, micro_batch=2, tensor_overlap=True)),
     "sharded": Subject(A100, SMALL, Plan(dp=16, micro_batch=2, zero=1)),
     "sharded stages": Subject(A100, SMALL, Plan(dp=8, pp=2, tp=2, micro_batch=2, zero=1)),
@@ -91,20 +92,25 @@ def test_every_point_is_that_of_an_estimate(name, seed):
     figures = figures_of(subject, np.random.default_rng(seed), 80)
     found = many.answers(subject, figures)
     for place in (0, 17, 79):
-        if found.why[place]:
-            with pytest.raises(InputError, match="without closed form"):
-                one_by_one(subject, figures, place)
-            continue
-        one = one_by_one(subject, figures, place)
-        assert found.seconds[place] == pytest.approx(one.step.seconds, rel=1e-9)
-        assert found.low[place] == pytest.approx(one.step.low, rel=1e-9)
-        assert found.high[place] == pytest.approx(one.step.high, rel=1e-9)
-        assert found.bytes[place] == pytest.approx(one.memory.bytes, rel=1e-12)
-        assert found.fits[place] == one.memory.fits
-        for part, seconds in one.step.parts.items():
-            assert found.parts[part][place] == pytest.approx(
-                seconds, rel=1e-9, abs=1e-9 * one.step.seconds
-            )
+        assert_alike(found, subject, figures, place)
+
+
+def assert_alike(found, subject, figures, place):
+    """A point has what its own estimate says, or no closed form either."""
+    if found.why[place]:
+        with pytest.raises(InputError, match="without closed form"):
+            one_by_one(subject, figures, place)
+        return
+    one = one_by_one(subject, figures, place)
+    assert found.seconds[place] == pytest.approx(one.step.seconds, rel=1e-9)
+    assert found.low[place] == pytest.approx(one.step.low, rel=1e-9)
+    assert found.high[place] == pytest.approx(one.step.high, rel=1e-9)
+    assert found.bytes[place] == pytest.approx(one.memory.bytes, rel=1e-12)
+    assert found.fits[place] == one.memory.fits
+    for part, seconds in one.step.parts.items():
+        assert found.parts[part][place] == pytest.approx(
+            seconds, rel=1e-9, abs=1e-9 * one.step.seconds
+        )
 
 
 @pytest.mark.parametrize("name", ["pipeline", "software", "charlm"])
@@ -151,6 +157,34 @@ def test_peaks_follow_multiprocessors_and_clock_unless_they_are_set():
     peak = {"device.vector.fp32": np.full(3, subject.system.device.vector.fp32)}
     kept = many.answers(subject, {"device.multiprocessors": more} | peak)
     assert kept.seconds[0] < follow.seconds[0]
+
+
+@pytest.mark.parametrize("device", ["volta", "hopper"])
+def test_only_peaks_at_the_boost_clock_follow_it(device):
+    fp16 = {"workload.dtype": "fp16"}
+    subject = Subject(hwsim.load_system(device), workloads.load("speech")).with_settings(fp16)
+    clocks = {"device.clock.boost": np.array([1.0e9, 1.5e9, 2.5e9])}
+    found = many.answers(subject, clocks)
+    for place in range(3):
+        assert_alike(found, subject, clocks, place)
+
+
+def test_all_caches_of_a_host_follow_its_memory():
+    subject = Subject(hwsim.load_system("cpu-epyc-2"), workloads.load("charlm")).with_settings({})
+    rates = {"device.memory.bandwidth": np.geomspace(5e10, 8e11, 3)}
+    found = many.answers(subject, rates)
+    for place in range(3):
+        assert_alike(found, subject, rates, place)
+
+
+@pytest.mark.parametrize("path", [path for path in RATES if "matrix" not in path])
+@pytest.mark.parametrize("name", ["images", "software", "sums inside a node"])
+def test_one_figure_alone(name, path):
+    subject = SUBJECTS[name].with_settings({})
+    values = figures_of(subject, np.random.default_rng(3), 4)[path]  # as many as stages
+    found = many.answers(subject, {path: values})
+    for place in range(4):
+        assert_alike(found, subject, {path: values}, place)
 
 
 def test_more_memory_makes_a_step_fit():
