@@ -16,8 +16,8 @@ from hwsim.graph.ops import Kernel
 
 class Hosting(NamedTuple):
     """What a CPU's kernels reach: FLOP/s of products, convolutions and all else, how many times a
-    product moves its operands (`packing`), and the shares of `memory` bytes/s that are reached where
-    `sizes` bytes are live."""
+    product moves its operands (`packing`), and the shares of `memory` bytes/s that are reached
+    where `sizes` bytes are live."""
 
     products: float
     convolutions: float
