@@ -1,4 +1,5 @@
-"""A Dask cluster to compute on: the scheduler at an address, looked at before it is trusted.
+"""A Dask cluster to compute on: one of this machine, or the scheduler at an address, looked at
+before it is trusted.
 
 To be imported where a cluster is asked for, and nowhere before: dask comes with an extra.
 """
@@ -7,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dask
@@ -18,9 +21,11 @@ with dask.config.set(logging={"distributed": "critical", "distributed.client": "
     import distributed
     from distributed.versions import VersionMismatchWarning, get_versions
 
-__all__ = ["CONNECT", "connected", "distributed", "mismatch"]
+__all__ = ["CONNECT", "connected", "distributed", "listening", "mismatch"]
 
 CONNECT = 5.0  # seconds, until there is an answer
+# Ctrl-C reaches workers too, whom the scheduler sends away.
+DEAF = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 
 
 def connected(scheduler: str) -> distributed.Client:
@@ -36,7 +41,7 @@ def connected(scheduler: str) -> distributed.Client:
         raise SurroundingsError(
             scheduler,
             f"no Dask scheduler answers ({type(error).__name__})",
-            "start one with `dask scheduler`, or write its address",
+            "start one with `hwsim cluster`, or write its address",
         ) from None
     _check_release(scheduler, "the scheduler", found)
     with warnings.catch_warnings():
@@ -65,3 +70,30 @@ def _check_release(where: str, who: str, found: Any) -> None:
     for package in ("python", "distributed"):
         if found["packages"][package] != wanted[package]:
             raise mismatch(where, who, package, found["packages"][package], wanted[package])
+
+
+@contextmanager
+def listening(host: str, port: int, workers: int) -> Iterator[str]:
+    """The address of a scheduler with so many workers, processes of one thread. Every port of
+    theirs is on `host` alone. Raises SurroundingsError if none can be opened there."""
+    pages = f"{host}:0"  # where no address is told, Dask's are on all interfaces
+    try:
+        made = distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host=host,
+            scheduler_port=port,
+            dashboard_address=pages,
+            worker_dashboard_address=pages,
+            silence_logs="CRITICAL",
+            preload=DEAF,
+        )
+    except (OSError, RuntimeError) as error:
+        reason: BaseException = error
+        while reason.__cause__ is not None:
+            reason = reason.__cause__
+        what = f"no scheduler can listen there ({reason})"
+        raise SurroundingsError(f"{host}:{port}", what, "write another --host or --port") from None
+    with made:
+        yield made.scheduler_address

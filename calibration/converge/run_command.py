@@ -152,7 +152,7 @@ def _check_address(scheduler: str) -> None:
         raise InputError(
             "--scheduler",
             f"found '{scheduler}'",
-            "write tcp://HOST:PORT as `dask scheduler` prints it, such as tcp://10.0.0.7:8786",
+            "write tcp://HOST:PORT as `hwsim cluster` prints it, such as tcp://10.0.0.7:8786",
         )
 
 

@@ -20,7 +20,7 @@ from hwsim.errors import HwsimError, InputError, SurroundingsError
 
 COMMANDS = (
     *("estimate", "simulate", "sweep", "search", "sensitivity", "compare"),
-    *("hardware", "software", "workload"),
+    *("cluster", "hardware", "software", "workload"),
 )
 GROUP = "hwsim.commands"
 INTERRUPTED = 130

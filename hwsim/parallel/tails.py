@@ -9,7 +9,7 @@ While it goes on it takes its share of the device's compute, and the pass is so 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from hwsim.parallel.program import Work
 
 KINDS = ("node", "network", "host", "host in", "host out")  # of links out of a device
 LEVELS, BITS = 32, 8  # of a load, and to hold it
+TOPS = sum(1 << BITS * kind + BITS - 1 for kind in range(len(KINDS)))  # the highest bit of each
 
 
 class Moved(NamedTuple):
@@ -141,12 +142,10 @@ def louder(one: Any, other: Any) -> Any:
     >>> hex(louder(0x1020, 0x1802))
     '0x1820'
     """
-    if np.array_equal(one, other) or not np.any(one):
-        return other
-    if not np.any(other):
-        return one
-    loads = zip(_loads(one), _loads(other), strict=True)
-    return sum(np.maximum(*pair) << BITS * kind for kind, pair in enumerate(loads))
+    # All loads at once: a top bit is left where `one` has no less, loads being far below it.
+    above = (one | TOPS) - other & TOPS
+    mask = above - (above >> BITS - 1)
+    return one & mask | other & ~mask
 
 
 def crowded(one: Any, other: Any, *, third: Any = 0) -> Any:
@@ -159,16 +158,18 @@ def crowded(one: Any, other: Any, *, third: Any = 0) -> Any:
     (0.75, 0.0, 0.0)
     """
     found: Any = 0.0
-    for loads in zip(_loads(one), _loads(other), _loads(third), strict=True):
-        if not (np.any(loads[0]) and np.any(loads[1])):
+    everywhere = [int(np.bitwise_or.reduce(links, axis=None)) for links in (one, other)]
+    for kind in range(len(KINDS)):
+        if not all(_load(links, kind) for links in everywhere):
             continue
-        share = np.maximum(sum(loads) / LEVELS - 1.0, 0.0)
-        found = np.maximum(found, np.where((loads[0] > 0) & (loads[1] > 0), share, 0.0))
+        here, there, beside = (_load(links, kind) for links in (one, other, third))
+        share = np.maximum((here + there + beside) / LEVELS - 1.0, 0.0)
+        found = np.maximum(found, np.where((here > 0) & (there > 0), share, 0.0))
     return found
 
 
-def _loads(links: Any) -> Iterator[Any]:
-    return ((links >> BITS * kind) & (1 << BITS) - 1 for kind in range(len(KINDS)))
+def _load(links: Any, kind: int) -> Any:
+    return links >> BITS * kind & (1 << BITS) - 1
 
 
 def moved(work: Work) -> Moved:

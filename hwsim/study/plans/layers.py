@@ -91,6 +91,7 @@ class Priced:
     layers: tuple[PricedLayer, ...]
     repeats: tuple[int, ...]
     _behind: dict[str, list[list[float]]] = field(default_factory=dict)
+    _said: dict[str, dict[int, Floats]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, pricer: Pricer) -> Priced:
@@ -129,14 +130,15 @@ class Priced:
 
     def said(self, kind: str) -> dict[int, Floats]:
         """Seconds of the exchanges of each layer's pass by the links that they use."""
-        found: dict[int, Floats] = {}
-        for number, layer in enumerate(self.layers):
-            for _, one in passes_of(layer, kind):
-                for said in one.said:
-                    kinds = links(said.work)
-                    row = found.setdefault(kinds, np.zeros(len(self.layers)))
-                    row[number] += said.work.seconds
-        return found
+        if kind not in self._said:
+            found = self._said[kind] = {}
+            for number, layer in enumerate(self.layers):
+                for _, one in passes_of(layer, kind):
+                    for said in one.said:
+                        kinds = links(said.work)
+                        row = found.setdefault(kinds, np.zeros(len(self.layers)))
+                        row[number] += said.work.seconds
+        return self._said[kind]
 
 
 class Stack(NamedTuple):
