@@ -21,7 +21,7 @@ from hwsim import basis
 from hwsim.convergence import law as laws
 from hwsim.convergence.batch import efficiency
 from hwsim.convergence.counting import Counting, Fitted, Given
-from hwsim.convergence.law import DRAWS, Steps, interval
+from hwsim.convergence.law import DRAWS, UNTOLD, Luck, Steps, interval
 from hwsim.cost.calibration import Calibration, load_for
 from hwsim.errors import InputError
 from hwsim.graph.step import StepGraph
@@ -98,21 +98,6 @@ class Total(Interval):
     """Seconds of the whole training; `parts` sum to them."""
 
     parts: dict[str, float]
-
-
-class Luck:
-    """Draws of what is measured over what is told; the same place is the same luck everywhere."""
-
-    def __init__(self, draws: Floats) -> None:
-        self.draws = draws
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Luck) and np.array_equal(self.draws, other.draws)
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-UNTOLD = Luck(np.empty(0))
 
 
 class Convergence(Record):

@@ -189,6 +189,21 @@ def predict(law: Law, model: float, data: float, setting: dict[str, Any]) -> Ste
     )
 
 
+class Luck:
+    """Draws of what is measured over what is told: the same place is the same luck everywhere."""
+
+    def __init__(self, draws: Floats) -> None:
+        self.draws = draws
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Luck) and np.array_equal(self.draws, other.draws)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+UNTOLD = Luck(np.empty(0))
+
+
 def scattered(value: float, spread: float) -> Floats:
     """Draws of a count that is known but for its scatter, `spread` in log-steps.
 

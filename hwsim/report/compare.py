@@ -13,13 +13,14 @@ from rich.console import Console
 from hwsim.estimate import Estimate
 from hwsim.report.console import make_console, plain_table
 from hwsim.study.compare import Against, Change
-from hwsim.study.objectives import figures
+from hwsim.study.objectives import SPENT, figures
 from hwsim.study.total import Ratio
-from hwsim.units import bytes_text, seconds_text, si_text
+from hwsim.units import bytes_text, energy_text, mass_text, money_text, seconds_text
 
 SCHEMA = "hwsim.compare/1"
 MACHINE = ("device.", "node.", "network.", "nodes", "hardware.topology", "hardware.network")
 MOST_FIELDS = 16  # from which on figures of a machine are only counted
+TEXTS = {"energy": energy_text, "cost": money_text, "carbon": mass_text}
 NOISE = 1e-9  # of the whole: what a part differs by for rounding
 
 
@@ -59,10 +60,33 @@ def show(
             "-" if change.faster is None else f"{change.faster:.0%}",
         )
     console.print(rows)
+    _spending(console, names, changes)
     for name, change in zip(names[1:], changes, strict=True):
         _why(console, names[0], name, change)
     _warn(console, names, answers)
     _notes(console, answers, changes)
+
+
+def _spending(console: Console, names: Sequence[str], changes: Sequence[Against]) -> None:
+    """Differences of energy, cost and carbon."""
+    kinds = [kind for kind in SPENT if any(kind in change.spent for change in changes)]
+    if not kinds:
+        return
+    heads = tuple(head for kind in kinds for head in (kind, "80 %", "/ first", "80 %"))
+    rows = plain_table(f"against {names[0]}", right=heads)
+    for name, change in zip(names[1:], changes, strict=True):
+        cells: list[str] = []
+        for kind in kinds:
+            told = change.spent.get(kind)
+            if told is None:
+                cells += ["-"] * 4
+                continue
+            low, high = (_more(kind, end) for end in (told.low, told.high))
+            ratio = f"{told.ratio.value:.3g}"
+            cells += [_more(kind, told.value), f"{low} .. {high}", ratio, _ratios(told.ratio)]
+        rows.add_row(name, *cells)
+    console.print()
+    console.print(rows)
 
 
 def record(
@@ -174,7 +198,7 @@ def _notes(console: Console, answers: Sequence[Estimate], changes: Sequence[Agai
 def _seconds(change: Change | None) -> tuple[str, str]:
     if change is None:
         return ("-", "-")
-    return _signed(change.seconds), f"{_signed(change.low)} .. {_signed(change.high)}"
+    return _signed(change.value), f"{_signed(change.low)} .. {_signed(change.high)}"
 
 
 def _ratios(ratio: Ratio | None) -> str:
@@ -193,9 +217,18 @@ def _signed(seconds: float, least: float = 0.0) -> str:
 
 
 def _spent(kind: str, value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,.2f} USD" if kind == "cost" else si_text(value, "J")
+    return "-" if value is None else TEXTS[kind](value)
+
+
+def _more(kind: str, value: float) -> str:
+    """A difference for a reader.
+
+    >>> _more("cost", -12.5), _more("energy", 3.6e6), _more("carbon", 0.0)
+    ('-12.5 USD', '+1 kWh', '0')
+    """
+    if value == 0:
+        return "0"
+    return ("-" if value < 0 else "+") + TEXTS[kind](abs(value))
 
 
 def _text(value: Any) -> str:
@@ -211,10 +244,23 @@ def _plain(change: Against) -> dict[str, Any]:
     for name in ("step", "total"):
         told = getattr(change, name)
         if told is not None:
-            found[name]["ratio"] = _finite(told.ratio)
-            found[name]["apart"] = _finite(told.apart) if told.apart else None
+            found[name] = {"seconds": told.value, **_finite_change(told)}
+    found["spent"] = {
+        kind: {"value": told.value, **_finite_change(told)} for kind, told in change.spent.items()
+    }
     found["fields"] = {path: list(pair) for path, pair in change.fields.items()}
     return found
+
+
+def _finite_change(change: Change) -> dict[str, Any]:
+    """All but its value."""
+    return {
+        "low": change.low,
+        "high": change.high,
+        "ratio": _finite(change.ratio),
+        "paired": change.paired,
+        "apart": _finite(change.apart) if change.apart else None,
+    }
 
 
 def _finite(ratio: Ratio) -> dict[str, float | None]:

@@ -7,7 +7,7 @@
 `spent` puts them together for an estimate.
 """
 
-from hwsim.spending.record import Amount, Cost, Energy, Spent
+from hwsim.spending.record import Amount, Cost, Energy, Spending, Spent
 from hwsim.spending.spent import spent
 
-__all__ = ["Amount", "Cost", "Energy", "Spent", "spent"]
+__all__ = ["Amount", "Cost", "Energy", "Spending", "Spent", "spent"]

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+from hwsim.convergence.law import UNTOLD, Luck
 
 
 class Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
 class Amount(Record):
-    """A value with its 80 % interval; `parts` sum to it."""
+    """A value with its 80 % interval; `parts` sum to it. `luck` is no part of the record, and none
+    in one that was read from a file."""
 
     value: float
     low: float
     high: float
     parts: dict[str, float]
+    luck: Luck = Field(UNTOLD, exclude=True, repr=False)
 
 
 class Spending(Record):

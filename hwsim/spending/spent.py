@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hwsim.convergence.law import interval
+from hwsim.convergence.law import UNTOLD, Luck, interval
 from hwsim.errors import InputError
 from hwsim.hardware.spec import System
 from hwsim.site import Site
@@ -171,4 +171,5 @@ def _amount(parts: dict[str, float], draws: Floats) -> Amount:
     if not math.isfinite(value + high):
         what = "found an energy or a cost that is not finite"
         raise InputError("estimate", what, "write smaller figures")
-    return Amount(value=value, low=min(low, value), high=max(high, value), parts=parts)
+    luck = Luck(draws / value) if value else UNTOLD
+    return Amount(value=value, low=min(low, value), high=max(high, value), parts=parts, luck=luck)

@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from hwsim.convergence.law import interval
 from hwsim.estimate import Estimate, Interval, step_luck
-from hwsim.study.objectives import figures
+from hwsim.spending import Amount
+from hwsim.study.objectives import SPENT, amount, figures
 from hwsim.study.total import Ratio, draws, time_of
 
 Floats = npt.NDArray[np.float64]
@@ -28,7 +29,8 @@ _FIGURE = re.compile(r"^((?:device|node|network|nodes)[\w.]*) = (.*?): ")
 
 @dataclass(frozen=True)
 class Change:
-    """Seconds more than the first has, with an interval, and the ratio of both.
+    """What one has more than the first (seconds, joules, dollars, kg CO2e), with an interval, and
+    the ratio of both.
 
     `paired`: 80 % intervals, of draws of the same luck. If not, they are the widest that the 80 %
     intervals of both allow, and hold more than 80 %. `apart` is the ratio's interval if the error
@@ -36,7 +38,7 @@ class Change:
     the same device, and without draws.
     """
 
-    seconds: float
+    value: float
     low: float
     high: float
     ratio: Ratio
@@ -48,17 +50,18 @@ class Change:
 class Against:
     """One estimate against the first.
 
-    `parts` sum to the difference of a step, `causes` to that of the total; `more` are differences
-    of `hwsim.study.objectives.figures` that both know. `faster` is the share of draws in which its
-    training (its step, where no steps are counted) takes less time, None where not both have
-    draws. `fields` are what was asked or what the machine has: path -> (of the first, here).
-    `assumed` only here, `dropped` only by the first.
+    `parts` sum to the difference of a step, `causes` to that of the total; `spent` are differences
+    of energy, cost and carbon, `more` of all `hwsim.study.objectives.figures`, where both know
+    them. `faster` is the share of draws in which its training (its step, where no steps are
+    counted) takes less time, None where not both have draws. `fields` are what was asked or what
+    the machine has: path -> (of the first, here). `assumed` only here, `dropped` only by the first.
     """
 
     step: Change
     total: Change | None
     parts: dict[str, float]
     causes: dict[str, float]
+    spent: dict[str, Change]
     more: dict[str, float]
     faster: float | None
     fields: dict[str, tuple[Any, Any]]
@@ -70,12 +73,12 @@ def against(first: Estimate, other: Estimate) -> Against:
     """`other` beside `first`."""
     own = _own_luck(other) if first.hardware.device != other.hardware.device else None
     base, here = _steps(first), _steps(other)
-    step = _change(first.step, other.step, here - base, here / base, own)
+    step = _change(_ends(first.step), _ends(other.step), here - base, here / base, own)
     total: Change | None = None
     over: Floats | None = here / base
     if first.total is not None and other.total is not None:
         more, over = _drawn(first, other)
-        total = _change(first.total, other.total, more, over, own)
+        total = _change(_ends(first.total), _ends(other.total), more, over, own)
     if (first.total is None) != (other.total is None):
         over = None
     before, after = first.step.parts, other.step.parts
@@ -84,12 +87,29 @@ def against(first: Estimate, other: Estimate) -> Against:
         total=total,
         parts={kind: after.get(kind, 0.0) - before.get(kind, 0.0) for kind in {**before, **after}},
         causes=_causes(first, other),
+        spent=dict(_spent(first, other, own)),
         more=dict(_more(figures(first), figures(other))),
         faster=None if over is None else float(np.mean(over < 1.0)),
         fields=dict(_differences(_fields(first), _fields(other))),
         assumed=_only(other.assumptions, first.assumptions),
         dropped=_only(first.assumptions, other.assumptions),
     )
+
+
+def _spent(first: Estimate, other: Estimate, own: Floats | None) -> Iterator[tuple[str, Change]]:
+    """Of trainings, or of steps where neither counts them."""
+    if (first.total is None) != (other.total is None):
+        return
+    for kind in SPENT:
+        one, two = amount(first, kind), amount(other, kind)
+        if one is None or two is None:
+            continue
+        more = over = None
+        if one.luck.draws.size and two.luck.draws.size:
+            base, here = one.value * one.luck.draws, two.value * two.luck.draws
+            with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+                more, over = here - base, here / base
+        yield kind, _change(_ends(one), _ends(two), more, over, own)
 
 
 def _more(
@@ -192,21 +212,27 @@ def _own_luck(estimate: Estimate) -> Floats:
     return np.roll(luck, len(luck) // 2) / luck
 
 
+def _ends(told: Interval | Amount) -> tuple[float, float, float]:
+    """What is told of something, and its 80 % interval."""
+    value = told.value if isinstance(told, Amount) else told.seconds
+    return value, told.low, told.high
+
+
 def _change(
-    first: Interval,
-    other: Interval,
+    first: tuple[float, float, float],
+    other: tuple[float, float, float],
     more: Floats | None,
     over: Floats | None,
     own: Floats | None,
 ) -> Change:
     """From draws of the difference and of the ratio; the widest intervals without them."""
-    value, times = other.seconds - first.seconds, _over(other.seconds, first.seconds)
-    low, high = other.low - first.high, other.high - first.low
-    ratio = Ratio(times, _over(other.low, first.high), _over(other.high, first.low))
+    value, times = other[0] - first[0], _over(other[0], first[0])
+    low, high = other[1] - first[2], other[2] - first[1]
+    ratio = Ratio(times, _over(other[1], first[2]), _over(other[2], first[1]))
     if more is not None:
         low, high = interval(more)
     return Change(
-        seconds=value,
+        value=value,
         low=min(low, value),
         high=max(high, value),
         ratio=ratio if over is None else _around(times, over),

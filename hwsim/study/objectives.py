@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from hwsim.errors import InputError
 from hwsim.estimate import Estimate
+from hwsim.spending import Amount, Spending
 from hwsim.study.pareto import MOST_OBJECTIVES, front
 
 AXES = {
@@ -20,6 +20,21 @@ AXES = {
     "carbon": "kg CO2e",
     "devices": "devices",
 }
+SPENT = ("energy", "cost", "carbon")
+
+
+def amount(estimate: Estimate, kind: str) -> Amount | None:
+    """Joules, dollars or kg CO2e (one of `SPENT`) of the training, or of a step where no steps are
+    counted; None where unknown."""
+    energy = estimate.energy
+    spending: Spending | None = {
+        "energy": energy,
+        "cost": estimate.cost,
+        "carbon": energy.carbon if energy else None,
+    }[kind]
+    if spending is None:
+        return None
+    return spending.step if estimate.total is None else spending.total
 
 
 def figures(estimate: Estimate) -> dict[str, float | None]:
@@ -27,22 +42,14 @@ def figures(estimate: Estimate) -> dict[str, float | None]:
 
     Energy, cost and carbon are those of the training, or of a step where no steps are counted.
     """
-
-    def spent(record: Any) -> float | None:
-        if record is None:
-            return None
-        amount = record.step if estimate.total is None else record.total
-        return None if amount is None else float(amount.value)
-
-    count, energy = estimate.convergence, estimate.energy
+    spent = {kind: amount(estimate, kind) for kind in SPENT}
+    count = estimate.convergence
     return {
         "step": estimate.step.seconds,
         "steps": count.steps if count else None,
         "total": estimate.total.seconds if estimate.total else None,
         "memory": estimate.memory.bytes,
-        "energy": spent(energy),
-        "cost": spent(estimate.cost),
-        "carbon": spent(energy.carbon if energy else None),
+        **{kind: one.value if one else None for kind, one in spent.items()},
         "devices": float(estimate.plan["devices"]),
     }
 

@@ -38,7 +38,7 @@ def test_causes_sum_to_the_difference_of_the_total():
     held = estimate(VOLTA, CharLM(hidden=128), Plan(dp=2), overheads=Overheads(startup=60.0))
     for other in (WIDE, SPREAD, held):
         found = compare.against(SMALL, other)
-        assert sum(found.causes.values()) == pytest.approx(found.total.seconds)
+        assert sum(found.causes.values()) == pytest.approx(found.total.value)
     assert compare.against(SMALL, SPREAD).causes["number of steps"] == pytest.approx(0.0, abs=1e-9)
     assert compare.against(SMALL, WIDE).causes["number of steps"] < 0.0
     assert found.causes["startup"] == 60.0
@@ -57,10 +57,10 @@ def test_figures_that_both_know_are_subtracted():
 @pytest.mark.parametrize("other", [WIDE, ELSEWHERE, SPREAD])
 def test_parts_sum_to_the_difference_of_a_step(other):
     found = compare.against(SMALL, other)
-    assert sum(found.parts.values()) == pytest.approx(found.step.seconds, abs=1e-12)
-    assert found.step.seconds == other.step.seconds - SMALL.step.seconds
+    assert sum(found.parts.values()) == pytest.approx(found.step.value, abs=1e-12)
+    assert found.step.value == other.step.seconds - SMALL.step.seconds
     assert found.step.ratio.value == other.step.seconds / SMALL.step.seconds
-    assert found.total.seconds == other.total.seconds - SMALL.total.seconds
+    assert found.total.value == other.total.seconds - SMALL.total.seconds
 
 
 @pytest.mark.parametrize("other", [WIDE, ELSEWHERE, SPREAD])
@@ -68,10 +68,10 @@ def test_intervals_are_of_paired_draws(other):
     found = compare.against(SMALL, other)
     low, high = interval(draws(other) - draws(SMALL))
     assert (found.total.low, found.total.high) == pytest.approx(
-        (min(low, found.total.seconds), max(high, found.total.seconds))
+        (min(low, found.total.value), max(high, found.total.value))
     )
     assert found.faster == np.mean(draws(other) < draws(SMALL))
-    assert found.step.low <= found.step.seconds <= found.step.high
+    assert found.step.low <= found.step.value <= found.step.high
 
 
 def test_nothing_differs_from_itself():
@@ -82,7 +82,7 @@ def test_nothing_differs_from_itself():
 
 def test_turned_around_a_difference_changes_its_sign():
     there, back = compare.against(SMALL, WIDE), compare.against(WIDE, SMALL)
-    assert there.total.seconds == -back.total.seconds
+    assert there.total.value == -back.total.value
     assert there.total.low == pytest.approx(-back.total.high, rel=1e-2)
     assert there.total.ratio.low == pytest.approx(1 / back.total.ratio.high, rel=1e-2)
     assert there.faster + back.faster == pytest.approx(1.0)
@@ -164,3 +164,35 @@ def test_no_one_is_fastest_where_nothing_fits_or_nothing_is_known():
     assert compare.fastest([timed(SMALL, 1.0, fits=False)]) == (None, (None,))
     assert compare.fastest([SMALL, SMALL.model_copy(update={"total": None})])[0] is None
     assert compare.fastest([saved(SMALL), SMALL])[1] == (None, None)
+
+
+@pytest.mark.parametrize("other", [WIDE, ELSEWHERE, SPREAD])
+def test_spending_is_compared_under_the_same_luck(other):
+    found = compare.against(SMALL, other)
+    one, two = SMALL.energy.total, other.energy.total
+    low, high = interval(two.value * two.luck.draws - one.value * one.luck.draws)
+    told = found.spent["energy"]
+    assert told.paired
+    assert (told.low, told.high) == (min(low, told.value), max(high, told.value))
+    assert told.value == found.more["energy"]
+    assert (told.apart is None) == (other is not ELSEWHERE)
+    assert "carbon" not in found.spent
+
+
+def test_what_the_same_machine_spends_is_known_better_than_what_each_spends():
+    told, one = compare.against(SMALL, SPREAD).spent["cost"], SPREAD.cost.total
+    assert told.ratio.high / told.ratio.low < 1.1 < one.high / one.low
+
+
+def test_spending_of_a_file_has_the_widest_interval():
+    told = compare.against(saved(SMALL), WIDE).spent["energy"]
+    assert not told.paired
+    assert told.low == WIDE.energy.total.low - SMALL.energy.total.high
+    assert saved(WIDE).energy == WIDE.energy.model_copy(
+        update={"step": saved(WIDE).energy.step, "total": saved(WIDE).energy.total}
+    )
+
+
+def test_spending_of_a_step_and_of_a_training_are_not_compared():
+    step = estimate(VOLTA, CharLM(hidden=64), steps=10).model_copy(update={"total": None})
+    assert compare.against(SMALL, step).spent == {}

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from hwsim.convergence.law import Luck
 from hwsim.errors import InputError
-from hwsim.estimate import Luck, estimate
+from hwsim.estimate import estimate
 from hwsim.hardware import catalog
 from hwsim.study.saved import read
 from workloads.charlm import CharLM

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwsim.convergence.law import DRAWS
+from hwsim.convergence.law import DRAWS, Luck
 from hwsim.errors import InputError
-from hwsim.estimate import Luck, estimate
+from hwsim.estimate import estimate
 from hwsim.hardware import catalog
 from hwsim.parallel.plan import Plan
 from hwsim.study import vary
