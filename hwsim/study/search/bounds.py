@@ -146,8 +146,14 @@ def _shared(cut: Cut, stage: int, own: float, computed: float) -> float:
     chunks = step.on(stage)
     if plan.zero < 2:
         return computed + sum(work.seconds for _, work in cut.summing(chunks[0], kind)[-1].sums)
-    last = _total(cut, chunks[0], kind, "sums").last
-    return max(always_seconds(step, chunks, own, computed), computed + last)
+    sums = _total(cut, chunks[0], kind, "sums")
+    found = max(always_seconds(step, chunks, own, computed), computed + sums.last)
+    if len(chunks) > 1:
+        return found
+    # Nothing of the last micro-batch is summed before its pass begins.
+    ways = ("weights",) if kind == "W" else ("inputs", "weights")
+    behind = sum(getattr(layer, way).total for layer in chunks[0] for way in ways)
+    return max(found, own - behind + sums.seconds)
 
 
 def always_seconds(
