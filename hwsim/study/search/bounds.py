@@ -152,7 +152,7 @@ def _shared(cut: Cut, stage: int, own: float, computed: float) -> float:
         return found
     # Nothing of the last micro-batch is summed before its pass begins.
     ways = ("weights",) if kind == "W" else ("inputs", "weights")
-    behind = sum(getattr(layer, way).total for layer in chunks[0] for way in ways)
+    behind = total(getattr(layer, way) for layer in chunks[0] for way in ways).total
     return max(found, own - behind + sums.seconds)
 
 
