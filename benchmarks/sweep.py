@@ -18,7 +18,7 @@ import numpy as np
 
 import hwsim
 from hwsim import Plan
-from hwsim.estimate import Engine, estimate
+from hwsim.estimation import Engine, estimate
 from hwsim.graph import workload as workloads
 from hwsim.study import many
 from hwsim.study.figures import Floats, text_of

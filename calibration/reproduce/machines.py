@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from calibration.reproduce.campaigns import WORKLOADS, Campaign, Run
-from hwsim.estimate import estimate
+from hwsim.estimation import estimate
 from hwsim.graph.workload import Workload
 from hwsim.hardware import catalog
 from hwsim.parallel.plan import Plan

@@ -9,7 +9,7 @@ import typer
 from hwsim.cli import counting, planned
 from hwsim.cost.calibration import Calibration
 from hwsim.errors import InputError
-from hwsim.estimate import Engine, Estimate, estimate
+from hwsim.estimation import Engine, Estimate, estimate
 from hwsim.parallel.check import scaled
 from hwsim.parallel.staged import Staged
 from hwsim.simulate.step import prepared

@@ -17,7 +17,7 @@ from hwsim.cli import counting, planned
 from hwsim.cli.asked import Asked, EngineName
 from hwsim.cli.options import parse_settings
 from hwsim.errors import DoesNotFit, InputError
-from hwsim.estimate import Estimate
+from hwsim.estimation import Estimate
 from hwsim.graph import workload as workloads
 from hwsim.hardware import catalog
 from hwsim.hardware.spec import System

@@ -13,7 +13,7 @@ import typer
 from hwsim.cli import counting, planned
 from hwsim.cli.asked import Asked, EngineName
 from hwsim.errors import DoesNotFit
-from hwsim.estimate import Estimate
+from hwsim.estimation import Estimate
 from hwsim.parallel.memory import StageMemory
 from hwsim.parallel.staged import Staged
 from hwsim.report import picture, table

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from hwsim.estimate import Estimate
+from hwsim.estimation import Estimate
 from hwsim.report.console import make_console, plain_table
 from hwsim.study.compare import Against, Change
 from hwsim.study.objectives import SPENT, figures

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hwsim.estimate import Estimate
+from hwsim.estimation import Estimate
 from hwsim.report.picture import canvas, plain, write
 from hwsim.study.total import Optimum, time_of
 

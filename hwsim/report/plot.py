@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hwsim.errors import InputError
-from hwsim.estimate import Estimate
+from hwsim.estimation import Estimate
 from hwsim.records import factor_of
 from hwsim.report.picture import canvas, plain, write
 from hwsim.study.total import Optimum, time_of

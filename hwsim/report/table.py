@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hwsim.convergence.law import GIVEN
-from hwsim.estimate import Estimate
+from hwsim.estimation import Estimate
 from hwsim.report.console import make_console, plain_table
 from hwsim.spending.record import Spending
 from hwsim.study.total import Optimum

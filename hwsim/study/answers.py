@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim.convergence.law import DRAWS, HIGH, LOW
-from hwsim.estimate import SEED
+from hwsim.estimation import SEED
 
 NO_FORM = "no closed form: "  # begins the reason of a point that only its events can tell
 

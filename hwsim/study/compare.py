@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim.convergence.law import interval
-from hwsim.estimate import Estimate, Interval, step_luck
+from hwsim.estimation import Estimate, Interval, step_luck
 from hwsim.spending import Amount
 from hwsim.study.objectives import SPENT, amount, figures
 from hwsim.study.total import Ratio, draws, time_of

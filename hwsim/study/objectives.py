@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from hwsim.errors import InputError
-from hwsim.estimate import Estimate
+from hwsim.estimation import Estimate
 from hwsim.spending import Amount, Spending
 from hwsim.study.pareto import MOST_OBJECTIVES, front
 

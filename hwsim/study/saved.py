@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hwsim import jsonfile, records
 from hwsim.errors import InputError, shown
-from hwsim.estimate import Estimate, Interval
+from hwsim.estimation import Estimate, Interval
 from hwsim.parallel.program import PARTS
 
 WIDEST = 1e12  # high over low of a time

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from hwsim.convergence.law import HIGH, LOW, interval
 from hwsim.errors import InputError
-from hwsim.estimate import Estimate
+from hwsim.estimation import Estimate
 
 FLAT = 0.10
 

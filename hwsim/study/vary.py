@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from hwsim import records
 from hwsim.errors import InputError
-from hwsim.estimate import Estimate
+from hwsim.estimation import Estimate
 from hwsim.hardware.spec import System
 from hwsim.overheads import Overheads
 from hwsim.parallel.plan import Plan

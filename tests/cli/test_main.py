@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+import hwsim as package
 from hwsim.cli import main
 from hwsim.errors import DoesNotFit, HwsimError, InputError, SurroundingsError
 from hwsim.hardware import catalog
@@ -139,3 +140,31 @@ def test_too_little_memory_is_no_bug(failing):
     result = failing(MemoryError())
     assert result.code == 4
     assert "memory" in result.err
+
+
+def test_the_package_loads_what_is_asked_for():
+    code = "import hwsim, sys; print('numpy' in sys.modules, hwsim.Plan.__name__)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "False Plan\n"
+    assert all(getattr(package, name) for name in package.__all__)
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = package.nothing
+
+
+@pytest.mark.parametrize("module", ["typer", "numpy", "hwsim.study.search.find"])
+def test_an_interrupt_while_a_command_loads_is_met(module):
+    code = f"""
+import sys
+class Stop:
+    def find_spec(self, name, *_):
+        if name == "{module}":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Stop())
+from hwsim.__main__ import main
+sys.argv = "hwsim search --hw volta --model charlm --devices 8".split()
+main()
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (found.returncode, found.stdout, found.stderr) == (130, "", "interrupted\n")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hwsim.estimate import estimate
+from hwsim.estimation import estimate
 from hwsim.hardware import catalog
 from hwsim.parallel.plan import Plan
 from workloads.speech import Speech

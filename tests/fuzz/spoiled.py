@@ -14,7 +14,7 @@ from typing import Any
 
 import oddities
 
-from hwsim.estimate import estimate
+from hwsim.estimation import estimate
 from hwsim.graph.workload import load
 from hwsim.hardware import catalog
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hwsim.estimate import estimate
+from hwsim.estimation import estimate
 from hwsim.hardware import catalog
 from hwsim.hardware.budget import area, power, warnings
 from workloads.charlm import CharLM

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from hwsim.errors import InputError, SurroundingsError
-from hwsim.estimate import estimate
+from hwsim.estimation import estimate
 from hwsim.hardware import catalog
 from hwsim.report import plot
 from hwsim.study.total import optimum

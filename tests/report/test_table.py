@@ -6,7 +6,7 @@ import io
 import pytest
 
 from hwsim.convergence.counting import load
-from hwsim.estimate import estimate
+from hwsim.estimation import estimate
 from hwsim.hardware import catalog
 from hwsim.overheads import Overheads
 from hwsim.report import table

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import hwsim
 from hwsim import Plan
 from hwsim.errors import InputError
-from hwsim.estimate import estimate
+from hwsim.estimation import estimate
 from hwsim.graph import workload as workloads
 from hwsim.study import many
 from hwsim.study.answers import NO_FORM

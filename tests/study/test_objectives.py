@@ -3,7 +3,7 @@
 import pytest
 
 from hwsim.errors import InputError
-from hwsim.estimate import estimate
+from hwsim.estimation import estimate
 from hwsim.hardware import catalog
 from hwsim.parallel.plan import Plan
 from hwsim.study.objectives import AXES, best, chosen, figures

@@ -7,7 +7,7 @@ import pytest
 
 from hwsim.convergence.law import Luck
 from hwsim.errors import InputError
-from hwsim.estimate import estimate
+from hwsim.estimation import estimate
 from hwsim.hardware import catalog
 from hwsim.study.saved import read
 from workloads.charlm import CharLM

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hwsim.convergence.law import DRAWS, Luck
 from hwsim.errors import InputError
-from hwsim.estimate import estimate
+from hwsim.estimation import estimate
 from hwsim.hardware import catalog
 from hwsim.parallel.plan import Plan
 from hwsim.study import vary

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hwsim.convergence.counting import load
 from hwsim.errors import InputError
-from hwsim.estimate import estimate
+from hwsim.estimation import estimate
 from hwsim.hardware import catalog
 from hwsim.study import vary
 from hwsim.study.subject import Subject

@@ -10,7 +10,7 @@ import numpy as np
 
 from hwsim.convergence.counting import Counting
 from hwsim.errors import InputError
-from hwsim.estimate import steps_of
+from hwsim.estimation import steps_of
 from hwsim.parallel.check import samples, scaled
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.priced import Seconds

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from hwsim.errors import InputError
-from hwsim.estimate import Estimate
+from hwsim.estimation import Estimate
 from hwsim.study.sensitivity import quantity
 from hwsim.study.sensitivity.enough import Enough, factor_of
 from hwsim.study.sensitivity.quantity import Kind, Quantity

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from hwsim.errors import InputError
-from hwsim.estimate import Estimate
+from hwsim.estimation import Estimate
 from hwsim.study.sensitivity import quantity
 from hwsim.study.sensitivity.effects import Answer, Effect, Point, effect, searched
 from hwsim.study.subject import Subject

@@ -163,14 +163,19 @@ class Axes:
         }
 
     def boxes(self, first: int, end: int, most: int) -> Iterator[tuple[int, int]]:
-        """Boxes of at most `most` points within one group that make up points `first` to `end`,
-        which begin and end where boxes do."""
-        step, length = self._step(most)
+        """Boxes of at most `most` points within one group that make up points `first` to `end`."""
         while first < end:
-            row = first // (step * length) * step * length  # begin of the run along one axis
-            stop = min(first + self._along(most) * step, row + step * length, end)
-            yield first, stop
-            first = stop
+            size = step = 1
+            for axis in reversed(self.axes[self.inner :]):
+                if first % step:
+                    break
+                places = axis.size - first // step % axis.size
+                places = min(places, (end - first) // step, most // step)
+                if not places:
+                    break
+                size, step = places * step, step * axis.size
+            yield first, first + size
+            first += size
 
     def blocks(self, most: int, groups: int) -> Iterator[tuple[int, int]]:
         """The sweep in pieces of at most `most` points and `groups` groups."""
@@ -180,16 +185,3 @@ class Axes:
                 yield first, min(first + together, self.size)
         else:
             yield from self.boxes(0, self.size, most)
-
-    def _step(self, most: int) -> tuple[int, int]:
-        """Points that one place of the axis which boxes span holds, and the places of it."""
-        step = 1
-        for axis in reversed(self.axes[self.inner :]):
-            if step * axis.size > most:
-                return step, axis.size
-            step *= axis.size
-        return step, 1
-
-    def _along(self, most: int) -> int:
-        step, length = self._step(most)
-        return min(max(most // step, 1), length)

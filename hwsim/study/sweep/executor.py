@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
-from typing import Protocol, TypeVar
+from itertools import islice
+from typing import Any, Protocol, TypeVar
 
 from hwsim.errors import SurroundingsError
 from hwsim.study.sweep.task import Done, Task
@@ -22,7 +25,7 @@ AHEAD = 3  # blocks that each worker has, so that none waits while rows are writ
 
 
 class Executor(Protocol):
-    """Answers blocks, and gives them back in their order."""
+    """Answers blocks, each in one piece or in some, and gives them back in their order."""
 
     def map(self, task: Task, blocks: Iterable[Block]) -> Iterator[Done]: ...
 
@@ -31,8 +34,12 @@ class Local:
     """One block after the other."""
 
     def map(self, task: Task, blocks: Iterable[Block]) -> Iterator[Done]:
-        for first, end in blocks:
-            yield task.run(first, end)
+        for block in blocks:
+            begin, end = block
+            while begin < end:
+                done = task.run(begin, end)
+                yield done
+                begin = done.end
 
 
 class Processes:
@@ -44,7 +51,7 @@ class Processes:
     def map(self, task: Task, blocks: Iterable[Block]) -> Iterator[Done]:
         packed = pickle.dumps(task)
         context = multiprocessing.get_context("spawn")  # threads of a progress bar may run
-        pool = ProcessPoolExecutor(self.jobs, mp_context=context, initializer=_quiet)
+        pool = ProcessPoolExecutor(self.jobs, mp_context=context, initializer=_follow)
         try:
             start = _starter(pool, packed)
             yield from in_order(blocks, start, Future.result, self.jobs * AHEAD)
@@ -62,14 +69,32 @@ def _starter(pool: ProcessPoolExecutor, packed: bytes) -> Callable[[Block], Futu
 def in_order(
     blocks: Iterable[Block], start: Callable[[Block], F], result: Callable[[F], Done], ahead: int
 ) -> Iterator[Done]:
-    """Results of blocks in their order, while up to `ahead` of them are on their way."""
-    waiting: deque[F] = deque()
-    for block in blocks:
-        waiting.append(start(block))
-        if len(waiting) >= ahead:
-            yield result(waiting.popleft())
-    while waiting:
-        yield result(waiting.popleft())
+    """Results of blocks in their order, while up to `ahead` of them are on their way.
+
+    What is left of a block comes in pieces, each twice as long as the one before.
+    """
+    queue, blocks = deque[Block](), iter(blocks)
+    started: dict[Block, F] = {}
+    while True:
+        queue.extend(islice(blocks, max(ahead - len(queue), 0)))
+        if not queue:
+            return
+        for block in islice(queue, ahead):
+            if block not in started:
+                started[block] = start(block)
+        block = queue.popleft()
+        done = result(started.pop(block))
+        yield done
+        queue.extendleft(reversed(_pieces(done, block[1])))
+
+
+def _pieces(done: Done, end: int) -> list[Block]:
+    """What is left of a block that ends at `end`."""
+    first, size, found = done.end, done.end - done.first, []
+    while first < end:
+        found.append((first, min(first + size, end)))
+        first, size = found[-1][1], 2 * size
+    return found
 
 
 def packed_run(packed: bytes, first: int, end: int) -> Done:
@@ -85,6 +110,14 @@ def _unpacked(packed: bytes) -> Task:
     return found
 
 
-def _quiet() -> None:
-    """Ctrl-C ends the parent, which ends its processes."""
+def _follow() -> None:
+    """Ctrl-C ends the parent, and however that ends, so does its process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(
+        target=_end_with, args=(multiprocessing.parent_process(),), daemon=True
+    ).start()
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)

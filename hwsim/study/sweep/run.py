@@ -13,7 +13,6 @@ from hwsim.study.sweep.executor import Executor
 from hwsim.study.sweep.task import Task
 
 TRIES = 4  # points drawn for each that is wanted: some have no closed form
-SLOW = 16  # points of a block that are answered one by one
 
 
 class Rows(Protocol):
@@ -48,10 +47,7 @@ def run(
     found = Summary(first, 0.0, Digest())
     told(found)
     for done in executor.map(task, _left(task, first)):
-        missing = done.text
-        if done.first < first:  # some of it is there
-            missing = missing.split(b"\n", first - done.first)[-1]
-        rows.write(missing, done.end - max(done.first, first))
+        rows.write(done.text, done.end - done.first)
         digest = together((found.digest, done.digest), task.best)
         found = Summary(first, time.monotonic() - start, digest)
         told(found)
@@ -74,5 +70,4 @@ def confirm(task: Task, points: int, seed: int = 1) -> Gap:
 
 
 def _left(task: Task, first: int) -> Iterator[tuple[int, int]]:
-    most, groups = (SLOW, SLOW) if task.way == "scalar" else task.block
-    return (block for block in task.axes.blocks(most, groups) if block[1] > first)
+    return ((max(low, first), end) for low, end in task.axes.blocks(*task.block) if end > first)

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from hwsim.convergence.law import interval
 from hwsim.cost.calibration import Calibration
 from hwsim.errors import InputError
-from hwsim.estimate import step_luck
+from hwsim.estimation import step_luck
 from hwsim.parallel.check import scaled
 from hwsim.parallel.closed import Declined
 from hwsim.parallel.fits import fits

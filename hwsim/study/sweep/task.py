@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from hwsim.convergence.counting import Counting
 from hwsim.cost.calibration import Calibration, Layer, load_for
 from hwsim.errors import DoesNotFit, InputError
-from hwsim.estimate import count_of
+from hwsim.estimation import count_of
 from hwsim.graph.workload import Workload
 from hwsim.overheads import Overheads
 from hwsim.parallel.check import scaled
@@ -32,6 +32,7 @@ from hwsim.study.sweep.totals import totals
 
 BLOCK = 65_536  # points that go through one call
 GROUPS = 16  # calls whose rows are written together
+SLOW = 16  # points of a block that are answered one by one
 ALL = Form()
 UNSEEN = (*COUNTS, "run", "site")  # what no step hangs on
 
@@ -72,12 +73,30 @@ class Fitted(NamedTuple):
 
 
 class Done(NamedTuple):
-    """The rows of a block as text, and what to remember of them."""
+    """The rows of a block, or of its first points, as text, and what to remember of them."""
 
     first: int
     end: int
     text: bytes
     digest: Digest
+
+
+@dataclass
+class _Box:
+    """Points `first` to `end`, which differ in `inner` alone: their subject, what counts its steps
+    and the steps, or `why` there are none; `open` are the places of those without closed form."""
+
+    first: int
+    end: int
+    spans: list[Span]
+    inner: list[Span]
+    answered: tuple[Subject, Counted, Answers] | None = None
+    why: str = ""
+    open: list[int] = field(default_factory=list)
+
+    def reach(self, room: int) -> int:
+        """The end of the points of which no more than `room` are open."""
+        return self.end if len(self.open) <= room else self.first + self.open[room]
 
 
 @dataclass(frozen=True)
@@ -101,42 +120,63 @@ class Task:
     @property
     def block(self) -> tuple[int, int]:
         """Most points and most groups of a block."""
-        return BLOCK, GROUPS
+        return (SLOW, SLOW) if self.way == "scalar" else (BLOCK, GROUPS)
 
     def run(self, first: int, end: int) -> Done:
-        """A block of points, as `Axes.blocks` cuts it."""
-        boxes, found = [], []
-        group = self.axes.group
-        for begin in range(first // group * group, end, group):
-            for low, high in self.axes.boxes(max(begin, first), min(begin + group, end), BLOCK):
-                box = self.axes.spans(low, high)
-                boxes.append(box)
-                found.append(self.answer(box, low))
+        """A block of points; or its first ones, where more than `SLOW` have no closed form."""
+        boxes, found, room = [], [], SLOW
+        for low, high in self._boxes(first, end):
+            box = self._box(low, high)
+            reach = box.reach(room)
+            parts = (
+                [box] if reach == high else [self._box(*ends) for ends in self._boxes(low, reach)]
+            )
+            boxes += [part.spans for part in parts]
+            found += [self._columns(part) for part in parts]
+            room -= len(box.open[:room])
+            if reach < high:
+                end = reach
+                break
         whole = joined(found)
         text = self.form.rows(boxes, whole)
         return Done(first, end, text, digest(first, whole, self.best, drawn=self.drawn))
 
-    def answer(self, box: list[Span], first: int = 0) -> Columns:
-        """The points of a box within one group."""
-        inner = box[self.axes.inner :]
-        size = int(np.prod([span.size for span in inner], dtype=int))
-        found = Columns(size)
+    def _boxes(self, first: int, end: int) -> Iterator[tuple[int, int]]:
+        group = self.axes.group
+        for begin in range(first // group * group, end, group):
+            yield from self.axes.boxes(max(begin, first), min(begin + group, end), BLOCK)
+
+    def _box(self, first: int, end: int) -> _Box:
+        """A box with its steps."""
+        spans = self.axes.spans(first, end)
+        inner = spans[self.axes.inner :]
+        found = _Box(first, end, spans, inner)
         outer = {
             path: texts[0]
-            for span in box[: self.axes.inner]
+            for span in spans[: self.axes.inner]
             for path, texts in zip(span.axis.paths, span.texts, strict=True)
         }
         try:
             subject, counted = self._changed(outer)
             subject.run.check()
-            answers = self._steps(subject, outer, inner)
+            found.answered = subject, counted, self._steps(subject, outer, inner)
         except (InputError, DoesNotFit) as error:
-            found.refuse(str(error))
+            found.why = str(error)
+        else:
+            if self.engine == "auto" and self.way != "scalar":
+                found.open = _open(found.answered[2])
+        return found
+
+    def _columns(self, box: _Box) -> Columns:
+        """The points of a box, with the events of those that are open."""
+        found = Columns(box.end - box.first)
+        if box.answered is None:
+            found.refuse(box.why)
             return found
+        subject, counted, answers = box.answered
         _take(found, answers)
-        if self.engine == "auto" and self.way != "scalar":
-            self._simulate(found, first)
-        for planned, rows in many.same_count(self.way, subject, inner):
+        self._simulate(found, box)
+        for planned, rows in many.same_count(self.way, subject, box.inner):
             try:
                 self._total(found, rows, planned, counted)
                 self._spend(found, rows, planned)
@@ -175,14 +215,13 @@ class Task:
         counts = {path: text for path, text in settings.items() if path in COUNTS}
         return self.subject.with_settings(fields), self.counted(counts)
 
-    def _simulate(self, found: Columns, first: int) -> None:
+    def _simulate(self, found: Columns, box: _Box) -> None:
         """The events of points without closed form."""
-        for place in np.flatnonzero(found.why != ""):
-            if found.why[place].startswith(NO_FORM):
-                one = self.point(first + int(place), "events")
-                found.why[place], found.fits[place] = one.why[0], one.fits[0]
-                for name, column in one.numbers.items():
-                    found[name][place] = column[0]
+        for place in box.open:
+            one = self.point(box.first + place, "events")
+            found.why[place], found.fits[place] = one.why[0], one.fits[0]
+            for name, column in one.numbers.items():
+                found[name][place] = column[0]
 
     def _total(self, found: Columns, rows: Any, subject: Subject, counted: Counted) -> None:
         """The steps and the whole training, of rows that have the same plan's count."""
@@ -211,6 +250,12 @@ class Task:
             if amount is not None:
                 found[f"step_{name}"][rows] = amount
                 found[f"total_{name}"][rows] = amount * steps
+
+
+def _open(answers: Answers) -> list[int]:
+    """Places of points without closed form."""
+    why = np.broadcast_to(answers.why, answers.seconds.shape).ravel()
+    return [place for place in np.flatnonzero(why != "").tolist() if why[place].startswith(NO_FORM)]
 
 
 def _take(found: Columns, answers: Answers) -> None:

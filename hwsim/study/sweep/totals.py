@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim.convergence.law import Steps, interval
-from hwsim.estimate import step_luck
+from hwsim.estimation import step_luck
 from hwsim.overheads import Overheads
 
 Floats = npt.NDArray[np.float64]

@@ -23,7 +23,7 @@ from calibration.validation import refit
 from hwsim.cost.calibration import load, load_for
 from hwsim.cost.collectives import all_reduce
 from hwsim.errors import InputError
-from hwsim.estimate import estimate
+from hwsim.estimation import estimate
 from hwsim.hardware import catalog
 from hwsim.parallel.plan import Plan
 from hwsim.parallel.price import ANY

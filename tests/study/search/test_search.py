@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hwsim.cost.calibration import load_for
 from hwsim.errors import InputError
-from hwsim.estimate import estimate
+from hwsim.estimation import estimate
 from hwsim.hardware import catalog
 from hwsim.parallel.plan import Plan
 from hwsim.software import catalog as profiles

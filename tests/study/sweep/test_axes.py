@@ -37,13 +37,19 @@ def test_blocks_are_all_points_once_in_order(axes, most, groups):
 @settings(deadline=None, max_examples=100)
 def test_a_box_has_the_points_between_its_ends(axes, most, data):
     group = data.draw(st.integers(0, axes.size // axes.group - 1)) * axes.group
-    for first, end in axes.boxes(group, group + axes.group, most):
+    low = data.draw(st.integers(group, group + axes.group - 1))
+    high = data.draw(st.integers(low + 1, group + axes.group))
+    reached = low
+    for first, end in axes.boxes(low, high, most):
+        assert (first, end - first <= most) == (reached, True)
+        reached = end
         spans = axes.spans(first, end)
         assert math.prod(span.size for span in spans) == end - first
         corner = {span.axis.paths[0]: str(span.first) for span in spans}
         assert axes.settings(first) == corner
         last = {span.axis.paths[0]: str(span.end - 1) for span in spans}
         assert axes.settings(end - 1) == last
+    assert reached == high
 
 
 def test_the_last_axis_changes_fastest():

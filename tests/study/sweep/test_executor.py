@@ -6,8 +6,11 @@ from functools import partial
 import pytest
 
 from hwsim.errors import SurroundingsError
+from hwsim.study.sweep.digest import Digest
 from hwsim.study.sweep.executor import Local, Processes, in_order
+from hwsim.study.sweep.task import Done
 
+NOTHING = Digest()
 BLOCKS = [(first, first + 5) for first in range(0, 20, 5)]
 
 
@@ -21,10 +24,22 @@ def test_results_keep_the_order_and_few_are_on_their_way():
     def result(block):
         assert len(begun) - len(given) <= 3
         given.append(block)
-        return block
+        return Done(*block, b"", NOTHING)
 
-    assert list(in_order(BLOCKS, start, result, 3)) == BLOCKS
+    assert [done[:2] for done in in_order(BLOCKS, start, result, 3)] == BLOCKS
     assert begun == given == BLOCKS
+
+
+@pytest.mark.parametrize("ahead", [1, 2, 7])
+def test_what_is_left_of_a_block_comes_before_the_next(ahead):
+    def result(block):
+        first, end = block
+        return Done(first, min(first + 2, end), b"", NOTHING)
+
+    found = list(in_order([(0, 20), (20, 23), (23, 24)], tuple, result, ahead))
+    ends = [0, *(done.end for done in found)]
+    assert [done.first for done in found] == ends[:-1]
+    assert ends[-1] == 24
 
 
 def test_processes_give_what_this_one_gives(sweep):

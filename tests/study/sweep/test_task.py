@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from hwsim.convergence.law import given as exact
 from hwsim.convergence.law import interval
 from hwsim.errors import InputError
-from hwsim.estimate import estimate, step_luck
+from hwsim.estimation import estimate, step_luck
 from hwsim.overheads import Overheads
 from hwsim.parallel.check import scaled
 from hwsim.study.sweep import scalar
+from hwsim.study.sweep import task as tasks
 from hwsim.study.sweep import totals as totaling
 from hwsim.study.sweep.columns import SECONDS
 from hwsim.study.sweep.digest import together
+from hwsim.study.sweep.executor import Local
 from hwsim.study.sweep.parse import Drawing
 from hwsim.study.sweep.paths import COUNTS
 from hwsim.study.sweep.run import confirm, run
@@ -38,14 +40,9 @@ class Kept:
         self.rows += rows
 
 
-class Here:
-    def map(self, task, blocks):
-        return (task.run(*block) for block in blocks)
-
-
 def rows_of(task):
     kept = Kept()
-    run(task, kept, Here())
+    run(task, kept, Local())
     text = (task.form.header(task.axes.paths) + kept.text).decode()
     if task.form.style == "jsonl":
         return [json.loads(line) for line in text.splitlines()]
@@ -194,16 +191,16 @@ def test_chosen_columns_alone(sweep):
 def test_rows_that_are_there_are_not_written_again(sweep):
     task = sweep("workload.hidden=8:64:20", "plan.dp=1,2,3")
     whole = Kept()
-    run(task, whole, Here())
+    run(task, whole, Local())
     for number in (1, 16, 17, 59):
         kept = Kept(number)
-        run(task, kept, Here())
+        run(task, kept, Local())
         assert kept.text.splitlines() == whole.text.splitlines()[number:]
 
 
 def test_the_best_points_are_the_shortest_that_fit(sweep):
     task = sweep("workload.hidden=8:64:12", "plan.dp=1,2,3,4", best=5)
-    found = run(task, Kept(), Here())
+    found = run(task, Kept(), Local())
     times = sorted(float(row["total_seconds"]) for row in rows_of(task) if row["fits"] == "true")
     assert [one.seconds for one in found.digest.best] == pytest.approx(times[:5])
     assert (found.digest.points, found.digest.answered) == (48, 36)
@@ -251,3 +248,24 @@ def test_steps_are_answered_once_for_all_that_they_do_not_see(sweep, monkeypatch
     task = sweep("workload.hidden=16,32", "steps=10,20,30", site)
     assert check(task) == 12
     assert len(asked) == 2
+
+
+@pytest.mark.parametrize("room", [1, 3])
+def test_a_block_ends_where_too_many_points_want_events(sweep, monkeypatch, room):
+    task = sweep("plan.zero=0,3", "plan.dp=1,2,4", "plan.bucket=1MiB,25MiB", engine="auto")
+    whole = task.run(0, task.axes.size)
+    assert whole.end == task.axes.size
+    monkeypatch.setattr(tasks, "SLOW", room)
+    kept, ends = Kept(), []
+    found = run(task, kept, Local(), lambda summary: ends.append(summary.digest.points))
+    assert kept.text == whole.text
+    assert len(ends) > 2
+    assert found.digest == whole.digest
+
+
+@pytest.mark.parametrize("first", [1, 5, 11])
+def test_a_sweep_goes_on_anywhere(sweep, first):
+    task = sweep("workload.hidden=8,16", "plan.zero=0,3", "plan.dp=1,2,4")
+    whole, kept = task.run(0, task.axes.size), Kept(first)
+    run(task, kept, Local())
+    assert kept.text.splitlines() == whole.text.splitlines()[first:]

@@ -14,7 +14,7 @@ from hwsim.convergence.law import Law
 from hwsim.cost.calibration import load_for
 from hwsim.cost.rates import offered
 from hwsim.errors import InputError
-from hwsim.estimate import estimate
+from hwsim.estimation import estimate
 from hwsim.graph import workload as workloads
 from hwsim.hardware import catalog
 from hwsim.overheads import PARTS as RUN_PARTS
