@@ -226,6 +226,13 @@ def _varied(subject: Subject, texts: Sequence[str]) -> list[dict[str, str]]:
     return found
 
 
+INSTEAD = {
+    "--deadline": "write more, or use more devices with --devices",
+    "--budget": "write more, or try other numbers of devices with --devices",
+    "--power": "write more, or use fewer devices with --devices",
+}
+
+
 def _nothing(result: Result) -> DoesNotFit:
     """Nothing is feasible: the nearest miss."""
     tally = result.found.tally
@@ -233,7 +240,7 @@ def _nothing(result: Result) -> DoesNotFit:
     if tally.beyond is not None:
         beyond = tally.beyond
         what = f"{count}: the nearest takes {beyond.told} ({plan_text(beyond.plan)})"
-        return DoesNotFit(beyond.limit, what, "write more, or use more devices with --devices")
+        return DoesNotFit(beyond.limit, what, INSTEAD[beyond.limit])
     if tally.nearest is not None:
         near = tally.nearest
         what = f"{count}: the nearest needs {bytes_text(near.bytes)} on each device, which has "

@@ -137,6 +137,7 @@ def best_first(
     heapq.heapify(heap)
     best: list[Answer] = []
     limit, bound, complete = math.inf, -math.inf, True
+    dropped = math.inf  # the least value of those that were evaluated and are not kept
     following: Node | None = None
     try:
         while following is not None or (heap and heap[0][0] < limit):
@@ -145,7 +146,9 @@ def best_first(
             for child in node.opened():
                 if isinstance(child, Answer):
                     tally.counts["evaluated"] += 1
-                    best = sorted([*best, child], key=lambda one: one.rank)[:keep]
+                    best = sorted([*best, child], key=lambda one: one.rank)
+                    dropped = min([dropped, *(one.value for one in best[keep:])])
+                    best = best[:keep]
                     limit = best[certain - 1].value if len(best) >= certain else math.inf
                 else:
                     child.bound = max(child.bound, bound)
@@ -166,10 +169,11 @@ def best_first(
         complete = False
         bound = min(bound, heap[0][0] if heap else math.inf)
     tally.counts["worse" if complete else "open"] += tally.total - tally.decided
-    return Found(tuple(best), tally, bound, complete, time.monotonic() - begun)
+    return Found(tuple(best), tally, min(bound, dropped), complete, time.monotonic() - begun)
 
 
 def _first(children: Sequence[Node]) -> Node | None:
-    """What is opened next as long as nothing was found: the best child, if that is quick."""
+    """What is opened next as long as nothing was found: the best child, if that is quick and may be
+    an answer at all."""
     least = min(children, key=lambda one: one.bound, default=None)
-    return None if least is None or least.slow else least
+    return None if least is None or least.bound == math.inf or least.slow else least

@@ -91,17 +91,20 @@ def search(
         with suppress(KeyboardInterrupt):
             for number, answer in enumerate(found.best):
                 events[number] = _confirmed(of[id(answer.subject)], answer)
-        if not found.best and asked.limits != NO_LIMITS and tally.beyond is None:
+        if not found.best and asked.limits != NO_LIMITS:
             tally.beyond = _nearest(looked, watch)
     return Result(tuple(one.space for one in looked), found, tuple(events))
 
 
 def _nearest(looked: Sequence[Looked], watch: Callable[[State], None] | None) -> Beyond | None:
-    """The plan that fits and misses the limit by least, if there is one limit; of several limits
-    the best plan that there would be without them."""
+    """The plan that fits and misses the limit by least, if there is one limit of time or cost; of
+    power the one of those evaluated, or whose devices draw least at rest; of several limits the
+    best plan that there would be without them."""
     limits = looked[0].goal.limits
     set_ = [name for name, limit in limits._asdict().items() if limit is not None]
-    aims: dict[str, Aim] = {"deadline": "total", "budget": "cost", "power": "energy"}
+    if set_ == ["power"]:
+        return looked[0].tally.beyond or _at_rest(looked)
+    aims: dict[str, Aim] = {"deadline": "total", "budget": "cost"}
     aim = aims[set_[0]] if len(set_) == 1 else looked[0].goal.aim
     tally = Tally(sum(one.space.size for one in looked))
     free = [
@@ -114,6 +117,14 @@ def _nearest(looked: Sequence[Looked], watch: Callable[[State], None] | None) ->
     (best,) = found.best
     goal = next(one.goal for one in looked if one.space.subject is best.subject)
     return goal.beyond(best.plan, best.parts)
+
+
+def _at_rest(looked: Sequence[Looked]) -> Beyond | None:
+    """The plan whose devices draw least while they wait."""
+    every = (
+        one.goal.at_rest(one.space.plan(shape, 0)) for one in looked for shape in one.space.shapes
+    )
+    return min((one for one in every if one is not None), key=lambda one: one.factor, default=None)
 
 
 def _confirmed(looked: Looked, answer: Answer) -> float | None:

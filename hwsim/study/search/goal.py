@@ -104,13 +104,21 @@ class Goal:
 
     def _draws(self, plan: Plan) -> bool:
         """Whether even devices that wait draw more than may be."""
-        limit = self.limits.power
-        if limit is None:
-            return False
+        return self.limits.power is not None and self._rest(plan) > self.limits.power
+
+    def _rest(self, plan: Plan) -> float:
+        """Watts while all devices wait."""
         if plan.devices not in self._watts:
             told = self._spent(plan, {REST: 1.0}).energy
             self._watts[plan.devices] = told.watts if told else 0.0
-        return self._watts[plan.devices] > limit
+        return self._watts[plan.devices]
+
+    def at_rest(self, plan: Plan) -> Beyond | None:
+        """The limit of power, if a plan's devices pass it even while they wait."""
+        limit, watts = self.limits.power, self._rest(plan)
+        if limit is None or watts <= limit:
+            return None
+        return Beyond(plan, watts / limit, "--power", f"{watts:,.0f} W even at rest")
 
     def beyond(self, plan: Plan, parts: Mapping[str, float]) -> Beyond | None:
         """The limit that a plan passes."""
