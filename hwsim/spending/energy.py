@@ -25,6 +25,20 @@ def waiting_joules(seconds: Figure, power: Power) -> Figure:
     return seconds * watts(WAITING, power.idle, power.limit)
 
 
+def trained_joules(
+    own: Mapping[str, Figure], step: Figure, seconds: Figure, waits: Figure, power: Power
+) -> dict[str, Figure]:
+    """Joules of one device over a training of `seconds`, of which it waits `waits`: all others are
+    spent as those of a `step`, which takes `own` joules by part.
+
+    >>> power = Power(idle=100.0, limit=700.0, host=300.0, network=0.0, pue=1.1)
+    >>> trained_joules({"compute": 1400.0}, 2.0, 25.0, 5.0, power)
+    {'compute': 14000.0, 'waiting': 680.0}
+    """
+    found = {name: joules * ((seconds - waits) / step) for name, joules in own.items()}
+    return found | {"waiting": waiting_joules(waits, power)}
+
+
 def whole(
     own: Mapping[str, Figure], seconds: Figure, power: Power, devices: int | Counts
 ) -> dict[str, Figure]:

@@ -14,7 +14,7 @@ from hwsim.errors import InputError
 from hwsim.hardware.spec import System
 from hwsim.site import Site
 from hwsim.spending import told
-from hwsim.spending.energy import device_joules, waiting_joules, whole
+from hwsim.spending.energy import device_joules, trained_joules, whole
 from hwsim.spending.power import SOURCES, Figure, Power, power_of
 from hwsim.spending.price import Tariff, dollars, kilograms, tariff_of
 from hwsim.spending.record import Amount, Cost, Energy, Spending, Spent
@@ -26,6 +26,7 @@ DOUBT = 0.15
 """Standard deviation of the logarithm of a machine's power about the one that is told."""
 SEED = 2
 IDLES = ("startup", "checkpoint")
+"""Parts of a run in which devices wait."""
 
 
 class Time(NamedTuple):
@@ -61,7 +62,11 @@ def _spent(system: System, site: Site, devices: int, times: list[Time]) -> Spent
     if power is not None:
         own = _numbers(device_joules(step.parts, power))
         for time in times:
-            scaled = own if time is step else _trained(own, step.seconds, time, power)
+            scaled = own
+            if time is not step:
+                waits = sum(time.parts[name] for name in IDLES)
+                trained = trained_joules(own, step.seconds or math.inf, time.seconds, waits, power)
+                scaled = _numbers(trained)
             joules.append(_numbers(whole(scaled, time.seconds, power, devices)))
             draws.append(_doubted(joules[-1], scaled, time, power, devices))
     energy = _energy(joules, draws, step, times, site, devices) if power else None
@@ -76,14 +81,6 @@ def _spent(system: System, site: Site, devices: int, times: list[Time]) -> Spent
 
 def _numbers(parts: Mapping[str, Figure]) -> dict[str, float]:
     return {name: float(value) for name, value in parts.items()}
-
-
-def _trained(own: dict[str, float], step: float, time: Time, power: Power) -> dict[str, float]:
-    """Joules of one device over a training, by the parts of a step and `waiting`."""
-    waits = sum(time.parts[name] for name in IDLES)
-    steps = (time.seconds - waits) / step if step else 0.0
-    found = {name: joules * steps for name, joules in own.items()}
-    return found | {"waiting": float(waiting_joules(waits, power))}
 
 
 def _doubted(

@@ -14,10 +14,10 @@ from hwsim.cost.calibration import Calibration, Layer, load_for
 from hwsim.errors import DoesNotFit, InputError
 from hwsim.estimation import count_of
 from hwsim.graph.workload import Workload
-from hwsim.overheads import Overheads
 from hwsim.parallel.check import scaled
 from hwsim.parallel.program import PARTS
-from hwsim.spending.many import amounts
+from hwsim.spending.many import Run, amounts
+from hwsim.spending.spent import IDLES
 from hwsim.study.answers import NO_FORM, Answers
 from hwsim.study.subject import Subject
 from hwsim.study.sweep import many, scalar
@@ -240,16 +240,19 @@ class Task:
             found[name][rows] = column
 
     def _spend(self, found: Columns, rows: Any, subject: Subject) -> None:
-        """What steps take, and trainings that are nothing but steps."""
+        """What steps and trainings take."""
         if set(self.form.columns).isdisjoint(SPENT):
             return
         parts = {part: found[name][rows] for part, name in zip(PARTS, SECONDS, strict=True)}
-        spent = amounts(subject.system, subject.site, parts, subject.plan.devices)
-        steps = found["steps"][rows] if subject.run == Overheads() else np.nan
-        for name, amount in (("energy", spent.joules), ("cost", spent.dollars)):
-            if amount is not None:
-                found[f"step_{name}"][rows] = amount
-                found[f"total_{name}"][rows] = amount * steps
+        devices, steps = subject.plan.devices, found["steps"][rows]
+        with np.errstate(invalid="ignore", over="ignore"):
+            times = subject.run.parts(steps, found["seconds"][rows], devices)
+            whole = Run(found["total_seconds"][rows], sum(times[name] for name in IDLES))
+            for kind, run in (("step", None), ("total", whole)):
+                spent = amounts(subject.system, subject.site, parts, devices, run=run)
+                for name, amount in (("energy", spent.joules), ("cost", spent.dollars)):
+                    if amount is not None:
+                        found[f"{kind}_{name}"][rows] = amount
 
 
 def _open(answers: Answers) -> list[int]:

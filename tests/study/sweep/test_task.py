@@ -104,6 +104,7 @@ def check(task, rel=1e-9):
         wide |= {"total_low": one.total.low, "total_high": one.total.high}
         if one.energy:
             near |= {"step_energy": one.energy.step.value}
+            near |= {"total_energy": one.energy.total.value}
         if one.cost:
             near |= {"step_cost": one.cost.step.value}
         for name, value in near.items():
