@@ -8,7 +8,7 @@ import pickle
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.progress import Progress, TaskID
@@ -23,12 +23,14 @@ from hwsim.report.progress import make_bar
 from hwsim.study.subject import Subject
 from hwsim.study.sweep import columns
 from hwsim.study.sweep.axes import Axis
+from hwsim.study.sweep.digest import Digest
+from hwsim.study.sweep.earlier import check, earlier
 from hwsim.study.sweep.executor import Executor, Local, Processes
 from hwsim.study.sweep.form import Form
 from hwsim.study.sweep.many import arranged
 from hwsim.study.sweep.parse import Drawing, parse
 from hwsim.study.sweep.paths import COUNTS
-from hwsim.study.sweep.run import Rows, Summary, confirm, run
+from hwsim.study.sweep.run import Gap, Rows, Summary, at_random, confirm, run
 from hwsim.study.sweep.scalar import Engine
 from hwsim.study.sweep.sheet import Sheet, style_of
 from hwsim.study.sweep.task import Fitted, Task
@@ -65,8 +67,12 @@ ColumnNames = Annotated[
     str | None, typer.Option("--columns", metavar="A,B", help="Write these alone.")
 ]
 BestNumber = Annotated[int, typer.Option(metavar="N", help="Show the N shortest.")]
-EventsNumber = Annotated[
-    int, typer.Option(metavar="N", help="Simulate N points, to compare the closed form with.")
+EventsOf = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|best|rows:A,B",
+        help="Simulate N points at random, the --best ones or those rows (from 0), to compare.",
+    ),
 ]
 EngineName = Annotated[
     str, typer.Option(metavar="NAME", help="auto, closed or events (all simulated).")
@@ -118,7 +124,7 @@ def command(
     resume: Resume = False,
     columns_: ColumnNames = None,
     best: BestNumber = 0,
-    events: EventsNumber = 0,
+    events: EventsOf = None,
     engine: EngineName = "auto",
     jobs: Jobs = 1,
     scheduler: Scheduler = None,
@@ -137,7 +143,7 @@ def command(
         **{"dp": dp, "tp": tp, "pp": pp, "cp": cp, "ep": ep, "micro_batch": micro_batch},
         **{"schedule": schedule, "zero": zero, "recompute": recompute},
     }
-    _check(engine, out, best, events, resume=resume)
+    _check(engine, out, best, resume=resume)
     if plot is not None:
         _check_plot(plot, [*(grid or ()), *(paired or ())[:1]], random, resume=resume)
     subject = planned.load_subject(hw, model, set_, plan)
@@ -148,18 +154,41 @@ def command(
     task = _task(subject, axes, counted, Fitted(layer, borrow), ENGINES[engine])
     form = Form(style_of(out, as_json=json_), columns.chosen(columns_, task.axes.paths))
     task = replace(task, form=form, best=max(best, 1), drawn=plot is not None)
-    asked = _Asked(task, _executor(jobs, scheduler), out, best, events, json_, plot)
+    chosen = _chosen(events, best, task.axes.size) if events is not None else None
+    asked = _Asked(task, _executor(jobs, scheduler), out, best, chosen, json_, plot)
     asked.run(resume=resume)
 
 
-def _check(engine: str, out: Path | None, best: int, events: int, *, resume: bool) -> None:
+def _check(engine: str, out: Path | None, best: int, *, resume: bool) -> None:
     if engine not in ENGINES:
         raise InputError("--engine", f"found '{engine}'", f"write {', '.join(ENGINES)}")
     if resume and out is None:
         raise InputError("--resume", "found without --out", "add --out FILE")
-    for name, number, most in (("best", best, MOST_BEST), ("events", events, MOST_EVENTS)):
-        if not 0 <= number <= most:
-            raise InputError(f"--{name}", f"found {number}", f"write 0 to {most:,}")
+    if not 0 <= best <= MOST_BEST:
+        raise InputError("--best", f"found {best}", f"write 0 to {MOST_BEST:,}")
+
+
+def _chosen(text: str, best: int, size: int) -> int | Literal["best"] | tuple[int, ...]:
+    """Which points are simulated: how many at random, the best, or these.
+
+    >>> _chosen("20", 0, 100), _chosen("best", 5, 100), _chosen("rows:3,5", 0, 100)
+    (20, 'best', (3, 5))
+    """
+    if text == "best":
+        if not best:
+            raise InputError("--events best", "found without --best", "add --best N")
+        return "best"
+    head, colon, listed = text.partition(":")
+    numbers = listed.split(",") if (head, colon) == ("rows", ":") else [text]
+    if not all(one.strip().isdecimal() for one in numbers) or len(numbers) > MOST_EVENTS:
+        what = f"found '{text}'"
+        raise InputError("--events", what, "write a number, best, or rows:0,17")
+    found = tuple(map(int, numbers))
+    least, most = (0, size - 1) if colon else (1, MOST_EVENTS)
+    outside = next((one for one in found if not least <= one <= most), None)
+    if outside is not None:
+        raise InputError("--events", f"found {outside}", f"write {least} to {most:,}")
+    return found if colon else found[0]
 
 
 def _check_plot(plot: Path, axes: list[str], random: list[str] | None, *, resume: bool) -> None:
@@ -216,7 +245,7 @@ class _Asked:
     executor: Executor
     out: Path | None
     best: int
-    events: int
+    events: int | Literal["best"] | tuple[int, ...] | None
     as_json: bool
     plot: Path | None
 
@@ -227,13 +256,15 @@ class _Asked:
             found = self._rows(_Stdout())
         else:
             with Sheet(self.out, header, _identity(self.task), resume=resume) as sheet:
-                found = self._rows(sheet)
+                check(self.task, self.out, sheet.rows, sheet.last)
+                before = earlier(self.task, self.out, sheet.rows) if sheet.rows else None
+                found = self._rows(sheet, before)
         self._end(found)
 
-    def _rows(self, rows: Rows) -> Summary:
+    def _rows(self, rows: Rows, before: Digest | None = None) -> Summary:
         """All rows, under a bar; what was done is told also where Ctrl-C ends it."""
         console = make_console(stderr=True)
-        last = [Summary(rows.rows, 0.0, report.NOTHING)]
+        last = [Summary(rows.rows, 0, 0.0, Digest())]
         try:
             with make_bar(console) as bar:
                 shown = bar.add_task("points", total=self.task.axes.size)
@@ -242,31 +273,41 @@ class _Asked:
                     last[0] = found
                     _show(bar, shown, found, rows.rows)
 
-                return run(self.task, rows, self.executor, told)
+                return run(self.task, rows, self.executor, told, before)
         except KeyboardInterrupt:
             console.print(report.line(last[0]))
             if self.out is not None:
                 console.print(f"{rows.rows:,} rows are in {self.out}; go on with --resume")
             raise
 
+    def _gap(self, digest: Digest) -> Gap | None:
+        """The closed form against the events of the points that were chosen."""
+        if self.events is None:
+            return None
+        if isinstance(self.events, int):
+            return confirm(self.task, at_random(self.task, self.events), self.events)
+        if isinstance(self.events, tuple):
+            return confirm(self.task, self.events)
+        return confirm(self.task, [one.number for one in digest.best])
+
     def _end(self, found: Summary) -> None:
         console = make_console(stderr=True)
         console.print(report.line(found))
-        gap = confirm(self.task, self.events) if self.events else None
+        gap = self._gap(found.digest)
         if gap is not None:
-            console.print(report.gap_line(gap))
+            report.show_gap(console, self.task, gap, each=not isinstance(self.events, int))
         digest = found.digest
         if self.best and digest.best:
             target = console if self.out is None or self.as_json else make_console()
             report.show_best(target, self.task, digest.best)
         elif digest.best:
-            console.print(report.best_line(self.task, digest.best[0]))
+            console.print(report.best_line(self.task, found))
         if self.plot is not None and digest.fit:
             report.draw(self.plot, self.task, digest)
             console.print(f"wrote {self.plot}")
         if self.as_json and self.out is not None:
             print(json.dumps(report.record(self.task, found, gap), indent=2))
-        if digest.points and not digest.fit:
+        if digest.points and not digest.fit and found.whole:
             if not digest.answered:
                 raise DoesNotFit("sweep", "no point has an answer", f"the first says: {digest.why}")
             raise DoesNotFit("sweep", "no point fits in memory", "vary towards less")

@@ -15,33 +15,45 @@ from hwsim.study.sweep.run import Gap, Summary
 from hwsim.study.sweep.task import Task
 from hwsim.units import bytes_text, seconds_text
 
-NOTHING = Digest()
-
 
 def line(found: Summary) -> str:
     """Points, their rate, and how many have an answer and fit."""
-    points, seconds = found.digest.points, found.seconds
+    points, seconds = found.points, found.seconds
     rate = f"{points / seconds:,.0f} points/s" if seconds > 0 else "at once"
     kept = f", behind {found.first:,} that were there" if found.first else ""
+    which = "" if not found.first else "of all " if found.whole else "of the new ones "
     return (
-        f"{points:,} points in {seconds_text(seconds)} ({rate}){kept}: "
-        f"{found.digest.answered:,} answered, {found.digest.fit:,} fit in memory"
+        f"{points:,} {'point' if points == 1 else 'points'} in {seconds_text(seconds)} "
+        f"({rate}){kept}: {which}{found.digest.answered:,} answered, "
+        f"{found.digest.fit:,} fit in memory"
     )
 
 
-def best_line(task: Task, best: Best) -> str:
+def best_line(task: Task, found: Summary) -> str:
     """The best point: its settings and its time."""
+    best = found.digest.best[0]
     told = ", ".join(f"{path}={text}" for path, text in task.axes.settings(best.number).items())
     whole = "training" if "steps" in best.figures and best.figures["steps"] > 0 else "step"
-    return f"shortest {whole}: {seconds_text(best.seconds)} at {told}"
+    new = "" if found.whole else " of the new rows"
+    return f"shortest {whole}{new}: {seconds_text(best.seconds)} at {told}"
 
 
-def gap_line(gap: Gap) -> str:
-    """How far the closed form is off."""
-    if not gap.points:
-        return "no point that was drawn has a closed form to compare with its events"
-    off = f"{gap.median:.2%} off in the middle, {gap.most:.2%} at most"
-    return f"closed form against the events of {gap.points} points: {off}"
+def show_gap(console: Console, task: Task, gap: Gap, *, each: bool) -> None:
+    """How far the closed form is off; with `each` the step of each point that was simulated."""
+    if each:
+        paths = task.axes.paths
+        table = plain_table("row", *paths, right=("closed form", "events", "off"))
+        for one in gap.every:
+            settings, seconds = task.axes.settings(one.number), (one.closed, one.events)
+            times = ("-" if math.isnan(time) else seconds_text(time) for time in seconds)
+            off = "-" if math.isnan(one.off) else f"{one.off:.2%}"
+            table.add_row(str(one.number), *(settings[path] for path in paths), *times, off)
+        console.print(table)
+    if gap.points:
+        off = f"{gap.median:.2%} off in the middle, {gap.most:.2%} at most"
+        console.print(f"closed form against the events of {gap.points} points: {off}")
+    else:
+        console.print("no point that was simulated has a closed form to compare with")
 
 
 def show_best(console: Console, task: Task, best: tuple[Best, ...]) -> None:
@@ -67,8 +79,9 @@ def record(task: Task, found: Summary, gap: Gap | None) -> dict[str, Any]:
     digest = found.digest
     return {
         "schema": "hwsim.sweep-summary/1",
-        "points": digest.points,
+        "points": found.points,
         "before": found.first,
+        "whole": found.whole,
         "seconds": found.seconds,
         "answered": digest.answered,
         "fit": digest.fit,
@@ -76,8 +89,18 @@ def record(task: Task, found: Summary, gap: Gap | None) -> dict[str, Any]:
             {"row": one.number, "settings": task.axes.settings(one.number)} | _known(one.figures)
             for one in digest.best
         ],
-        "events": gap._asdict() if gap and gap.points else None,
+        "events": _compared(task, gap) if gap else None,
     }
+
+
+def _compared(task: Task, gap: Gap) -> dict[str, Any]:
+    every = [
+        {"row": one.number, "settings": task.axes.settings(one.number)}
+        | _known({"closed": one.closed, "events": one.events})
+        | ({"why": one.why} if one.why else {})
+        for one in gap.every
+    ]
+    return {"points": gap.points, **_known({"median": gap.median, "most": gap.most}), "each": every}
 
 
 def _known(figures: dict[str, float]) -> dict[str, float]:

@@ -51,6 +51,59 @@ def test_the_summary_as_json(hwsim, tmp_path):
     assert "closed form against the events of 2 points" in found.err
 
 
+def test_the_best_and_chosen_rows_are_simulated(hwsim, tmp_path):
+    words = (*SMALL, *SIZES, "--columns", "seconds")
+    found = hwsim(*words, "--best", "2", "--events", "best")
+    assert found.err.count("%") >= 4
+    path = tmp_path / "rows.csv"
+    found = hwsim(*words, "--out", str(path), "--json", "--events", "rows:0,1")
+    each = json.loads(found.out)["events"]["each"]
+    assert [one["row"] for one in each] == [0, 1]
+    assert each[0]["events"] == pytest.approx(each[0]["closed"], rel=0.01)
+    assert "divide" in each[1]["why"]
+
+
+@pytest.mark.parametrize("style", ["csv", "jsonl"])
+def test_a_sweep_that_goes_on_tells_of_all_rows(hwsim, tmp_path, style):
+    path = tmp_path / f"rows.{style}"
+    words = (*SMALL, *SIZES, "--out", str(path), "--best", "2", "--json")
+    whole = json.loads(hwsim(*words).out)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-2]))
+    again = json.loads(hwsim(*words, "--resume").out)
+    assert (again["points"], again["before"], again["whole"]) == (2, 4, True)
+    for name in ("answered", "fit"):
+        assert again[name] == whole[name]
+    for one, other in zip(again["best"], whole["best"], strict=True):
+        assert one["settings"] == other["settings"]
+        assert one["memory_bytes"] == pytest.approx(other["memory_bytes"])
+
+
+def test_what_never_fits_is_told_again(hwsim, tmp_path):
+    large = ("--hw", "volta", "--model", "charlm", "--grid", "workload.hidden=20000,21000")
+    words = ("sweep", *large, "--out", str(tmp_path / "rows.csv"))
+    assert [hwsim(*words).code, hwsim(*words, "--resume").code] == [3, 3]
+
+
+def test_rows_that_were_lost_or_added_are_noticed(hwsim, tmp_path):
+    path = tmp_path / "rows.csv"
+    words = (*SMALL, *SIZES, "--out", str(path))
+    hwsim(*words)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines, lines[-1]]))
+    found = hwsim(*words, "--resume")
+    assert (found.code, "found 7 rows of a sweep of 6 points" in found.err) == (2, True)
+    path.write_bytes(b"".join([*lines[:2], *lines[4:]]))
+    found = hwsim(*words, "--resume")
+    assert (found.code, "row 4 is not that of its point" in found.err) == (2, True)
+    path.write_bytes(b"".join([*lines[:3], b"1,2,3\n", *lines[4:]]))
+    found = hwsim(*words, "--resume")
+    assert (found.code, "can't be read" in found.err) == (2, True)
+    path.write_bytes(lines[0][:20])
+    assert hwsim(*words, "--resume").code == 0
+    assert path.read_bytes() == b"".join(lines)
+
+
 def test_an_interrupted_sweep_goes_on(hwsim, tmp_path, monkeypatch):
     whole, path = tmp_path / "whole.csv", tmp_path / "rows.csv"
     words = (*SMALL, "--grid", "workload.hidden=8:80:40", "--columns", "seconds")

@@ -62,6 +62,11 @@ class Form:
             rows.append(begin + end)
         return ("".join(rows) % tuple(numbers[known].tolist())).encode()
 
+    def begin(self, point: Sequence[Span]) -> bytes:
+        """The row of one point, up to its columns."""
+        (text,) = self._begins(point)
+        return (text % ()).encode()
+
     def _begins(self, box: Sequence[Span]) -> list[str]:
         """The cells of the paths, row by row, up to those of the columns."""
         begins = ["" if self.style == "csv" else "{"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -24,49 +24,86 @@ class Rows(Protocol):
 
 
 class Summary(NamedTuple):
-    """What came of the points from `first` on, and how many seconds that took."""
+    """How many `points` were answered from `first` on, in how many seconds, and what came of them;
+    or of the `whole` sweep, where rows that were there told it."""
 
     first: int
+    points: int
     seconds: float
     digest: Digest
+    whole: bool = True
+
+
+class Simulated(NamedTuple):
+    """Seconds of the step of a point by its closed form and by its events, NaN where it has none,
+    and why it has no events."""
+
+    number: int
+    closed: float
+    events: float
+    why: str
+
+    @property
+    def off(self) -> float:
+        return abs(self.closed / self.events - 1.0)
 
 
 class Gap(NamedTuple):
-    """How far the closed form is off the events: |closed / events - 1| of some points."""
+    """How far the closed form is off the events: |closed / events - 1| of those points that have
+    both, of `every` that was simulated."""
 
     points: int
     median: float
     most: float
+    every: tuple[Simulated, ...] = ()
 
 
 def run(
-    task: Task, rows: Rows, executor: Executor, told: Callable[[Summary], None] = lambda _: None
+    task: Task,
+    rows: Rows,
+    executor: Executor,
+    told: Callable[[Summary], None] = lambda _: None,
+    before: Digest | None = None,
 ) -> Summary:
-    """Answers all points that `rows` has not; `told` hears after each block."""
+    """Answers all points that `rows` has not; `told` hears after each block. `before` is what those
+    tell that are there."""
     start, first = time.monotonic(), rows.rows
-    found = Summary(first, 0.0, Digest())
+    whole = not first or before is not None
+    found = Summary(first, 0, 0.0, before or Digest(), whole)
     told(found)
     for done in executor.map(task, _left(task, first)):
         rows.write(done.text, done.end - done.first)
         digest = together((found.digest, done.digest), task.best)
-        found = Summary(first, time.monotonic() - start, digest)
+        points = found.points + done.end - done.first
+        found = Summary(first, points, time.monotonic() - start, digest, whole)
         told(found)
     return found
 
 
-def confirm(task: Task, points: int, seed: int = 1) -> Gap:
-    """The events of some points, drawn at random from those with a closed form."""
+def at_random(task: Task, points: int, seed: int = 1) -> list[int]:
+    """Points of which `points` may have a closed form."""
     drawn = np.random.default_rng(seed).integers(task.axes.size, size=TRIES * points)
+    return list(dict.fromkeys(drawn.tolist()))
+
+
+def confirm(task: Task, numbers: Iterable[int], points: int | None = None) -> Gap:
+    """The events of the points of these numbers, beside their closed form; no more than `points`
+    that have one, and those alone."""
+    every: list[Simulated] = []
     off: list[float] = []
-    for number in dict.fromkeys(drawn.tolist()):
-        closed, events = (task.point(number, engine) for engine in ("closed", "events"))
-        if closed.answered.all() and events.answered.all():
-            off.append(abs(float(closed["seconds"][0] / events["seconds"][0]) - 1.0))
+    for number in numbers:
+        closed = task.point(number, "closed")
+        if points is not None and not closed.answered.all():
+            continue
+        events = task.point(number, "events")
+        told, simulated = (float(one["seconds"][0]) for one in (closed, events))
+        every.append(Simulated(number, told, simulated, str(events.why[0])))
+        off += [every[-1].off] if closed.answered.all() and events.answered.all() else []
         if len(off) == points:
             break
     if not off:
-        return Gap(0, float("nan"), float("nan"))
-    return Gap(len(off), float(np.median(off)), max(off))
+        return Gap(0, float("nan"), float("nan"), tuple(every))
+    return Gap(len(off), float(np.median(off)), max(off), tuple(every))
 
 
 def _left(task: Task, first: int) -> Iterator[tuple[int, int]]:

@@ -22,15 +22,15 @@ CHUNK = 1 << 22
 class Sheet:
     """Rows behind a header; `rows` is how many there are.
 
-    A new file must not be there yet; with `resume` its whole rows are kept, and a half-written last
-    one is not. Raises InputError if the file is of another sweep, or of none, SurroundingsError if
-    it can't be read or written: whole rows stay in it then.
+    A new file must not be there yet; with `resume` its whole rows are kept, `last` is the last of
+    them, and a half-written one is not. Raises InputError if the file is of another sweep, or of
+    none, SurroundingsError if it can't be read or written: whole rows stay in it then.
     """
 
     def __init__(
         self, path: Path, header: bytes, identity: Mapping[str, Any], *, resume: bool
     ) -> None:
-        self.path, self.rows = path, 0
+        self.path, self.rows, self.last = path, 0, b""
         side = path.with_name(path.name + ".sweep")
         told = json.dumps({"schema": SCHEMA, **identity}, indent=1) + "\n"
         if path.exists() and not path.is_file():
@@ -39,7 +39,7 @@ class Sheet:
             if path.exists() and path.stat().st_size and not resume:
                 instead = "add --resume to go on with it, or name another"
                 raise InputError("--out", f"found that '{path}' is there already", instead)
-            if resume and path.exists() and path.stat().st_size:
+            if resume and _begun(path, header):
                 _check(path, side, identity, header)
                 self.stream: BinaryIO = path.open("r+b", buffering=0)
                 self._recover(header)
@@ -92,11 +92,22 @@ class Sheet:
             place += len(chunk)
         self.rows = lines
         self.stream.truncate(self.end)
-        self.stream.seek(self.end)
+        begin = max(len(header), self.end - CHUNK)
+        self.stream.seek(begin)
+        self.last = self.stream.read(self.end - begin).rstrip(b"\n").rpartition(b"\n")[2]
 
     def _fault(self, error: OSError) -> SurroundingsError:
         kept = f"{self.rows:,} rows are kept; go on with --resume" if self.rows else ""
         return SurroundingsError(str(self.path), f"can't be written ({error.strerror})", kept)
+
+
+def _begun(path: Path, header: bytes) -> bool:
+    """Whether there is a file with more than a piece of the header."""
+    if not path.exists():
+        return False
+    with path.open("rb") as stream:
+        there = stream.read(len(header) + 1)
+    return bool(there) and not (there != header and header.startswith(there))
 
 
 def _check(path: Path, side: Path, identity: Mapping[str, Any], header: bytes) -> None:

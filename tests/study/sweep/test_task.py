@@ -24,7 +24,7 @@ from hwsim.study.sweep.digest import together
 from hwsim.study.sweep.executor import Local
 from hwsim.study.sweep.parse import Drawing
 from hwsim.study.sweep.paths import COUNTS
-from hwsim.study.sweep.run import confirm, run
+from hwsim.study.sweep.run import at_random, confirm, run
 from hwsim.study.sweep.totals import totals
 
 
@@ -209,9 +209,22 @@ def test_the_best_points_are_the_shortest_that_fit(sweep):
 
 
 def test_the_closed_form_is_compared_with_events(sweep):
-    gap = confirm(sweep("plan.dp=1,2,3,4", "workload.hidden=16,32"), 4)
-    assert gap.points == 4
+    task = sweep("plan.dp=1,2,3,4", "workload.hidden=16,32")
+    gap = confirm(task, at_random(task, 4), 4)
+    assert gap.points == len(gap.every) == 4
     assert 0 <= gap.median <= gap.most <= 0.01
+    assert gap.most == max(one.off for one in gap.every)
+
+
+def test_chosen_points_are_simulated_whatever_comes_of_them(sweep):
+    task = sweep("plan.dp=1,3,4", "plan.zero=0,3")  # in rows 2 and 3 3 doesn't divide the batch
+    gap = confirm(task, [4, 5, 2])
+    assert [one.number for one in gap.every] == [4, 5, 2]
+    assert gap.points == 1
+    held, open_, refused = gap.every
+    assert held.off <= 0.01
+    assert (math.isnan(open_.closed), open_.events > 0, open_.why) == (True, True, "")
+    assert "divide" in refused.why
 
 
 @given(st.lists(st.floats(0.05, 0.6), min_size=1, max_size=200), st.floats(1e-3, 1e3))
