@@ -310,10 +310,12 @@ def mass_text(kilograms: float) -> str:
 def bytes_text(size: float) -> str:
     """Bytes for a reader, in powers of 1024 like the sizes of memories.
 
-    >>> bytes_text(16 * 2.0**30), bytes_text(6.52e9), bytes_text(0.0)
-    ('16 GiB', '6.07 GiB', '0 B')
+    >>> bytes_text(16 * 2.0**30), bytes_text(6.52e9), bytes_text(0.0), bytes_text(1014 * 2.0**20)
+    ('16 GiB', '6.07 GiB', '0 B', '1,014 MiB')
     """
     for power, prefix in ((4, "Ti"), (3, "Gi"), (2, "Mi"), (1, "Ki")):
         if size >= 1024.0**power:
-            return f"{size / 1024.0**power:.3g} {prefix}B"
+            count = size / 1024.0**power
+            whole = 999.5 <= count < 1024.0  # three digits would have an exponent
+            return f"{count:,.0f} {prefix}B" if whole else f"{count:.3g} {prefix}B"
     return f"{size:.3g} B"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from calibration.extras import need
-from hwsim.cli.options import parse_settings
+from hwsim.cli.options import check_scheduler, parse_settings
 from hwsim.errors import InputError
 from hwsim.graph import workload as workloads
 from hwsim.graph.workload import Workload
@@ -36,7 +35,6 @@ GIVEN_ELSEWHERE = {
     "dataset": f"write --vary {DATASET}=25000 or more sizes",
     "corpus": "write --corpus FILE",
 }
-ADDRESS = re.compile(r"tcp://(?:[^\s/:\[\]]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})")
 OF_THE_CORPUS = {"vocabulary": "leave it out: it is the corpus's; --corpus FILE gives another text"}
 
 
@@ -99,7 +97,7 @@ def run(
     workload = _workload(model, set_ or [])
     sizes, others = _axes(workload, vary or [])
     if scheduler is not None:
-        _check_address(scheduler)
+        check_scheduler(scheduler)
         need("distributed", "hwsim converge run --scheduler", "cluster")
     place = _device(device, here=scheduler is None)
     runs = grid(sizes[HIDDEN], sizes[DATASET], range(seeds), others)
@@ -144,16 +142,6 @@ def _device(name: str | None, here: bool) -> str:
     if name == "cuda" and not there:
         raise InputError("--device", "found cuda, but torch sees no GPU", "write cpu")
     return name or ("cuda" if there else "cpu")
-
-
-def _check_address(scheduler: str) -> None:
-    found = ADDRESS.fullmatch(scheduler)
-    if not found or not 0 < int(found[1]) < 1 << 16:
-        raise InputError(
-            "--scheduler",
-            f"found '{scheduler}'",
-            "write tcp://HOST:PORT as `hwsim cluster` prints it, such as tcp://10.0.0.7:8786",
-        )
 
 
 def _workload(model: str, settings: list[str]) -> Workload:

@@ -13,7 +13,7 @@ import typer
 from hwsim.cli import counting, planned
 from hwsim.cli.main import INTERRUPTED
 from hwsim.cost.calibration import Calibration
-from hwsim.errors import DoesNotFit, InputError
+from hwsim.errors import DoesNotFit, InputError, near
 from hwsim.parallel.plan import MOST_DEVICES, Plan, available
 from hwsim.report.console import say
 from hwsim.report.searching import Progress
@@ -27,6 +27,13 @@ from hwsim.units import MONEY, POWER, TIME, bytes_text
 UNVARIED = ("scaling", "placement", "time_chunks")  # what only --set and --fix reach
 MOST_SUBJECTS = 1_000
 MOST_KEPT = 1_000
+Given = tuple[list[str] | None, ...]  # the texts of options
+DIVIDING = {f"plan.{name}" for name in ("dp", "tp", "pp", "cp", "ep", "micro_batch")}
+INSTEAD = {
+    "--deadline": "write more, or use more devices with --devices",
+    "--budget": "write more, or try other numbers of devices with --devices",
+    "--power": "write more, or use fewer devices with --devices",
+}
 LIMITS = {"--deadline": TIME, "--budget": MONEY, "--power": POWER}
 
 Deadline = Annotated[str | None, typer.Option(metavar="TIME", help="No longer training: '30 d'.")]
@@ -91,14 +98,13 @@ def command(
         Path | None, typer.Option(help="Parts of a step of the best plans: a .svg, .png or .pdf.")
     ] = None,
 ) -> int:
-    for option, number in {"--keep": keep, "--certain": certain}.items():
-        if not 1 <= number <= MOST_KEPT:
-            raise InputError(option, f"found {number}", f"write 1 to {MOST_KEPT}")
+    _check_numbers({"--keep": keep, "--certain": certain})
     subject = planned.load_subject(hw, model, [*(set_ or []), *_plans(fix or [], "--fix")], {})
     planned.check_borrow(calibration, borrow=borrow)
     counted = counting.Options(steps, tokens, epochs, law, target_loss, critical_batch)
     limits = Limits(*map(_limit, LIMITS, (deadline, budget, power)))
     numbers, values = _devices(devices, subject), _over(subject, over or [])
+    _check_twice(fix or [], values)
     asked = Asked(_aim(for_), numbers, values, limits, keep, certain)
     settings = _varied(subject, vary_ or [])
     subjects = [subject.with_settings(one) for one in settings]
@@ -111,7 +117,13 @@ def command(
     named = {id(one): setting for one, setting in zip(subjects, settings, strict=True)}
     if plot is not None and result.found.best:
         _draw(plot, result, named)
-    return _print(result, record(result, asked, named), as_json=json_)
+    return _print(result, record(result, asked, named), (fix, over, set_), as_json=json_)
+
+
+def _check_numbers(numbers: Mapping[str, int]) -> None:
+    for option, number in numbers.items():
+        if not 1 <= number <= MOST_KEPT:
+            raise InputError(option, f"found {number}", f"write 1 to {MOST_KEPT}")
 
 
 def _draw(path: Path, result: Result, named: Mapping[int, Mapping[str, str]]) -> None:
@@ -127,7 +139,7 @@ def _draw(path: Path, result: Result, named: Mapping[int, Mapping[str, str]]) ->
     say(f"wrote {path}")
 
 
-def _print(result: Result, told: dict[str, Any], *, as_json: bool) -> int:
+def _print(result: Result, told: dict[str, Any], given: Given, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(told, indent=2))
     else:
@@ -137,7 +149,7 @@ def _print(result: Result, told: dict[str, Any], *, as_json: bool) -> int:
     if not result.found.complete:
         return INTERRUPTED
     if not result.found.best:
-        raise _nothing(result)
+        raise _nothing(result, given)
     return 0
 
 
@@ -182,10 +194,21 @@ def _devices(text: str | None, subject: Subject) -> tuple[int, ...]:
 def _plans(texts: Sequence[str], option: str) -> Iterator[str]:
     for text in texts:
         path, equals, _ = text.partition("=")
-        if not equals or not path.startswith("plan.") or path[5:] not in Plan.model_fields:
-            what, near = f"found '{text}'", "write plan.FIELD=VALUE, such as plan.tp=8"
-            raise InputError(option, what, near)
+        root, _, name = path.partition(".")
+        if not equals or root != "plan":
+            instead = "write plan.FIELD=VALUE, such as plan.tp=8"
+            raise InputError(option, f"found '{text}'", instead)
+        if name not in Plan.model_fields:
+            raise InputError(
+                f"{option} {path}", "found no such field", near(name, Plan.model_fields)
+            )
         yield text
+
+
+def _check_twice(fix: Sequence[str], values: Mapping[str, Any]) -> None:
+    fixed = {text.partition("=")[0].removeprefix("plan.") for text in fix}
+    if twice := sorted(fixed & values.keys()):
+        raise InputError(f"plan.{twice[0]}", "found in --fix and in --over", "write one of them")
 
 
 def _over(subject: Subject, texts: Sequence[str]) -> Mapping[str, tuple[Any, ...]]:
@@ -226,15 +249,8 @@ def _varied(subject: Subject, texts: Sequence[str]) -> list[dict[str, str]]:
     return found
 
 
-INSTEAD = {
-    "--deadline": "write more, or use more devices with --devices",
-    "--budget": "write more, or try other numbers of devices with --devices",
-    "--power": "write more, or use fewer devices with --devices",
-}
-
-
-def _nothing(result: Result) -> DoesNotFit:
-    """Nothing is feasible: the nearest miss."""
+def _nothing(result: Result, given: Given) -> DoesNotFit:
+    """Nothing is feasible: the nearest miss; or what was `given` of what must divide."""
     tally = result.found.tally
     count = f"none of {tally.total:,} configurations is feasible"
     if tally.beyond is not None:
@@ -242,9 +258,14 @@ def _nothing(result: Result) -> DoesNotFit:
         what = f"{count}: the nearest takes {beyond.told} ({plan_text(beyond.plan)})"
         return DoesNotFit(beyond.limit, what, INSTEAD[beyond.limit])
     if tally.nearest is not None:
-        near = tally.nearest
-        what = f"{count}: the nearest needs {bytes_text(near.bytes)} on each device, which has "
-        what += f"{bytes_text(near.capacity)} ({plan_text(near.plan)})"
+        miss = tally.nearest
+        what = f"{count}: the nearest needs {bytes_text(miss.bytes)} on each device, which has "
+        what += f"{bytes_text(miss.capacity)} ({plan_text(miss.plan)})"
         return DoesNotFit("memory", what, "use more devices with --devices, or a smaller workload")
     what = f"{count}: no plan divides the batch and the layers among so many devices"
+    if dividing := [
+        text for some in given for text in some or [] if text.partition("=")[0] in DIVIDING
+    ]:
+        what += f" with {', '.join(dividing)}"
+        return DoesNotFit("--devices", what, "write another number, or other values of these")
     return DoesNotFit("--devices", what, "write another number, or another workload.batch")

@@ -14,6 +14,7 @@ import typer
 from rich.progress import Progress, TaskID
 
 from hwsim.cli import counting, planned
+from hwsim.cli.options import check_scheduler
 from hwsim.cost.calibration import read_layer
 from hwsim.errors import DoesNotFit, InputError, SurroundingsError
 from hwsim.report import picture
@@ -214,6 +215,7 @@ def _executor(jobs: int, scheduler: str | None) -> Executor:
     if scheduler is not None:
         if jobs != 1:
             raise InputError("--jobs and --scheduler", "found together", "write one of them")
+        check_scheduler(scheduler)
         try:
             from hwsim.study.sweep.cluster import Cluster
         except ImportError as error:
@@ -257,11 +259,10 @@ class _Asked:
         else:
             with Sheet(self.out, header, _identity(self.task), resume=resume) as sheet:
                 check(self.task, self.out, sheet.rows, sheet.last)
-                before = earlier(self.task, self.out, sheet.rows) if sheet.rows else None
-                found = self._rows(sheet, before)
+                found = self._rows(sheet)
         self._end(found)
 
-    def _rows(self, rows: Rows, before: Digest | None = None) -> Summary:
+    def _rows(self, rows: Rows) -> Summary:
         """All rows, under a bar; what was done is told also where Ctrl-C ends it."""
         console = make_console(stderr=True)
         last = [Summary(rows.rows, 0, 0.0, Digest())]
@@ -273,6 +274,12 @@ class _Asked:
                     last[0] = found
                     _show(bar, shown, found, rows.rows)
 
+                def read(number: int) -> None:
+                    bar.update(shown, completed=number, description="reading rows")
+
+                before = None
+                if self.out is not None and rows.rows:
+                    before = earlier(self.task, self.out, rows.rows, read)
                 return run(self.task, rows, self.executor, told, before)
         except KeyboardInterrupt:
             console.print(report.line(last[0]))

@@ -22,6 +22,7 @@ from hwsim.parallel.tails import Moved, Tail, crowded, gathered, links, louder, 
 CLAIM = 0.01  # how far the closed form may be from the event simulation
 # Half of it is for what sums of gradients, while they are hidden, take from the kernels.
 HIDDEN = CLAIM / 2
+ROUNDING = 1e-12
 RING = "a recurrence is cut inside its time step"
 UNEVEN = "the chunks of a stage send different amounts"
 DOUBTFUL = "traffic that goes on at the same time slows kernels or other traffic"
@@ -169,7 +170,8 @@ def completed(
     longer = sum((last.tail.stretch for last in lasts), start=0.0) / stages
     said = made.exposed + after.sum(axis=0) / stages + longer + ahead[0]
     parts["communication"] = parts["communication"] + said
-    parts["bubble"] = seconds - sum(parts.values())
+    rest = seconds - sum(parts.values())
+    parts["bubble"] = np.where(np.abs(rest) < ROUNDING * seconds, 0.0, rest)
     return Completed(seconds, parts, busy.spread, doubt > HIDDEN * seconds)
 
 

@@ -10,7 +10,6 @@ from hwsim.study.search.fields import DEGREES
 from hwsim.study.search.record import FATES, VALUES, rest_text, value_text
 from hwsim.units import bytes_text, seconds_text
 
-TOLD = 3  # parts of a step that tell why it loses
 SMALL = 1e-3  # of the best step: smaller differences are not told
 
 
@@ -39,7 +38,9 @@ def _show_space(told: Mapping[str, Any]) -> None:
     first = told["spaces"][0]
     rows = plain_table("field", "values")
     devices = ", ".join(f"{number:,}" for number in told["devices"])
-    rows.add_row("degrees", f"{first['degrees']:,} ways to share {devices} devices")
+    ways = "way" if first["degrees"] == 1 else "ways"
+    many = "device" if devices == "1" else "devices"
+    rows.add_row("degrees", f"{first['degrees']:,} {ways} to share {devices} {many}")
     for name, values in first["fields"].items():
         if len(values) > 1:
             rows.add_row(name, ", ".join(value_text(value) for value in values))
@@ -83,7 +84,7 @@ def _show_best(told: Mapping[str, Any]) -> None:
 def _loses(one: Mapping[str, Any], best: Mapping[str, Any]) -> str:
     """The parts of a step that differ most."""
     least = SMALL * best["step"]["seconds"]
-    large = [(part, more) for part, more in one["loses"].items() if abs(more) >= least][:TOLD]
+    large = [(part, more) for part, more in one["loses"].items() if abs(more) >= least]
     if not large:
         return "the same within 0.1 %"
     return ", ".join(

@@ -8,6 +8,7 @@ from hwsim.estimation import estimate
 from hwsim.hardware import catalog
 from hwsim.parallel.plan import Plan
 from hwsim.study.search import best
+from hwsim.units import money_text
 from workloads.charlm import CharLM
 
 BASE = ("search", "--hw", "volta", "--model", "charlm", "--set", "workload.hidden=64")
@@ -105,6 +106,8 @@ def test_nothing_feasible_tells_the_nearest(hwsim, words, named):
         (("--fix", "tp=8"), "--fix"),
         (("--over", "plan.nothing=1"), "--over"),
         (("--over", "plan.tp=many"), "plan.tp"),
+        (("--fix", "plan.schedul=1f1b"), "--fix plan.schedul: found no such field"),
+        (("--fix", "plan.cp=1", "--over", "plan.cp=1,2"), "plan.cp: found in --fix and in --over"),
         (("--over", "plan.time_chunks=1,2"), "--over"),
         (("--over", "plan.tp=1", "--over", "plan.tp=2"), "--over plan.tp"),
         (("--vary", "plan.tp=1,2"), "--vary"),
@@ -128,3 +131,24 @@ def test_the_best_plans_are_drawn(hwsim, tmp_path):
     drawn = (tmp_path / "a.svg").read_text(encoding="utf-8")
     assert "compute" in drawn
     assert "dp 2" in drawn
+
+
+def test_a_degree_that_does_not_divide_is_named(hwsim):
+    code, _, err = hwsim(*BASE, "--devices", "8", "--over", "plan.dp=3")
+    assert code == 3
+    assert "with plan.dp=3" in err
+
+
+def test_the_nearest_miss_is_the_best_there_is(hwsim):
+    cost = json.loads(hwsim(*QUICK, "--for", "cost", "--json").out)["best"][0]["value"]
+    code, _, err = hwsim(*QUICK, "--budget", f"{cost / 2} USD")
+    assert code == 3
+    assert f"the nearest takes {money_text(cost)}" in err
+    power = hwsim(*QUICK, "--power", "1 W").err
+    assert "even at rest" in power
+    assert "fewer devices" in power
+
+
+def test_nothing_left_out_is_below_the_bound(hwsim):
+    few, many = (json.loads(hwsim(*QUICK, "--keep", n, "--json").out) for n in ("1", "5"))
+    assert few["bound"] <= min(one["value"] for one in many["best"][1:])

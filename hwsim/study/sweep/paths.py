@@ -13,6 +13,8 @@ import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
 from hwsim import records
+from hwsim.convergence.counting import load as load_law
+from hwsim.convergence.published import LAWS
 from hwsim.errors import InputError
 from hwsim.study.figures import WHOLE, is_figure
 from hwsim.study.subject import Subject
@@ -35,8 +37,11 @@ def kind(path: str, subject: Subject) -> Kind:
 def check(path: str, texts: Sequence[str], subject: Subject, where: str) -> None:
     """Raises InputError if there is no such field, or if a text can never be its value."""
     if path in COUNTS:
-        for text in texts if path != "law" else ():
-            count(path, text)
+        for text in texts:
+            if path == "law":
+                load_law(text, 1.0 if text in LAWS else None)
+            else:
+                count(path, text)
         return
     annotation = annotation_at(path, subject)
     for text in texts:
