@@ -73,7 +73,8 @@ def apply(form: dict[str, Any], path: str, text: str) -> None:
     owner, _, rest = path.partition(".")
     name = rest.removeprefix("scale").removeprefix(".")
     if path == "device.scale.precision":
-        _narrow(form["device"], text.strip(), path)
+        if _narrow(form["device"], text.strip(), path):
+            _forget_prices(form)
         return
     rules = RULES[owner]
     if name not in rules:
@@ -110,6 +111,7 @@ def _clock(form: dict[str, Any], factor: float, path: str) -> None:
         _times(device, field, factor, path)
     _scale_peaks(device, factor, path)
     _follow_with_power(form, clock=factor)
+    _forget_prices(form)
 
 
 def _memory_stacks(form: dict[str, Any], factor: float, path: str) -> None:
@@ -140,6 +142,7 @@ def _links(form: dict[str, Any], factor: float, path: str) -> None:
     _times(form["device"], "link.bandwidth", factor, path)
     if "pairs" in node:
         node["pairs"] = [[a, b, round(count * factor)] for a, b, count in node["pairs"]]
+    _forget_prices(form)
 
 
 def _devices(form: dict[str, Any], factor: float, path: str) -> None:
@@ -148,6 +151,11 @@ def _devices(form: dict[str, Any], factor: float, path: str) -> None:
         what = f"found {node['devices']} devices joined by single links"
         instead = "write node.topology=switch and leave node.pairs out of the file"
         raise InputError(f"--set {path}", what, instead)
+    before = node["devices"]
+    after = round(before * factor)
+    if not after:
+        raise InputError(f"--set {path}", f"found less than one of {before}", "write more")
+    factor = after / before
     for field in ("devices", "host_memory", "power", "price"):
         _times(form, f"node.{field}", factor, path)
     for number in range(len(form.get("network", []))):
@@ -164,13 +172,13 @@ RULES: dict[str, dict[str, Rule]] = {
 }
 
 
-def _narrow(device: dict[str, Any], dtype: str, path: str) -> None:
-    """A matrix peak of a format that the device lacks; one that it has stays."""
+def _narrow(device: dict[str, Any], dtype: str, path: str) -> bool:
+    """A matrix peak of a format that the device lacks; False if it has one, which stays."""
     if dtype not in BITS:
         raise InputError(f"--set {path}", f"found '{dtype}'", near(dtype, list(BITS)))
     peaks = device.setdefault("matrix", {})
     if dtype in peaks:
-        return
+        return False
     wider = [name for name in BITS if name in peaks and BITS[name] >= BITS[dtype]]
     if not wider:
         what = f"found no matrix peak of a wider format on {device.get('name')}"
@@ -184,6 +192,7 @@ def _narrow(device: dict[str, Any], dtype: str, path: str) -> None:
     if source in parts:
         parts[dtype] = parts[source] * factor
         device["sources"][f"operations_per_clock.matrix.{dtype}"] = why
+    return True
 
 
 def _scale_peaks(device: dict[str, Any], factor: float, path: str) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import copy
+import math
 import typing
+from collections.abc import Callable
 from typing import Any
 
 from hwsim import records
 from hwsim.errors import InputError, near
 from hwsim.hardware import scale
+from hwsim.hardware.figures import source_of
 from hwsim.hardware.spec import ENGINES, FROM_PARTS, System
+from hwsim.units import FREQUENCY
 
 BY_USER = "set by the user"
 
@@ -26,6 +30,7 @@ def applied(form: dict[str, Any], values: dict[str, str]) -> dict[str, Any]:
         if scale.is_rule(path):
             scale.apply(form, path, text)
     values = {path: text for path, text in values.items() if not scale.is_rule(path)}
+    before = copy.deepcopy(form["device"])
     for path, text in values.items():
         if path != "device":
             _set(form, path, text)
@@ -36,7 +41,7 @@ def applied(form: dict[str, Any], values: dict[str, str]) -> dict[str, Any]:
             engine, dtype = path.split(".")[1:3]
             device.get("operations_per_clock", {}).get(engine, {}).pop(dtype, None)
     for path in values:
-        _follow(device, path)
+        _follow(device, path, _ratio(before, device, path))
     if "device.memory.capacity" in values and "device.memory.reported" not in values:
         device["memory"].pop("reported", None)
         device["sources"].pop("memory.reported", None)
@@ -129,14 +134,36 @@ def _say_whose(form: dict[str, Any], path: str) -> None:
     holder["sources"] = {**kept, field: BY_USER}
 
 
-def _follow(device: dict[str, Any], path: str) -> None:
-    """Drop each stated peak that is made of what `path` set, so that it's made again."""
+def _ratio(before: dict[str, Any], device: dict[str, Any], path: str) -> float | None:
+    """By what `path` multiplied all that is made of it; None where that can't be said."""
+    read: dict[str, Callable[[dict[str, Any]], float]] = {
+        "device.multiprocessors": lambda one: float(one["multiprocessors"]),
+        "device.clock.boost": lambda one: FREQUENCY.parse(one["clock"]["boost"]),
+    }
+    if path not in read:
+        return None
+    try:
+        first, now = (read[path](one) for one in (before, device))
+    except (InputError, KeyError, TypeError, ValueError):  # unknown, or for validation to refuse
+        return None
+    return now / first if first > 0 and 0 < now < math.inf else None
+
+
+def _follow(device: dict[str, Any], path: str, ratio: float | None) -> None:
+    """Multiply each stated peak that is made of what `path` set by a ratio; without one drop it, so
+    that it's made again."""
     stuck = []
     for engine, dtype in _made_of(device, path):
         field = f"{engine}.{dtype}"
+        sources = device.get("sources", {})
         if dtype in device.get("operations_per_clock", {}).get(engine, {}):
-            device[engine].pop(dtype, None)
-            device["sources"] = {**device.get("sources", {}), field: FROM_PARTS}
+            if ratio is None:
+                device[engine].pop(dtype, None)
+                device["sources"] = {**sources, field: FROM_PARTS}
+            elif ratio != 1.0:
+                device[engine][dtype] = records.multiplied(device[engine][dtype], ratio)
+                whose = f"{ratio:g} x ({path}): {source_of(sources, field)}"
+                device["sources"] = {**sources, field: whose}
         elif device.get("sources", {}).get(field) != BY_USER:
             stuck.append(field)
     if stuck:

@@ -24,6 +24,7 @@ from hwsim.study.total import Ratio, draws, time_of
 
 Floats = npt.NDArray[np.float64]
 
+ROUNDING = 1e-12
 _FIGURE = re.compile(r"^((?:device|node|network|nodes)[\w.]*) = (.*?): ")
 
 
@@ -87,7 +88,7 @@ def against(first: Estimate, other: Estimate) -> Against:
         total=total,
         parts={kind: after.get(kind, 0.0) - before.get(kind, 0.0) for kind in {**before, **after}},
         causes=_causes(first, other),
-        spent=dict(_spent(first, other, own)),
+        spent=dict(_spent(first, other, own, over)),
         more=dict(_more(figures(first), figures(other))),
         faster=None if over is None else float(np.mean(over < 1.0)),
         fields=dict(_differences(_fields(first), _fields(other))),
@@ -96,15 +97,20 @@ def against(first: Estimate, other: Estimate) -> Against:
     )
 
 
-def _spent(first: Estimate, other: Estimate, own: Floats | None) -> Iterator[tuple[str, Change]]:
-    """Of trainings, or of steps where neither counts them."""
+def _spent(
+    first: Estimate, other: Estimate, own: Floats | None, times: Floats | None
+) -> Iterator[tuple[str, Change]]:
+    """Of trainings, or of steps where neither counts them; `times` are draws of the ratio of what
+    they take."""
     if (first.total is None) != (other.total is None):
         return
     for kind in SPENT:
         one, two = amount(first, kind), amount(other, kind)
         if one is None or two is None:
             continue
-        more = over = None
+        more, over = None, None
+        if times is not None and one.value > 0:  # power's doubt, which is lost, cancels
+            over = times * (two.value / one.value) * (time_of(first) / time_of(other))
         if one.luck.draws.size and two.luck.draws.size:
             base, here = one.value * one.luck.draws, two.value * two.luck.draws
             with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
@@ -186,8 +192,10 @@ def fastest(estimates: Sequence[Estimate]) -> tuple[int | None, tuple[float | No
     drawn = [each for each in found if each is not None]
     if len(drawn) < len(found):
         return best, unknown
-    least = np.argmin(np.stack(drawn), axis=0)
-    shares = {number: float(np.mean(least == place)) for place, number in enumerate(fit)}
+    every = np.nan_to_num(np.stack(drawn), nan=np.inf, posinf=np.inf)
+    least = every <= every.min(axis=0) * (1 + ROUNDING)
+    each = (least / least.sum(axis=0)).mean(axis=1)  # those that are equal share a draw
+    shares = dict(zip(fit, each.tolist(), strict=True))
     return best, tuple(shares.get(number, 0.0) for number in range(len(estimates)))
 
 
@@ -229,13 +237,17 @@ def _change(
     value, times = other[0] - first[0], _over(other[0], first[0])
     low, high = other[1] - first[2], other[2] - first[1]
     ratio = Ratio(times, _over(other[1], first[2]), _over(other[2], first[1]))
+    if over is not None:
+        ratio = _around(times, over)
+        ends = [(end - 1.0) * size for end in (ratio.low, ratio.high) for size in first[1:]]
+        low, high = min(ends), max(ends)
     if more is not None:
         low, high = interval(more)
     return Change(
         value=value,
         low=min(low, value),
         high=max(high, value),
-        ratio=ratio if over is None else _around(times, over),
+        ratio=ratio,
         paired=more is not None,
         apart=None if over is None or own is None else _around(times, over * own),
     )

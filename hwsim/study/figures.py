@@ -7,7 +7,7 @@ values are checked here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -78,11 +78,15 @@ def _may_be_zero(path: str) -> bool:
 
 
 def _following(system: System, figures: Mapping[str, Floats]) -> Iterator[tuple[str, Floats]]:
-    """Peaks that are made of multiprocessors and clock, where these have many values."""
+    """Peaks that are made of multiprocessors and clock, where these have many values; the system
+    has those of the first ones."""
     device = system.device
     parts = device.operations_per_clock
     if parts is None or not {WHOLE, CLOCK}.intersection(figures):
         return
+    ratios = {
+        path: figures[path] / figures[path].flat[0] for path in (WHOLE, CLOCK) if path in figures
+    }
     for engine in ENGINES:
         operations = getattr(parts, engine)
         if WHOLE not in figures and operations.clock is not None:
@@ -92,8 +96,10 @@ def _following(system: System, figures: Mapping[str, Floats]) -> Iterator[tuple[
             path = f"device.{engine}.{dtype}"
             if count is None or path in figures:
                 continue
-            clock = device.clock.boost if operations.clock is None else operations.clock
-            yield path, np.asarray(cast("Any", device.multiprocessors) * clock * count)
+            ratio: Any = ratios.get(WHOLE, 1.0)
+            if operations.clock is None:
+                ratio = ratio * ratios.get(CLOCK, 1.0)
+            yield path, np.asarray(getattr(getattr(device, engine), dtype) * ratio)
 
 
 def _placed(record: Any, parts: list[str], values: Floats) -> Any:

@@ -188,6 +188,24 @@ def test_spending_of_a_file_has_the_widest_interval():
     told = compare.against(saved(SMALL), WIDE).spent["energy"]
     assert not told.paired
     assert told.low == WIDE.energy.total.low - SMALL.energy.total.high
+
+
+def test_what_cancels_in_files_is_told_alike_everywhere():
+    live, told = compare.against(SMALL, SPREAD), compare.against(saved(SMALL), saved(SPREAD))
+    assert told.total.high < 0 < told.spent["cost"].low
+    for kind in ("energy", "cost"):
+        (one, two) = (found.spent[kind].ratio for found in (live, told))
+        assert (two.low, two.high) == pytest.approx((one.low, one.high), rel=0.05)
+    same = compare.against(saved(SMALL), saved(SMALL))
+    for change in (same.total, same.spent["energy"], same.spent["cost"]):
+        assert (change.low, change.high, change.ratio.low, change.ratio.high) == (0, 0, 1, 1)
+
+
+def test_equal_points_share_their_luck():
+    assert compare.fastest([WIDE, WIDE, SMALL]) == (0, (0.5, 0.5, 0.0))
+
+
+def test_a_saved_estimate_has_no_draws():
     assert saved(WIDE).energy == WIDE.energy.model_copy(
         update={"step": saved(WIDE).energy.step, "total": saved(WIDE).energy.total}
     )
