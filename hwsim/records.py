@@ -11,14 +11,19 @@ import re
 import types
 import typing
 from collections.abc import Sequence
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ValidationError, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ValidationError, WithJsonSchema
 
 from hwsim.errors import InputError, at, near, several, shown
 from hwsim.jsonfile import TOO_DEEP
 
 R = TypeVar("R", bound=BaseModel)
+# A text of a file that is printed is one line, lest others be taken for lines of ours.
+ONE_LINE = BeforeValidator(
+    lambda text: " ".join(text.splitlines()) if isinstance(text, str) else text
+)
+Line = Annotated[str, ONE_LINE]
 LONGEST = 400  # characters of a factor
 _FACTOR = re.compile(r"^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*x\s*$")
 

@@ -132,6 +132,8 @@ class _Common:
             text, where = jsonfile.stream_text(sys.stdin, LARGEST), jsonfile.STDIN
         elif os.path.isfile(point):
             text, where = jsonfile.file_text(point, point, LARGEST), point
+        elif os.sep in point and os.path.exists(point):
+            raise InputError(point, "found that it is no file", "write a file or a machine's name")
         else:
             return None
         if "kind" not in jsonfile.read_object(text, where):

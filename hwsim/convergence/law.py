@@ -27,6 +27,7 @@ from hwsim import jsonfile, records
 from hwsim.convergence.forms import Floats, Form, batch_factor, pole_form, power_plateau
 from hwsim.convergence.target import WITHIN, Kind
 from hwsim.errors import InputError
+from hwsim.records import Line
 
 Axis = Literal["model", "data", "batch"]
 Name = Literal["a", "k1", "k2", "b", "pole", "batch_critical"]
@@ -75,7 +76,7 @@ class Law(BaseModel):
         frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False
     )
     schema_: Literal["hwsim.law/1"] = Field("hwsim.law/1", alias="schema")
-    name: str
+    name: Line
     workload: str
     target: str
     goal: Goal = Goal()

@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from hwsim import jsonfile, records, userdata
 from hwsim.errors import InputError
 from hwsim.hardware.spec import Device
+from hwsim.records import Line
 
 Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -228,8 +229,8 @@ class Layer(Record):
     """
 
     schema_: Literal["hwsim.calibration/2"] = Field("hwsim.calibration/2", alias="schema")
-    name: str
-    description: str
+    name: Line
+    description: Line
     products: dict[str, dict[Literal["kernel", "call"], Products]] = {}
     recurrences: dict[str, Recurrences] = {}
     convolutions: dict[str, dict[Literal["kernel", "call"], Convolutions]] = {}
@@ -240,7 +241,7 @@ class Layer(Record):
     software: dict[str, Code] = {}
     call: dict[str, Seconds] = {}
     rows: dict[str, int] = {}
-    sources: dict[str, str] = {}
+    sources: dict[str, Line] = {}
 
 
 class Calibration(Layer):

@@ -44,7 +44,7 @@ def _whole(value: object) -> object:
 Count = Annotated[int, BeforeValidator(_whole), Field(gt=0, le=MOST, strict=True)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
-Label = Annotated[str, Field(min_length=1, max_length=200, strict=True)]
+Label = Annotated[str, Field(min_length=1, max_length=200, strict=True), records.ONE_LINE]
 
 
 class Workload(BaseModel, ABC):

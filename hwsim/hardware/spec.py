@@ -14,6 +14,7 @@ from typing import Annotated, Literal, NoReturn, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from hwsim.records import ONE_LINE, Line
 from hwsim.units import (
     Bytes,
     BytesPerSecond,
@@ -30,7 +31,7 @@ ENGINES = ("vector", "matrix")
 AGREEMENT = 0.05  # how far a stated peak may lie from multiprocessors x clock x operations
 FROM_PARTS = "multiprocessors x clock x operations per clock"
 
-Name = Annotated[str, Field(min_length=1, max_length=1000)]
+Name = Annotated[str, Field(min_length=1, max_length=1000), ONE_LINE]
 Count = Annotated[int, Field(strict=True, ge=1, le=10**9)]
 Index = Annotated[int, Field(strict=True, ge=0, le=10**9)]
 Flag = Annotated[bool, Field(strict=True)]
@@ -157,7 +158,7 @@ class Device(Record):
     architecture: str
     compute_capability: str | None = None
     year: Annotated[int, Field(strict=True, ge=1900, le=2200)] | None = None
-    description: str = ""
+    description: Line = ""
     multiprocessors: Count | None = None
     clock: Clock = Clock()
     vector: Peaks = Peaks()
@@ -171,8 +172,8 @@ class Device(Record):
     launch: Launch
     power: Power | None = None
     price: Price | None = None
-    sources: dict[str, str] = {}
-    notes: str = ""
+    sources: dict[str, Line] = {}
+    notes: Line = ""
 
     @model_validator(mode="after")
     def _peaks_follow_from_parts(self) -> Self:
@@ -325,13 +326,13 @@ class System(Record):
 
     kind: Literal["system"] = "system"
     name: Name
-    description: str = ""
+    description: Line = ""
     device: Device
     node: Node
     network: tuple[Tier, ...] = ()
     nodes: Count | None = None
-    sources: dict[str, str] = {}
-    notes: str = ""
+    sources: dict[str, Line] = {}
+    notes: Line = ""
 
 
 class Alias(Record):
@@ -340,7 +341,7 @@ class Alias(Record):
     kind: Literal["alias"] = "alias"
     name: Name
     of: Name
-    description: str = ""
+    description: Line = ""
 
 
 def _refuse(field: str, what: str, instead: str) -> NoReturn:

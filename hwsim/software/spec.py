@@ -17,6 +17,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from hwsim.records import Line
+
 Name = Annotated[str, Field(min_length=1)]
 Flag = Annotated[bool, Field(strict=True)]
 Positions = Annotated[int, Field(strict=True, ge=1, le=10**9)]
@@ -63,7 +65,7 @@ class Software(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Name
-    description: str = ""
+    description: Line = ""
     released: str = ""
     after: Name | None = None
     attention: Literal["eager", "fused"]
@@ -74,7 +76,7 @@ class Software(BaseModel):
     plan: dict[str, PlanValue] = {}
     unfused_quantization: Flag = False
     captured: Flag = False
-    sources: dict[str, str] = {}
+    sources: dict[str, Line] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

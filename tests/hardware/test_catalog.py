@@ -350,3 +350,9 @@ FIELDS = ("kind", "device", "node", "node.devices", "node.pairs", "network", "ne
 def test_whatever_stands_in_a_field_is_read_or_refused(field, value):
     problems = catalog.check(json.dumps(with_(SYSTEM, field, value)), "mine.json")
     assert all(problem.what.startswith("found") for problem in problems)
+
+
+def test_a_text_of_a_file_is_one_line():
+    form = catalog.load("volta").model_dump(mode="json", exclude_none=True)
+    system = catalog.parse(json.dumps(form | {"name": "a\nwarning: b", "notes": "c\r\nd"}), "x")
+    assert (system.name, system.notes) == ("a warning: b", "c d")

@@ -131,8 +131,9 @@ def searched(point: Point, number: Quantity) -> Enough:
     speed, least = factor_of(seconds)
     if speed is None:
         return Enough(None, "", least)
-    value = number.value * (speed if number.kind == "rate" else 1.0 / speed)
-    return Enough(speed, short_text(replace(number, value=value).text), least)
+    factor = speed if number.kind == "rate" else 1.0 / speed
+    value = number.value * factor
+    return Enough(factor, short_text(replace(number, value=value).text), least)
 
 
 def _moved(subject: Subject, number: Quantity) -> tuple[str, ...]:

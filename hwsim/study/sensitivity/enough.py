@@ -15,7 +15,7 @@ PRECISION = 1.01
 
 @dataclass(frozen=True)
 class Enough:
-    """A figure `factor` times as fast as now is enough, None where a thousandth of it still is.
+    """`factor` times a figure is enough, None where a thousandth of its speed still is.
 
     `text` is its value then. `least` is the step with an infinitely fast one over that of now: what
     there is to gain at most.

@@ -94,7 +94,12 @@ def at(subject: Subject, path: str) -> Quantity:
     """The number at a path. Raises InputError if there is none, or if it is 0."""
     fields = dict(_fields(subject))
     if path not in fields:
-        raise InputError(f"--of {path}", "found no such number", near(path, fields))
+        numbers = [name for name, value in fields.items() if _read(name, value)]
+        close = near(path, numbers)
+        instead = "name a number, such as device.memory.bandwidth or workload.batch"
+        raise InputError(
+            f"--of {path}", "found no such number", instead if close.startswith("write") else close
+        )
     found = _read(path, fields[path])
     if found is None:
         what = f"found {fields[path]!r}, which is no number above 0"

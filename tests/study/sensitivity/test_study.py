@@ -173,7 +173,7 @@ def test_where_a_figure_stops_to_pay_is_within_5_percent_of_all_there_is_to_gain
     effects = {one.path: one for one in found.effects}
     for path in ("device.memory.bandwidth", "node.link.latency"):
         enough, rate = effects[path].enough, path.endswith("bandwidth")
-        speeds = (enough.factor, 2.0**20)
+        speeds = (enough.factor if rate else 1 / enough.factor, 2.0**20)
         at_it, best = (
             answered()(
                 replace(subject, system=times(subject.system, path, speed if rate else 1 / speed))
