@@ -26,7 +26,7 @@ from hwsim.report import picture
 from hwsim.report.console import make_console, say
 from hwsim.report.progress import make_bar
 from hwsim.study import compare
-from hwsim.study.objectives import AXES, best, chosen, figures
+from hwsim.study.objectives import best, chosen, figures
 from hwsim.study.saved import read
 from hwsim.study.subject import Subject
 
@@ -203,17 +203,18 @@ def _draw(
     objectives: Sequence[str] | None,
     front: Sequence[int] | None,
 ) -> None:
+    large = [number for number, answer in enumerate(answers) if not answer.memory.fits]
     if objectives is None or front is None or len(objectives) != 2:
         from hwsim.report.breakdown_plot import save_breakdown
 
-        save_breakdown(path, points, [answer.step.parts for answer in answers])
+        save_breakdown(path, points, [answer.step.parts for answer in answers], large=large)
     else:
         from hwsim.report.pareto_plot import save_pareto
 
         table = [figures(answer) for answer in answers]
         xs, ys = ([_number(row[name]) for row in table] for name in objectives)
-        names = (AXES[objectives[0]], AXES[objectives[1]])
-        save_pareto(path, xs, ys, front, names, points)
+        (name, text), (other, its) = (report.AXES[objective] for objective in objectives)
+        save_pareto(path, xs, ys, front, (name, other), points, texts=(text, its), large=large)
     say(f"wrote {path}")
 
 

@@ -113,20 +113,25 @@ def _draw(path: Path, answer: Estimate, step: Staged) -> None:
 
 
 def _draw_many(
-    path: Path, variation: vary.Variation, answers: Sequence[Estimate], found: Optimum
+    path: Path,
+    subject: Subject,
+    variation: vary.Variation,
+    answers: Sequence[Estimate],
+    found: Optimum,
 ) -> None:
     """Times over what is varied; over the number of devices with the efficiency."""
     from hwsim.report import plot, scaling_plot
 
-    points = sorted((answer.plan["devices"], answer.step.seconds) for answer in answers)
-    devices = [count for count, _ in points]
+    points = sorted(answers, key=lambda answer: answer.plan["devices"])
+    devices = [answer.plan["devices"] for answer in points]
     if len(set(devices)) == len(devices) and variation.path.startswith("plan."):
         name = f"{answers[0].workload.name} on {answers[0].hardware.name}"
         weak = answers[0].plan["scaling"] == "weak"
-        curve = {variation.path: [seconds for _, seconds in points]}
-        scaling_plot.save_scaling(path, devices, curve, name, weak=weak)
+        curve = {variation.path: [answer.step.seconds for answer in points]}
+        large = [count for count, one in zip(devices, points, strict=True) if not one.memory.fits]
+        scaling_plot.save_scaling(path, devices, curve, name, weak=weak, large=large)
     else:
-        plot.save(path, variation, answers, found)
+        plot.save(path, variation, answers, found, vary.numbers(subject, variation))
     say(f"wrote {path}")
 
 
@@ -135,7 +140,7 @@ def _many(subject: Subject, text: str, count: Asked, *, as_json: bool, plot: Pat
     answers = vary.run(subject, variation, count.answer)
     found = optimum(answers) if any(answer.memory.fits for answer in answers) else None
     if plot is not None and found:  # first, so that a fault leaves nothing on stdout
-        _draw_many(plot, variation, answers, found)
+        _draw_many(plot, subject, variation, answers, found)
     if as_json:
         record: dict[str, Any] = {
             "vary": asdict(variation),

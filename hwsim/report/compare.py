@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -21,6 +21,16 @@ SCHEMA = "hwsim.compare/1"
 MACHINE = ("device.", "node.", "network.", "nodes", "hardware.topology", "hardware.network")
 MOST_FIELDS = 16  # from which on figures of a machine are only counted
 TEXTS = {"energy": energy_text, "cost": money_text, "carbon": mass_text}
+AXES: dict[str, tuple[str, Callable[[float], str]]] = {
+    "step": ("time per step", seconds_text),
+    "steps": ("steps", "{:,.0f}".format),
+    "total": ("time of training", seconds_text),
+    "memory": ("memory of a device", bytes_text),
+    "energy": ("energy", energy_text),
+    "cost": ("cost", money_text),
+    "carbon": ("carbon (CO2e)", mass_text),
+    "devices": ("devices", "{:,.0f}".format),
+}
 NOISE = 1e-9  # of the whole: what a part differs by for rounding
 
 

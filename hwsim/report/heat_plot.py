@@ -1,10 +1,11 @@
 """A heat map: a value over two swept paths, with its least marked (matplotlib).
 
-save_heat(path, xs, ys, values, names, title="", text="{:.3g}".format)
+save_heat(path, xs, ys, values, names, title="", text="{:.3g}".format, ticks=None)
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from hwsim.report.picture import canvas, write
 
 MOST_TEXTS = 12  # of cells along an axis have their value in them
 MOST_TICKS = 12
+EMPTY = "no answer, or does not fit in memory"
+LETTER = 0.095  # inches
 MOST_LINED = 1000  # cells with lines between them, each an object of its own in the file
 
 
@@ -28,13 +31,15 @@ def save_heat(
     names: tuple[str, str, str],
     title: str = "",
     text: Callable[[float], str] = "{:.3g}".format,
+    ticks: Callable[[float, float], list[float]] | None = None,
 ) -> None:
     """Cells of `values[row][column]`, rows for `ys` (the first below) and columns for `xs`.
 
     `names` are those of xs, ys and the values. Colors are logarithmic where values are over a
     factor of ten and above 0. What is not finite stays empty (what doesn't fit in memory); a star
-    marks the least. `text` writes a value. Raises InputError for another file type, and
-    SurroundingsError if matplotlib is missing or the file can't be written.
+    marks the least. `text` writes a value, `ticks` are those between two values. Raises InputError
+    for another file type, and SurroundingsError if matplotlib is missing or the file can't be
+    written.
     """
     cells = np.ma.masked_invalid(np.asarray(values, dtype=float))
     width, height = min(2.6 + 0.72 * len(xs), 11.0), min(1.8 + 0.42 * len(ys), 8.0)
@@ -57,6 +62,8 @@ def save_heat(
     bar.outline.set_visible(False)
     if wide:
         bar.ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    if ticks is not None and len(places := ticks(low, high)) > 2:
+        bar.set_ticks(places)
     bar.ax.yaxis.set_major_formatter(lambda value, _: text(value))
     bar.ax.yaxis.set_minor_formatter(NullFormatter())
     few = len(xs) <= MOST_TEXTS and len(ys) <= 2 * MOST_TEXTS
@@ -66,7 +73,12 @@ def save_heat(
         row, column = np.unravel_index(int(cells.argmin()), cells.shape)
         at = (column + 0.5, row + (0.82 if few else 0.5))
         panel.plot(*at, "*", ms=8, color="white", mec="black", mew=0.6, clip_on=False)
-    _name(panel.xaxis, xs)
+    if cells.count() < cells.size:
+        panel.text(
+            1.0, 1.01, f"empty: {EMPTY}", ha="right", va="bottom", fontsize=style.SMALL - 1,
+            transform=panel.transAxes, color=style.NOW,
+        )  # fmt: skip
+    _name(panel.xaxis, xs, 0.7 * figure.get_figwidth() / len(xs))
     _name(panel.yaxis, ys)
     style.bare(panel, grid="", title=title, x=names[0], y=names[1])
     panel.spines[["left", "bottom"]].set_visible(False)
@@ -86,12 +98,13 @@ def _write_in(panel: Any, cells: Any, text: Callable[[float], str], norm: Any) -
             )  # fmt: skip
 
 
-def _name(axis: Any, names: Sequence[str]) -> None:
-    """Names in the middle of cells: all, or so many that they don't overlap."""
+def _name(axis: Any, names: Sequence[str], room: float = math.inf) -> None:
+    """Names in the middle of cells: all, or so many that they don't overlap; along x aslant where
+    they are wider than the `room` (inches) of a cell."""
+    names = [style.short(name) for name in names]
     every = -(-len(names) // MOST_TICKS)
     shown = range(0, len(names), every)
     most = 12 if axis.axis_name == "x" else 24
     style.at(axis, [place + 0.5 for place in shown], [style.named(names[n], most) for n in shown])
-    long = any(len(names[n]) > 7 for n in shown)
-    if axis.axis_name == "x" and long and len(shown) > 6:
+    if axis.axis_name == "x" and max(len(names[n]) for n in shown) * LETTER > room * every:
         axis.set_tick_params(rotation=45)

@@ -1,18 +1,19 @@
 """A Pareto front: two figures of many answers, and those that no other beats in both (matplotlib).
 
-save_pareto(path, xs, ys, front, names, labels=(), title="")
+save_pareto(path, xs, ys, front, names, labels=(), title="", texts=None, large=())
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from hwsim.report import style
 from hwsim.report.picture import canvas, write
 
+Text = Callable[[float], str]
 MOST_LABELS = 10
 MOST_DRAWN = 2000  # points, of which each is an object of its own in the file
 
@@ -25,8 +26,11 @@ def save_pareto(
     names: tuple[str, str],
     labels: Sequence[str] = (),
     title: str = "",
+    texts: tuple[Text, Text] | None = None,
+    large: Sequence[int] = (),
 ) -> None:
-    """All points, and the `front` (their numbers) joined; both axes are better towards 0.
+    """All points, and the `front` (their numbers) joined; both axes are better towards 0. Those of
+    the numbers in `large` don't fit in memory; `texts` write the values of the axes.
 
     `labels`, one for each point, are written beside few points, else beside those of the front.
     Axes are logarithmic where all values are above 0. What is not finite is left out. Raises
@@ -38,11 +42,17 @@ def save_pareto(
     known = [n for n, (x, y) in enumerate(zip(xs, ys, strict=True)) if math.isfinite(x + y)]
     finite, chosen = set(known), set(front)
     best = sorted(finite & chosen, key=lambda n: (xs[n], -ys[n]))
-    rest = [n for n in known if n not in chosen]
+    rest = [n for n in known if n not in chosen and n not in set(large)]
+    outside = [n for n in known if n in set(large)]
     panel.scatter(
         [xs[n] for n in rest], [ys[n] for n in rest], 14, color=style.PALE, label="others",
         rasterized=len(rest) > MOST_DRAWN,
     )  # fmt: skip
+    if outside:
+        panel.scatter(
+            [xs[n] for n in outside], [ys[n] for n in outside], 18, marker="x", lw=1,
+            color=style.PALE, label=style.LARGE,
+        )  # fmt: skip
     line = {"where": "post", "color": style.COLORS[0], "lw": 1}
     panel.step([xs[n] for n in best], [ys[n] for n in best], **line)
     panel.plot(
@@ -50,17 +60,18 @@ def save_pareto(
         label="no other is better in both",
     )  # fmt: skip
     panel.margins(0.25 if labels else 0.08, 0.12)
-    for values, scale, axis in (
-        (xs, panel.set_xscale, panel.xaxis),
-        (ys, panel.set_yscale, panel.yaxis),
+    for values, scale, axis, text in (
+        (xs, panel.set_xscale, panel.xaxis, texts and texts[0]),
+        (ys, panel.set_yscale, panel.yaxis, texts and texts[1]),
     ):
         if known and min(values[n] for n in known) > 0:
             scale("log")
             panel.autoscale_view()
-            style.numbers_on(axis)
+            style.numbers_on(axis, text or None)
     style.bare(panel, title=title, x=names[0], y=names[1])
     if labels:
         named = known if len(known) <= MOST_LABELS else best
+        labels = style.distinct(labels)
         _label(panel, [(xs[n], ys[n], labels[n]) for n in sorted(named, key=lambda n: xs[n])])
     style.legend(panel, loc="lower left")  # where no point can be
     write(figure, path)

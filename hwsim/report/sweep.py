@@ -110,6 +110,7 @@ def _known(figures: dict[str, float]) -> dict[str, float]:
 def draw(path: Path, task: Task, digest: Digest) -> None:
     """A heat map of the times over the two axes of a sweep."""
     from hwsim.report.heat_plot import save_heat
+    from hwsim.report.style import durations
 
     down, across = task.axes.axes
     names = [" and ".join(axis.paths) for axis in (across, down)]
@@ -124,7 +125,8 @@ def draw(path: Path, task: Task, digest: Digest) -> None:
         xs,
         ys,
         np.reshape(digest.times, (down.size, across.size)),
-        (names[0], names[1], f"seconds of a {whole}"),
+        (names[0], names[1], f"time of a {whole}"),
         f"{subject.workload.name} on {subject.system.name}",
         seconds_text,
+        durations,
     )

@@ -10,16 +10,7 @@ from hwsim.estimation import Estimate
 from hwsim.spending import Amount, Spending
 from hwsim.study.pareto import MOST_OBJECTIVES, front
 
-AXES = {
-    "step": "seconds per step",
-    "steps": "steps",
-    "total": "seconds of training",
-    "memory": "bytes on a device",
-    "energy": "joules",
-    "cost": "USD",
-    "carbon": "kg CO2e",
-    "devices": "devices",
-}
+OBJECTIVES = ("step", "steps", "total", "memory", "energy", "cost", "carbon", "devices")
 SPENT = ("energy", "cost", "carbon")
 
 
@@ -57,8 +48,8 @@ def figures(estimate: Estimate) -> dict[str, float | None]:
 def chosen(text: str) -> tuple[str, ...]:
     """The objectives of `total,cost`. Raises InputError for others."""
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
-    if not set(names) <= set(AXES) or len(names) > MOST_OBJECTIVES:
-        instead = f"write up to {MOST_OBJECTIVES} of {', '.join(AXES)}, with commas"
+    if not set(names) <= set(OBJECTIVES) or len(names) > MOST_OBJECTIVES:
+        instead = f"write up to {MOST_OBJECTIVES} of {', '.join(OBJECTIVES)}, with commas"
         raise InputError("--pareto", f"found '{text}'", instead)
     return names
 

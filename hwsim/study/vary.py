@@ -112,6 +112,24 @@ def run(
     return [_point(subject, variation.path, value, answer) for value in variation.values]
 
 
+def numbers(subject: Subject, variation: Variation) -> list[float] | None:
+    """What the values are in the units of the record (SI), factors times what there is; None where
+    they are no numbers."""
+    root, _, rest = variation.path.partition(".")
+    found = []
+    for text in variation.values:
+        changed = subject.with_settings({variation.path: text})
+        value: Any = getattr(changed, root, None) if rest else None
+        parts = rest if value is not None else variation.path
+        value = changed.system if value is None else value
+        for part in parts.split("."):
+            value = value[int(part)] if part.isdecimal() else getattr(value, part, None)
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            return None
+        found.append(float(value))
+    return found
+
+
 def _point(
     subject: Subject, path: str, value: str, answer: Callable[[Subject], Estimate]
 ) -> Estimate:

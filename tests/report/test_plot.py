@@ -1,6 +1,7 @@
 """Pictures of a variation: files that open, and faults that name the file."""
 
 import builtins
+import re
 import sys
 
 import pytest
@@ -9,6 +10,8 @@ from hwsim.errors import InputError, SurroundingsError
 from hwsim.estimation import estimate
 from hwsim.hardware import catalog
 from hwsim.report import plot
+from hwsim.study import vary
+from hwsim.study.subject import Subject
 from hwsim.study.total import optimum
 from hwsim.study.vary import Variation
 from workloads.charlm import CharLM
@@ -18,6 +21,10 @@ SIZES = ("32", "64", "128")
 VARIATION = Variation("workload.hidden", SIZES)
 COUNTED = [estimate(VOLTA, CharLM(hidden=int(size)), steps=10) for size in SIZES]
 BARE = [a.model_copy(update={"convergence": None, "total": None}) for a in COUNTED]
+
+
+def texts(path):
+    return set(re.findall(r"<!-- (.*?) -->", path.read_text()))
 
 
 def panels(path):
@@ -46,11 +53,30 @@ def test_where_parameters_stay_the_field_is_the_axis(tmp_path):
     assert "device.memory.bandwidth" in (tmp_path / "rates.svg").read_text()
 
 
-def test_a_field_without_numbers_has_no_axis(tmp_path):
+def test_values_without_numbers_stand_side_by_side(tmp_path):
     words = Variation("workload.dtype", ("fp32", "fp16"))
-    with pytest.raises(InputError, match="dtype"):
-        plot.save(tmp_path / "words.svg", words, [COUNTED[0]] * 2, optimum([COUNTED[0]] * 2))
-    assert not (tmp_path / "words.svg").exists()
+    plot.save(tmp_path / "words.svg", words, [COUNTED[0]] * 2, optimum([COUNTED[0]] * 2))
+    assert {"fp32", "fp16"} <= texts(tmp_path / "words.svg")
+
+
+def test_values_are_where_their_numbers_are_and_as_they_were_written(tmp_path):
+    rates = Variation("device.memory.bandwidth", ("1.8 TB/s", "0.5x", "900 GB/s"))
+    subject = Subject(VOLTA, CharLM(hidden=32))
+    numbers = vary.numbers(subject, rates)
+    assert numbers == [1.8e12, 0.45e12, 0.9e12]
+    same = [BARE[0]] * 3
+    plot.save(tmp_path / "rates.svg", rates, same, optimum(same), numbers)
+    shown = re.findall(r"<!-- (.*?) -->", (tmp_path / "rates.svg").read_text())
+    assert [text for text in shown if text in rates.values] == ["0.5x", "900 GB/s", "1.8 TB/s"]
+
+
+def test_what_does_not_fit_is_told(tmp_path):
+    large = BARE[0].memory.model_copy(update={"fits": False})
+    answers = [*BARE[:2], BARE[2].model_copy(update={"memory": large})]
+    plot.save(tmp_path / "large.svg", VARIATION, answers, optimum(answers))
+    assert "does not fit in memory" in texts(tmp_path / "large.svg")
+    plot.save(tmp_path / "small.svg", VARIATION, BARE, optimum(BARE))
+    assert "does not fit in memory" not in texts(tmp_path / "small.svg")
 
 
 @pytest.mark.parametrize("name", ["picture.gif", "picture", "png"])

@@ -13,6 +13,7 @@ from hwsim.report.roofline_plot import Dot, save_roofline
 from hwsim.report.scaling_plot import save_scaling
 from hwsim.report.step_plot import save_step
 from hwsim.report.tornado_plot import save_tornado
+from hwsim.units import money_text, seconds_text
 
 NAME = "a <b> & $c$"
 NAN = math.nan
@@ -97,6 +98,40 @@ def test_an_empty_cell_has_no_value(tmp_path):
 def test_efficiency_is_against_the_first_point(tmp_path):
     save_scaling(tmp_path / "picture.svg", [1, 2], {"a": [1.0, 0.4]})
     assert "120%" in texts(tmp_path / "picture.svg")  # the axis reaches what is more than ideal
+
+
+def test_efficiency_is_against_the_first_point_that_fits(tmp_path):
+    path = tmp_path / "picture.svg"
+    save_scaling(path, [1, 2, 4], {"a": [8.0, 2.0, 1.0]}, large=[1])
+    shown = texts(path)
+    assert "does not fit in memory" in shown
+    assert not {"150%", "200%"} & set(shown)  # as it would be against the one that doesn't
+
+
+@pytest.mark.parametrize("save", ["bars", "front"])
+def test_what_does_not_fit_is_marked(save, tmp_path):
+    path = tmp_path / "picture.svg"
+    if save == "bars":
+        save_breakdown(path, ["a", "b"], [{"compute": 1.0}] * 2, large=[1])
+    else:
+        save_pareto(path, [1.0, 2.0], [2.0, 1.0], [0], ("x", "y"), ["a", "b"], large=[1])
+    assert any("does not fit" in text for text in texts(path))
+
+
+def test_labels_tell_what_differs(tmp_path):
+    path = tmp_path / "picture.svg"
+    names = ["hopper device.memory.bandwidth=2x", "hopper device.memory.bandwidth=4x"]
+    save_pareto(path, [1.0, 2.0], [2.0, 1.0], [0, 1], ("x", "y"), names)
+    assert {"bandwidth=2x", "bandwidth=4x"} <= set(texts(path))
+
+
+def test_axes_have_units(tmp_path):
+    path = tmp_path / "picture.svg"
+    written = (seconds_text, money_text)
+    save_pareto(path, [3600.0, 9000.0], [14.0, 10.1], [0, 1], ("x", "y"), texts=written)
+    shown = texts(path)
+    assert {"1 h", "2 h"} <= set(shown)
+    assert sum("USD" in text for text in shown) >= 3
 
 
 def test_shares_of_a_bar_are_written_in_it(tmp_path):
