@@ -119,7 +119,7 @@ def override(system: System, values: dict[str, str]) -> System:
 
     A path is dotted ("device.memory.bandwidth", "network.0.latency"), a value the text that a
     file would have, "null" to remove an optional field. A peak that is set loses its parts; when
-    multiprocessors or a clock is set, the peaks follow from their parts. A changed figure's
+    multiprocessors or a clock is set, the peaks that have parts follow. A changed figure's
     source becomes "set by the user". Raises InputError.
     """
     if "device" in values:
