@@ -13,7 +13,7 @@ from hwsim.estimation import SEED
 NO_FORM = "no closed form: "  # begins the reason of a point that only its events can tell
 
 Floats = npt.NDArray[np.float64]
-Texts = npt.NDArray[np.str_]
+Texts = npt.NDArray[np.object_]
 
 
 class Answers(NamedTuple):

@@ -50,7 +50,7 @@ class Bound(NamedTuple):
     seconds: Floats
     bytes: Floats
     fits: npt.NDArray[np.bool_]
-    why: npt.NDArray[np.str_]
+    why: npt.NDArray[np.object_]
 
 
 def bound(

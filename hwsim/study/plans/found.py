@@ -29,5 +29,6 @@ class Found:
         found: npt.NDArray[np.bool_] = self._why[rows] == 0
         return found
 
-    def why(self) -> npt.NDArray[np.str_]:
-        return np.array(list(self._texts))[self._why]
+    def why(self) -> npt.NDArray[np.object_]:
+        """A text for each plan, which equal ones share; empty where there is an answer."""
+        return np.array(list(self._texts), dtype=object)[self._why]

@@ -55,7 +55,7 @@ class Ready:
     alone: Ints
 
     def of(self, name: str) -> npt.NDArray[Any]:
-        return self.table.of(name)[self.rows]
+        return self.table.of(name, self.rows)
 
     def pricer(self, member: int) -> Pricer:
         """What prices one of the plans."""

@@ -47,13 +47,13 @@ class Rows:
             raise InputError("plans", what, "write columns of one length")
         self.number = sizes.pop() if sizes else 1
 
-    def of(self, name: str) -> npt.NDArray[Any]:
-        """A field's value in each plan; objects where they are no numbers."""
+    def of(self, name: str, among: Ints) -> npt.NDArray[Any]:
+        """A field's value in each of `among` the plans; objects where they are no numbers."""
         if name not in self.columns:
             value = self.workload.batch if name == BATCH else getattr(self.plan, name)
-            return np.broadcast_to(_array((value,)), (self.number,))
+            return np.broadcast_to(_array((value,)), among.shape)
         values, codes = self.columns[name]
-        return _array(values)[codes]
+        return _array(values)[codes[among]]
 
     def unique(self, names: Iterable[str], *more: Ints, among: Ints | None = None) -> Groups:
         """Plans that have the same in all fields, and the same of `more` numbers from 0 on."""
