@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -33,6 +34,7 @@ from hwsim.study.sweep.totals import totals
 BLOCK = 65_536  # points that go through one call
 GROUPS = 16  # calls whose rows are written together
 SLOW = 16  # points of a block that are answered one by one
+PATIENCE = 1.0  # seconds, until rows are written although a block isn't done
 ALL = Form()
 UNSEEN = (*COUNTS, "run", "site")  # what no step hangs on
 
@@ -94,10 +96,6 @@ class _Box:
     why: str = ""
     open: list[int] = field(default_factory=list)
 
-    def reach(self, room: int) -> int:
-        """The end of the points of which no more than `room` are open."""
-        return self.end if len(self.open) <= room else self.first + self.open[room]
-
 
 @dataclass(frozen=True)
 class Task:
@@ -123,17 +121,21 @@ class Task:
         return (SLOW, SLOW) if self.way == "scalar" else (BLOCK, GROUPS)
 
     def run(self, first: int, end: int) -> Done:
-        """A block of points; or its first ones, where more than `SLOW` have no closed form."""
-        boxes, found, room = [], [], SLOW
+        """A block of points; or its first ones, where events take more than `PATIENCE`."""
+        boxes: list[list[Span]] = []
+        found: list[Columns] = []
+        until = time.monotonic() + PATIENCE
         for low, high in self._boxes(first, end):
+            if found and time.monotonic() > until:
+                end = low
+                break
             box = self._box(low, high)
-            reach = box.reach(room)
-            parts = (
-                [box] if reach == high else [self._box(*ends) for ends in self._boxes(low, reach)]
-            )
+            events, reach = self._events(box, until)
+            parts = [box]
+            if reach < high:
+                parts = [self._box(*ends) for ends in self._boxes(low, reach)]
             boxes += [part.spans for part in parts]
-            found += [self._columns(part) for part in parts]
-            room -= len(box.open[:room])
+            found += [self._columns(part, events) for part in parts]
             if reach < high:
                 end = reach
                 break
@@ -167,15 +169,30 @@ class Task:
                 found.open = _open(found.answered[2])
         return found
 
-    def _columns(self, box: _Box) -> Columns:
-        """The points of a box, with the events of those that are open."""
+    def _events(self, box: _Box, until: float) -> tuple[dict[int, Columns], int]:
+        """The events of open points by their numbers, one of them at least, and the end of the
+        points of which none is open still."""
+        found: dict[int, Columns] = {}
+        for place in box.open:
+            number = box.first + place
+            if found and time.monotonic() > until:
+                return found, number
+            found[number] = self.point(number, "events")
+        return found, box.end
+
+    def _columns(self, box: _Box, events: Mapping[int, Columns]) -> Columns:
+        """The points of a box, with the `events` of those that are open."""
         found = Columns(box.end - box.first)
         if box.answered is None:
             found.refuse(box.why)
             return found
         subject, counted, answers = box.answered
         _take(found, answers)
-        self._simulate(found, box)
+        for place in box.open:
+            one = events[box.first + place]
+            found.why[place], found.fits[place] = one.why[0], one.fits[0]
+            for name, column in one.numbers.items():
+                found[name][place] = column[0]
         for planned, rows in many.same_count(self.way, subject, box.inner):
             try:
                 self._total(found, rows, planned, counted)
@@ -214,14 +231,6 @@ class Task:
         fields = {path: text for path, text in settings.items() if path not in COUNTS}
         counts = {path: text for path, text in settings.items() if path in COUNTS}
         return self.subject.with_settings(fields), self.counted(counts)
-
-    def _simulate(self, found: Columns, box: _Box) -> None:
-        """The events of points without closed form."""
-        for place in box.open:
-            one = self.point(box.first + place, "events")
-            found.why[place], found.fits[place] = one.why[0], one.fits[0]
-            for name, column in one.numbers.items():
-                found[name][place] = column[0]
 
     def _total(self, found: Columns, rows: Any, subject: Subject, counted: Counted) -> None:
         """The steps and the whole training, of rows that have the same plan's count."""
