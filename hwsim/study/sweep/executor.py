@@ -34,12 +34,7 @@ class Local:
     """One block after the other."""
 
     def map(self, task: Task, blocks: Iterable[Block]) -> Iterator[Done]:
-        for block in blocks:
-            begin, end = block
-            while begin < end:
-                done = task.run(begin, end)
-                yield done
-                begin = done.end
+        return in_order(blocks, lambda block: block, lambda block: task.run(*block), 1)
 
 
 class Processes:
