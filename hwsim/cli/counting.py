@@ -67,7 +67,10 @@ class Options:
         if self._tokens is not None:
             return float(math.ceil(self._tokens / per_step))
         if self._epochs is not None:
-            return float(math.ceil(self._epochs * workload.dataset / per_step))
+            count = self._epochs * workload.dataset / per_step
+            if math.isinf(count):
+                raise InputError("--epochs", f"found {self._epochs:g}", "write fewer")
+            return float(math.ceil(count))
         if self._law is None and self._critical is not None:
             if workload.law is None:
                 what = f"found no law of the steps of {workload.name}"

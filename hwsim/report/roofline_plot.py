@@ -16,6 +16,7 @@ from hwsim.report import style
 from hwsim.report.picture import canvas, write
 from hwsim.units import si_text
 
+BELOW = 17  # points, of a name below a dot
 NAMED = 6  # of the slowest operators have their name beside them
 LARGEST = 260.0  # square points, of an operator that takes all of the time
 
@@ -65,7 +66,7 @@ def draw_roofline(
         text = f"{style.named(name)}, {si_text(peak, 'FLOP/s')}"
         panel.annotate(
             text, (high, peak), (-2, 3), textcoords="offset points", ha="right",
-            fontsize=style.SMALL,
+            fontsize=style.SMALL, zorder=5,
         )  # fmt: skip
     top = max(peaks.values())
     panel.plot([low, top / bandwidth], [low * bandwidth, top], color=style.NOW, lw=1)
@@ -98,22 +99,26 @@ def _slope(panel: Any, bandwidth: float, low: float, floor: float, top: float) -
 
 
 def _names(panel: Any, shown: Sequence[Dot], peaks: Sequence[float]) -> None:
-    """Names of the slowest, right of their dots, where nothing else is."""
+    """Names of the slowest, right of their dots or below, where nothing else is."""
     panel.figure.draw_without_rendering()  # so that places in pixels are those of the picture
-    right, _ = panel.transAxes.transform((1.0, 0.0))
+    (left, _), (right, _) = panel.transAxes.transform([(0.0, 0.0), (1.0, 0.0)])
     places = [panel.transData.transform((dot.intensity, dot.rate)) for dot in shown]
     roofs = [panel.transData.transform((1.0, peak))[1] + 3 for peak in peaks]  # with their names
     taken = [(x - 3, x + 3, y) for x, y in places] + [(0.0, right, y) for y in roofs]
     named = 0
     for number in sorted(range(len(shown)), key=lambda n: -shown[n].seconds):
         (x, y), text = places[number], style.named(shown[number].name, 28)
-        begin, end = x + 5, x + 12 + 5.0 * len(text)
+        long = 12 + 5.0 * len(text)
         others = taken[:number] + taken[number + 1 :]
-        free = all(b < begin or a > end or abs(y - at) > 9 for a, b, at in others)
-        if free and end < right and named < NAMED:
-            panel.annotate(
-                text, (shown[number].intensity, shown[number].rate), (7, -3),
-                textcoords="offset points", fontsize=style.SMALL - 1, zorder=4,
-            )  # fmt: skip
-            taken.append((begin, end, y))
-            named += 1
+        for side, begin, down in (("left", x + 5, 3), ("center", x - long / 2, BELOW)):
+            end = begin + long
+            free = all(b < begin or a > end or abs(y - down - at) > 9 for a, b, at in others)
+            if free and left < begin and end < right and named < NAMED:
+                panel.annotate(
+                    text, (shown[number].intensity, shown[number].rate),
+                    (7 if side == "left" else 0, -down), textcoords="offset points", ha=side,
+                    fontsize=style.SMALL - 1, zorder=4,
+                )  # fmt: skip
+                taken.append((begin, end, y - down))
+                named += 1
+                break

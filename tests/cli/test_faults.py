@@ -300,6 +300,7 @@ REFERENCES = [
     Fault("no-model", ("estimate", "--hw", "volta"), ("--model",)),
     Fault("tokens-zero", (*BASE[:-2], "--tokens", "0"), ("--tokens", "0", "above 0")),
     Fault("epochs-negative", (*BASE[:-2], "--epochs", "-1"), ("--epochs", "-1", "above 0")),
+    Fault("epochs-infinite", (*BASE[:-2], "--epochs", "1e308"), ("--epochs", "1e+308", "fewer")),
     Fault("hw-unknown", ("estimate", "--hw", "volat", "--model", "charlm"), ("volat", "volta")),
     Fault("hw-near", ("estimate", "--hw", "votla.json", "--model", "charlm"), ("votla", "volta")),
     Fault("hw-missing", ("estimate", "--hw", "no/such.json", "--model", "charlm"), ("no/such",)),

@@ -6,7 +6,7 @@ from hwsim.errors import InputError
 from hwsim.estimation import estimate
 from hwsim.hardware import catalog
 from hwsim.parallel.plan import Plan
-from hwsim.study.objectives import AXES, best, chosen, figures
+from hwsim.study.objectives import OBJECTIVES, best, chosen, figures
 from workloads.charlm import CharLM
 
 VOLTA = catalog.load("volta")
@@ -28,7 +28,7 @@ def test_the_front_leaves_out_what_does_not_fit():
 
 def test_objectives_are_named():
     assert chosen("total, cost") == ("total", "cost")
-    assert set(figures(SMALL)) == set(AXES)
+    assert set(figures(SMALL)) == set(OBJECTIVES)
     for text in ("time", "", "step,total,cost,energy,memory"):
         with pytest.raises(InputError, match="--pareto"):
             chosen(text)
