@@ -45,7 +45,6 @@ def save_heat(
     width, height = min(2.6 + 0.72 * len(xs), 11.0), min(1.8 + 0.42 * len(ys), 8.0)
     figure = canvas(path, max(width, 5.5), max(height, 3.6))
     from matplotlib.colors import LogNorm, Normalize
-    from matplotlib.ticker import LogLocator, NullFormatter
 
     panel = figure.subplots()
     low, high = (float(cells.min()), float(cells.max())) if cells.count() else (1.0, 1.0)
@@ -59,13 +58,7 @@ def save_heat(
     grid = panel.pcolormesh(cells, cmap="YlGnBu_r", norm=norm, **line)
     bar = figure.colorbar(grid, ax=panel, pad=0.02)
     bar.set_label(style.named(names[2]))
-    bar.outline.set_visible(False)
-    if wide:
-        bar.ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    if ticks is not None and len(places := ticks(low, high)) > 2:
-        bar.set_ticks(places)
-    bar.ax.yaxis.set_major_formatter(lambda value, _: text(value))
-    bar.ax.yaxis.set_minor_formatter(NullFormatter())
+    _tick(bar, ticks(low, high) if ticks else (), text, wide=wide)
     few = len(xs) <= MOST_TEXTS and len(ys) <= 2 * MOST_TEXTS
     if few:
         _write_in(panel, cells, text, norm)
@@ -85,6 +78,19 @@ def save_heat(
     panel.tick_params(length=0)
     panel.set_facecolor("#f0f0f0")
     write(figure, path)
+
+
+def _tick(bar: Any, places: Sequence[float], text: Callable[[float], str], *, wide: bool) -> None:
+    """Values of a color bar: at these places, if they are more than two."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    bar.outline.set_visible(False)
+    if wide:
+        bar.ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    if len(places) > 2:
+        bar.set_ticks(places)
+    bar.ax.yaxis.set_major_formatter(lambda value, _: text(value))
+    bar.ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _write_in(panel: Any, cells: Any, text: Callable[[float], str], norm: Any) -> None:

@@ -6,7 +6,7 @@ save_pareto(path, xs, ys, front, names, labels=(), title="", texts=None, large=(
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ def save_pareto(
     labels: Sequence[str] = (),
     title: str = "",
     texts: tuple[Text, Text] | None = None,
-    large: Sequence[int] = (),
+    large: Collection[int] = (),
 ) -> None:
     """All points, and the `front` (their numbers) joined; both axes are better towards 0. Those of
     the numbers in `large` don't fit in memory; `texts` write the values of the axes.
@@ -40,10 +40,11 @@ def save_pareto(
     figure = canvas(path, 7.0, 4.6)
     panel = figure.subplots()
     known = [n for n, (x, y) in enumerate(zip(xs, ys, strict=True)) if math.isfinite(x + y)]
-    finite, chosen = set(known), set(front)
+    finite, chosen, large = set(known), set(front), set(large)
     best = sorted(finite & chosen, key=lambda n: (xs[n], -ys[n]))
-    rest = [n for n in known if n not in chosen and n not in set(large)]
-    outside = [n for n in known if n in set(large)]
+    beside = chosen | large
+    rest = [n for n in known if n not in beside]
+    outside = [n for n in known if n in large]
     panel.scatter(
         [xs[n] for n in rest], [ys[n] for n in rest], 14, color=style.PALE, label="others",
         rasterized=len(rest) > MOST_DRAWN,
